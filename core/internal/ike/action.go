@@ -1,0 +1,174 @@
+package ike
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
+	"github.com/racoon-ike/racoon/core/sdk/secret"
+)
+
+type secretBytes = secret.Bytes
+
+// An Action is one thing the machine wants done.
+type Action interface{ action() }
+
+type (
+	// Send puts an ISAKMP message on the wire. Its first 16 octets are the
+	// cookies; the shell learns from them whose answers belong to this machine.
+	Send struct {
+		Path Path
+		Data []byte
+	}
+
+	// Call asks for what the machine cannot do. Exactly one Reply must follow,
+	// unless the machine has ended.
+	Call struct {
+		ID  CallID
+		Req Request
+	}
+
+	// Notice tells the world.
+	Notice struct{ notice.Notice }
+
+	// Handover gives an established ISAKMP SA to the machine of the peer it turned
+	// out to be. The stranger's machine has ended.
+	Handover struct {
+		Key    PeerKey
+		Remote *policy.Remote
+		SA     *ISAKMPSA
+	}
+)
+
+func (Send) action()     {}
+func (Call) action()     {}
+func (Notice) action()   {}
+func (Handover) action() {}
+
+// CallID pairs a Reply with its Call. It is unique in one machine.
+type CallID uint64
+
+// A Request is what a Call asks.
+type Request interface{ request() }
+
+type (
+	// DHGenerate wants a fresh key pair. Reply: oakley.KeyPair.
+	DHGenerate struct{ Group oakley.Group }
+
+	// DHShared wants g^xy. Reply: secret.Bytes. An error that is an *oakley error
+	// about the public value means the peer sent a bad KE.
+	DHShared struct {
+		Key        oakley.KeyPair
+		PeerPublic []byte
+	}
+
+	// DeriveSKEYIDs wants SKEYID for pre-shared keys (RFC 2409 section 5). Reply:
+	// []SKEYIDCandidate, best first, at most 4, empty if there is no key.
+	DeriveSKEYIDs struct {
+		Remotes    []string // candidate sections, best first
+		Path       Path
+		Initiator  bool
+		Aggressive bool
+		LocalID    *Identity
+		PeerID     *Identity // nil in main mode
+		PRF        oakley.Hash
+		Ni, Nr     []byte
+		ExchangeID string
+	}
+
+	// AllocateSPIs reserves inbound SPIs. Reply: []uint32 in the same order.
+	AllocateSPIs struct{ SPIs []SPIRequest }
+
+	// Apply changes SAs in the kernel, all or nothing for installs, everything
+	// possible for deletes. Reply: nil. It is never cancelled.
+	Apply struct{ Ops []SAOp }
+
+	// AcquireDone tells the kernel how its request ended. Reply: nil.
+	AcquireDone struct {
+		Seq    uint32
+		Failed bool
+	}
+
+	// MatchPolicy asks for the policy a peer's quick mode is about, from the
+	// engine's copy: no RPC. Reply: spd.Pair, or error *NoPolicyError.
+	MatchPolicy struct {
+		Path     Path
+		Selector policy.Selector // from the identities the peer sent, ours is Local
+	}
+)
+
+func (DHGenerate) request()    {}
+func (DHShared) request()      {}
+func (DeriveSKEYIDs) request() {}
+func (AllocateSPIs) request()  {}
+func (Apply) request()         {}
+func (AcquireDone) request()   {}
+func (MatchPolicy) request()   {}
+
+// Identity is a phase 1 identity as on the wire.
+type Identity struct {
+	Type uint8
+	Data []byte
+}
+
+// SPIRequest asks for one inbound SPI.
+type SPIRequest struct {
+	Src, Dst netip.Addr // the peer, us
+	Proto    uint8      // 50 ESP, 51 AH, 108 IPComp
+	ReqID    uint32
+	Seq      uint32 // of the acquire being answered, 0 = none
+}
+
+// OpKind is what an SAOp does.
+type OpKind uint8
+
+// Kinds of SAOp.
+const (
+	InstallInbound  OpKind = iota + 1 // completes the larval SA of AllocateSPIs
+	InstallOutbound                   // a new SA with the peer's SPI
+	DeleteSA                          // only the key fields of SA are set; absent is success
+)
+
+// SAOp is one change of the kernel's SAs.
+type SAOp struct {
+	Kind OpKind
+	SA   KernelSA
+}
+
+// KernelSA is an SA as the kernel is to have it. Algorithm numbers are those of
+// the IPsec DOI: an ESP transform identifier, an authentication attribute value.
+type KernelSA struct {
+	Dir      spd.Direction
+	Src, Dst netip.Addr
+	Proto    uint8
+	SPI      uint32
+	ReqID    uint32
+	Seq      uint32 // of the acquire, 0 = none
+	Mode     spd.Mode
+	Encr     uint16
+	EncrKey  secret.Bytes // with the salt at its end for AES-GCM and AES-CTR
+	Auth     uint16       // 0 with AES-GCM
+	AuthKey  secret.Bytes
+	Soft     time.Duration
+	Hard     time.Duration
+}
+
+// Key names the SA.
+func (s KernelSA) Key() SAKey { return SAKey{s.Dst, s.Proto, s.SPI} }
+
+// NoPolicyError is the MatchPolicy answer when the SPD has nothing that fits.
+type NoPolicyError struct {
+	Selector policy.Selector
+	Closest  string // the policy that almost matched and the field that differs, "" if none
+}
+
+func (e *NoPolicyError) Error() string {
+	s := "no policy for " + e.Selector.String()
+	if e.Closest != "" {
+		s += "; closest: " + e.Closest
+	}
+	return s
+}

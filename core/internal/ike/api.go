@@ -1,0 +1,74 @@
+package ike
+
+import (
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
+)
+
+// Setup is what a machine is born with.
+type Setup struct {
+	Config *policy.Config
+	// Remotes are the sections the peer may be, best first. The initiator's
+	// machine has one; a stranger's machine narrows them as it learns more.
+	Remotes []*policy.Remote
+	Path    Path
+	Rand    io.Reader // nonces, message IDs, cookies, padding; never fails
+	// Cookie computes CKY-R, a keyed hash of path and CKY-I (RFC 2408 section 2.5.3).
+	Cookie   func(Path, isakmp.Cookie) isakmp.Cookie
+	Stranger bool // ends with a Handover
+}
+
+// Status is what a machine can say about itself. It shares nothing with it.
+type Status struct {
+	Key       PeerKey
+	Path      Path
+	ISAKMP    []ISAKMPStatus
+	IPsec     []IPsecStatus
+	Exchanges []ExchangeStatus
+	Queued    int // requests waiting for phase 1
+}
+
+// ISAKMPStatus is one ISAKMP SA.
+type ISAKMPStatus struct {
+	CkyI, CkyR    isakmp.Cookie
+	Path          Path
+	Initiator     bool
+	Remote        string // section
+	PeerID        string
+	Encryption    string
+	Hash          string
+	Group         string
+	Since, Expire time.Time
+}
+
+// IPsecStatus is a pair of IPsec SAs.
+type IPsecStatus struct {
+	Local, Remote     netip.Addr // end points of the SAs
+	Selector          policy.Selector
+	Proto             uint8
+	Mode              spd.Mode
+	SPIIn, SPIOut     uint32
+	ReqIDIn, ReqIDOut uint32
+	Encryption, Auth  string
+	Initiator         bool
+	Outbound          bool // the outbound SA is installed too
+	Replaced          bool // a newer pair carries the traffic
+	Since             time.Time
+	Soft, Hard        time.Duration
+}
+
+// ExchangeStatus is a negotiation in progress.
+type ExchangeStatus struct {
+	Exchange   isakmp.ExchangeType
+	CkyI, CkyR isakmp.Cookie
+	MsgID      uint32
+	Initiator  bool
+	Step       int    // message we send or wait for, from 1
+	Waiting    string // "DHShared" while a Call is out, "peer" otherwise
+	Since      time.Time
+}

@@ -1,0 +1,134 @@
+package policy
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// ExchangeMode is a phase 1 exchange, by its ISAKMP exchange type.
+type ExchangeMode uint8
+
+// Phase 1 exchanges (RFC 2408 section 3.1).
+const (
+	Base       ExchangeMode = 1
+	Main       ExchangeMode = 2
+	Aggressive ExchangeMode = 4
+)
+
+func (m ExchangeMode) String() string {
+	switch m {
+	case Base:
+		return "base"
+	case Main:
+		return "main"
+	case Aggressive:
+		return "aggressive"
+	}
+	return "exchange " + strconv.Itoa(int(m))
+}
+
+// Check is proposal_check: how far a peer's values may differ from ours.
+type Check uint8
+
+// The levels of proposal_check. The zero value is the default.
+const (
+	Strict Check = iota
+	Obey
+	Claim
+	Exact
+)
+
+func (c Check) String() string {
+	return [...]string{"strict", "obey", "claim", "exact"}[c&3]
+}
+
+// Level is generate_policy.
+type Level uint8
+
+// How policies are generated from a peer's proposal.
+const (
+	GenerateOff Level = iota
+	GenerateRequire
+	GenerateUnique
+)
+
+// Toggle is a directive with the values off, on and force.
+type Toggle uint8
+
+// Values of nat_traversal, ike_frag and rekey.
+const (
+	Off Toggle = iota
+	On
+	Force
+)
+
+// Remote is one remote section: a peer, or a class of peers.
+type Remote struct {
+	Name  string     // "name" as written, or "192.0.2.1[500]", or "anonymous"
+	Addr  netip.Addr // invalid: any peer
+	Port  uint16     // 0 = 500
+	Net   netip.Prefix
+	Where Position
+
+	Modes             []ExchangeMode // first: used as initiator
+	MyID              Identity
+	PeerIDs           []Identity // acceptable; none = any
+	VerifyIdentifier  bool
+	NonceSize         int // octets, default 16
+	Passive           bool
+	InitialContact    bool
+	ProposalCheck     Check
+	GeneratePolicy    Level
+	SupportProxy      bool
+	NATTraversal      Toggle
+	IKEFrag           Toggle
+	Rekey             Toggle
+	DPD               bool
+	DPDDelay          time.Duration
+	DPDRetry          time.Duration
+	DPDMaxFail        int
+	WeakPhase1Check   bool
+	Ph1ID             uint32
+	ModeCfg           bool
+	SendCert, SendCR  bool
+	VerifyCert        bool
+	SharedSecretInUse string // Apple's shared_secret kind, "" if absent
+
+	Proposals []Phase1Proposal // in order of preference, at least one
+}
+
+// Literal reports whether the section names one address, i.e. one peer.
+func (r *Remote) Literal() bool { return r.Addr.IsValid() }
+
+// Allows reports whether the section speaks the exchange, as responder.
+func (r *Remote) Allows(m ExchangeMode) bool {
+	for _, x := range r.Modes {
+		if x == m {
+			return true
+		}
+	}
+	return false
+}
+
+// Phase1Proposal is one transform we offer or accept for phase 1. Numbers are the
+// attribute values of RFC 2409 appendix A.
+type Phase1Proposal struct {
+	Encryption uint16
+	KeyBits    uint16 // 0 where the cipher's length is fixed
+	Hash       uint16
+	Method     uint16
+	Group      uint16
+	Lifetime   time.Duration
+}
+
+// DefaultLifetime is used where neither the proposal nor the peer says one
+// (RFC 2409 appendix A: 28800 s).
+const DefaultLifetime = 8 * time.Hour
+
+// Identity is a phase 1 identity, ours or one we accept.
+type Identity struct {
+	Type uint8  // RFC 2407 section 4.6.2.1; 0 = none configured
+	Data []byte // as on the wire; nil: ours = our address, peer's = any of this type
+	Text string // as written, for messages
+}
