@@ -144,16 +144,14 @@ func ParseMessage(datagram []byte) (Header, []Payload, error) {
 		return Header{}, nil, err
 	}
 	if int(h.Length) != len(datagram) {
-		return Header{}, nil, &SyntaxError{Offset: HeaderLen - 4, Code: NotifyUnequalPayloadLengths,
-			Why: fmt.Sprintf("message length %d in a datagram of %d", h.Length, len(datagram))}
+		return Header{}, nil, unequalLengths(lengthAt, "message length %d in a datagram of %d", h.Length, len(datagram))
 	}
 	ps, rest, err := ParseChain(h.Next, datagram[HeaderLen:])
 	if err != nil {
 		return Header{}, nil, err
 	}
 	if len(rest) > 0 {
-		return Header{}, nil, &SyntaxError{Offset: len(datagram) - len(rest), Code: NotifyUnequalPayloadLengths,
-			Why: fmt.Sprintf("%d octets after the last payload", len(rest))}
+		return Header{}, nil, unequalLengths(len(datagram)-len(rest), "%d octets after the last payload", len(rest))
 	}
 	return h, ps, nil
 }
@@ -167,6 +165,6 @@ func AppendMessage(b []byte, h Header, ps []Payload) []byte {
 		h.Next = ps[0].Type
 	}
 	b = AppendChain(h.Append(b), ps)
-	binary.BigEndian.PutUint32(b[at+HeaderLen-4:], uint32(len(b)-at))
+	binary.BigEndian.PutUint32(b[at+lengthAt:], uint32(len(b)-at))
 	return b
 }

@@ -55,3 +55,7 @@ func (e *SyntaxError) LogValue() slog.Value {
 		slog.String("why", e.Why),
 		slog.String("notify", e.Notify().String()))
 }
+
+func unequalLengths(offset int, format string, args ...any) error {
+	return &SyntaxError{Offset: offset, Why: fmt.Sprintf(format, args...), Code: NotifyUnequalPayloadLengths}
+}

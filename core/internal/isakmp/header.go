@@ -11,6 +11,8 @@ import (
 // HeaderLen is the size of the header, RFC 2408 §3.1.
 const HeaderLen = 28
 
+const lengthAt = HeaderLen - 4
+
 // Version1 is the version octet of IKEv1: major 1, minor 0.
 const Version1 = 0x10
 
@@ -99,19 +101,21 @@ type Header struct {
 // clear one must fill the datagram ([ParseMessage] checks that). Version,
 // exchange type and flags are the caller's to judge.
 func ParseHeader(datagram []byte) (Header, error) {
-	r := newReader(PayloadNone, datagram)
 	if len(datagram) < HeaderLen {
-		return Header{}, r.errorf(NotifyUnequalPayloadLengths, "%d octets are less than a header", len(datagram))
+		return Header{}, unequalLengths(len(datagram), "%d octets are less than a header", len(datagram))
 	}
-	var h Header
-	_ = r.CopyBytes(h.CkyI[:]) && r.CopyBytes(h.CkyR[:]) &&
-		r.ReadUint8((*uint8)(&h.Next)) && r.ReadUint8(&h.Version) &&
-		r.ReadUint8((*uint8)(&h.Exchange)) && r.ReadUint8((*uint8)(&h.Flags)) &&
-		r.ReadUint32(&h.MessageID)
-	at := r // the error points at the length field
-	if r.ReadUint32(&h.Length); h.Length < HeaderLen || uint64(h.Length) > uint64(len(datagram)) {
-		return Header{}, at.errorf(NotifyUnequalPayloadLengths,
-			"message length %d in a datagram of %d", h.Length, len(datagram))
+	h := Header{
+		CkyI:      Cookie(datagram[0:8]),
+		CkyR:      Cookie(datagram[8:16]),
+		Next:      PayloadType(datagram[16]),
+		Version:   datagram[17],
+		Exchange:  ExchangeType(datagram[18]),
+		Flags:     Flags(datagram[19]),
+		MessageID: binary.BigEndian.Uint32(datagram[20:24]),
+		Length:    binary.BigEndian.Uint32(datagram[lengthAt:HeaderLen]),
+	}
+	if h.Length < HeaderLen || uint64(h.Length) > uint64(len(datagram)) {
+		return Header{}, unequalLengths(lengthAt, "message length %d in a datagram of %d", h.Length, len(datagram))
 	}
 	return h, nil
 }

@@ -49,29 +49,29 @@ const (
 // isakmp-hybrid-auth-05) and Xauth (draft-beaulieu-ike-xauth-02) say which side
 // of phase 1 the user is on.
 const (
-	AuthPSK            = 1
-	AuthDSS            = 2
-	AuthRSASig         = 3
-	AuthRSAEnc         = 4
-	AuthRSARevEnc      = 5
-	AuthECDSASig       = 8
-	AuthECDSA256       = 9
-	AuthECDSA384       = 10
-	AuthECDSA521       = 11
-	AuthHybridInitRSA  = 64221
-	AuthHybridRespRSA  = 64222
-	AuthHybridInitDSS  = 64223
-	AuthHybridRespDSS  = 64224
-	AuthXAuthInitPSK   = 65001
-	AuthXAuthRespPSK   = 65002
-	AuthXAuthInitDSS   = 65003
-	AuthXAuthRespDSS   = 65004
-	AuthXAuthInitRSA   = 65005
-	AuthXAuthRespRSA   = 65006
-	AuthXAuthInitRSAEn = 65007
-	AuthXAuthRespRSAEn = 65008
-	AuthXAuthInitRSARE = 65009
-	AuthXAuthRespRSARE = 65010
+	AuthPSK                = 1
+	AuthDSS                = 2
+	AuthRSASig             = 3
+	AuthRSAEnc             = 4
+	AuthRSARevEnc          = 5
+	AuthECDSASig           = 8
+	AuthECDSA256           = 9
+	AuthECDSA384           = 10
+	AuthECDSA521           = 11
+	AuthHybridInitRSA      = 64221
+	AuthHybridRespRSA      = 64222
+	AuthHybridInitDSS      = 64223
+	AuthHybridRespDSS      = 64224
+	AuthXAuthInitPSK       = 65001
+	AuthXAuthRespPSK       = 65002
+	AuthXAuthInitDSS       = 65003
+	AuthXAuthRespDSS       = 65004
+	AuthXAuthInitRSA       = 65005
+	AuthXAuthRespRSA       = 65006
+	AuthXAuthInitRSAEnc    = 65007
+	AuthXAuthRespRSAEnc    = 65008
+	AuthXAuthInitRSARevEnc = 65009
+	AuthXAuthRespRSARevEnc = 65010
 )
 
 // Values of AttrGroup and SAAttrGroup, RFC 2409 §6, 3526, 5903, 5114, 6954 and
@@ -133,8 +133,8 @@ var (
 		{AuthXAuthInitPSK, "XAuthInitPSK"}, {AuthXAuthRespPSK, "XAuthRespPSK"},
 		{AuthXAuthInitDSS, "XAuthInitDSS"}, {AuthXAuthRespDSS, "XAuthRespDSS"},
 		{AuthXAuthInitRSA, "XAuthInitRSA"}, {AuthXAuthRespRSA, "XAuthRespRSA"},
-		{AuthXAuthInitRSAEn, "XAuthInitRSAENC"}, {AuthXAuthRespRSAEn, "XAuthRespRSAENC"},
-		{AuthXAuthInitRSARE, "XAuthInitRSAREVENC"}, {AuthXAuthRespRSARE, "XAuthRespRSAREVENC"},
+		{AuthXAuthInitRSAEnc, "XAuthInitRSAENC"}, {AuthXAuthRespRSAEnc, "XAuthRespRSAENC"},
+		{AuthXAuthInitRSARevEnc, "XAuthInitRSAREVENC"}, {AuthXAuthRespRSARevEnc, "XAuthRespRSAREVENC"},
 	}
 	Groups = Names{
 		{GroupMODP768, "modp768"}, {GroupMODP1024, "modp1024"}, {GroupEC2N155, "ec2n155"}, {GroupEC2N185, "ec2n185"},

@@ -30,19 +30,19 @@ const (
 
 // Values of SAAttrAuth.
 const (
-	AuthHMACMD5    = 1
-	AuthHMACSHA1   = 2
-	AuthDESMAC     = 3
-	AuthKPDK       = 4
-	AuthHMACSHA256 = 5
-	AuthHMACSHA384 = 6
-	AuthHMACSHA512 = 7
-	AuthHMACRIPEMD = 8
-	AuthAESXCBC    = 9
-	AuthSigRSA     = 10
-	AuthAES128GMAC = 11
-	AuthAES192GMAC = 12
-	AuthAES256GMAC = 13
+	SAAuthHMACMD5    = 1
+	SAAuthHMACSHA1   = 2
+	SAAuthDESMAC     = 3
+	SAAuthKPDK       = 4
+	SAAuthHMACSHA256 = 5
+	SAAuthHMACSHA384 = 6
+	SAAuthHMACSHA512 = 7
+	SAAuthHMACRIPEMD = 8
+	SAAuthAESXCBC    = 9
+	SAAuthSigRSA     = 10
+	SAAuthAES128GMAC = 11
+	SAAuthAES192GMAC = 12
+	SAAuthAES256GMAC = 13
 )
 
 // Values of SAAttrESN.
@@ -114,10 +114,10 @@ var (
 		{EncapUDPTunnelDraft, "udp-tunnel-draft"}, {EncapUDPTransportDraft, "udp-transport-draft"},
 	}
 	AuthAlgorithms = Names{
-		{AuthHMACMD5, "HMAC-MD5"}, {AuthHMACSHA1, "HMAC-SHA1"}, {AuthDESMAC, "DES-MAC"}, {AuthKPDK, "KPDK"},
-		{AuthHMACSHA256, "HMAC-SHA2-256"}, {AuthHMACSHA384, "HMAC-SHA2-384"}, {AuthHMACSHA512, "HMAC-SHA2-512"},
-		{AuthHMACRIPEMD, "HMAC-RIPEMD"}, {AuthAESXCBC, "AES-XCBC-MAC"}, {AuthSigRSA, "SIG-RSA"},
-		{AuthAES128GMAC, "AES-128-GMAC"}, {AuthAES192GMAC, "AES-192-GMAC"}, {AuthAES256GMAC, "AES-256-GMAC"},
+		{SAAuthHMACMD5, "HMAC-MD5"}, {SAAuthHMACSHA1, "HMAC-SHA1"}, {SAAuthDESMAC, "DES-MAC"}, {SAAuthKPDK, "KPDK"},
+		{SAAuthHMACSHA256, "HMAC-SHA2-256"}, {SAAuthHMACSHA384, "HMAC-SHA2-384"}, {SAAuthHMACSHA512, "HMAC-SHA2-512"},
+		{SAAuthHMACRIPEMD, "HMAC-RIPEMD"}, {SAAuthAESXCBC, "AES-XCBC-MAC"}, {SAAuthSigRSA, "SIG-RSA"},
+		{SAAuthAES128GMAC, "AES-128-GMAC"}, {SAAuthAES192GMAC, "AES-192-GMAC"}, {SAAuthAES256GMAC, "AES-256-GMAC"},
 	}
 	ESPTransforms = Names{
 		{ESPDESIV64, "DES-IV64"}, {ESPDES, "DES-CBC"}, {ESP3DES, "3DES-CBC"}, {ESPRC5, "RC5-CBC"}, {ESPIDEA, "IDEA-CBC"},

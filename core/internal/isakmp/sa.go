@@ -57,16 +57,16 @@ var Protocols = Names{
 func (p Protocol) String() string       { return Protocols.Name(uint32(p)) }
 func (p Protocol) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
-// spiSizes are the smallest and largest SPI in a proposal; of a protocol that
-// we do not know the proposal is for others to skip.
-func (p Protocol) spiSizes() (smallest, largest int) {
+// takesSPI is true if a proposal may have an SPI of n octets. A proposal of an
+// unknown protocol is for others to skip.
+func (p Protocol) takesSPI(n uint8) bool {
 	switch p {
 	case ProtoAH, ProtoESP:
-		return 4, 4
+		return n == 4
 	case ProtoIPComp:
-		return 2, 4 // a CPI, as it is or in the size of an SPI: RFC 2407 §4.4.5, RFC 3173 §4.1
+		return n == 2 || n == 4 // RFC 3173 §4.1: a CPI as it is or in four octets
 	default:
-		return 0, MaxSPI
+		return n <= MaxSPI
 	}
 }
 
@@ -133,7 +133,7 @@ func parseProposal(r reader) (Proposal, error) {
 	if !r.ReadUint8(&p.Number) || !r.ReadUint8((*uint8)(&p.Protocol)) || !r.ReadUint8(&spi) || !r.ReadUint8(&count) {
 		return Proposal{}, r.truncated()
 	}
-	if smallest, largest := p.Protocol.spiSizes(); int(spi) < smallest || int(spi) > largest || spi == 3 && p.Protocol == ProtoIPComp {
+	if !p.Protocol.takesSPI(spi) {
 		return Proposal{}, at.errorf(NotifyInvalidSPI, "%v SPI of %d octets", p.Protocol, spi)
 	}
 	if !r.bytes(&p.SPI, int(spi)) {
