@@ -4,7 +4,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/des"
-	"errors"
 	"fmt"
 
 	"golang.org/x/crypto/blowfish"
@@ -43,7 +42,7 @@ var (
 		// RFC 2409 Appendix B: 56 octets where no key length is negotiated.
 		Blowfish:  {"blowfish", blowfish.BlockSize, keyBits{40, 448, 8, 448}, newBlowfish},
 		TripleDES: {"3des", des.BlockSize, keyBits{192, 192, 8, 192}, des.NewTripleDESCipher},
-		CAST:      {"cast128", cast5.BlockSize, keyBits{40, 128, 8, 128}, newCAST},
+		CAST:      {"cast128", cast5.BlockSize, keyBits{88, 128, 8, 128}, newCAST},
 		AES:       {"aes", aes.BlockSize, wideKeys, aes.NewCipher},
 		Camellia:  {"camellia", camelliaBlock, wideKeys, newCamellia},
 	}
@@ -91,12 +90,10 @@ func (c Cipher) KeyLen(bits uint16) (octets int, err error) {
 
 func newBlowfish(key []byte) (cipher.Block, error) { return blowfish.NewCipher(key) }
 
-// newCAST pads a short key with zeros (RFC 2144 section 2.5). Up to 80 bits
-// that RFC also leaves out four rounds, which the library cannot.
+// newCAST pads a short key with zeros (RFC 2144 section 2.5). Up to 80 bits that
+// RFC also leaves out four rounds, which the library cannot; so the table starts
+// at 88.
 func newCAST(key []byte) (cipher.Block, error) {
-	if len(key) <= 10 {
-		return nil, errors.New("keys of 80 bits and less need 12 rounds, which are not implemented")
-	}
 	var padded [cast5.KeySize]byte
 	defer clear(padded[:])
 	copy(padded[:], key)
