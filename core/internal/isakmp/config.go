@@ -68,14 +68,14 @@ func (c Config) String() string {
 // configValue shows what cannot be a secret; a user's answers are shown by
 // their size.
 func configValue(a Attribute) string {
-	switch {
+	switch v, ok := a.Uint(); {
 	case len(a.Value) == 0:
 		return ""
 	case a.Type == CfgXAuthUserName || a.Type == CfgXAuthMessage || a.Type == CfgXAuthDomain || a.Type == CfgApplicationVersion ||
 		a.Type == CfgUnityBanner || a.Type == CfgUnityDefDomain || a.Type == CfgUnitySplitDNS:
 		return fmt.Sprintf("=%q", a.Value)
-	case a.TV && !a.isXAuthAnswer():
-		return fmt.Sprintf("=%d", binary.BigEndian.Uint16(a.Value))
+	case a.TV && ok && !a.isXAuthAnswer():
+		return fmt.Sprintf("=%d", v)
 	case a.Type <= CfgIP6Subnet && (len(a.Value) == 4 || len(a.Value) == 16):
 		addr, _ := netip.AddrFromSlice(a.Value)
 		return "=" + addr.String()

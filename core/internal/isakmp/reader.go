@@ -49,13 +49,14 @@ func (r *reader) rest() (b []byte) {
 // no peer is better off for that.
 func (r *reader) link() (next PayloadType, body []byte, err error) {
 	var n uint16
+	at := *r
 	switch {
 	case !r.ReadUint8((*uint8)(&next)) || !r.Skip(1) || !r.ReadUint16(&n):
-		return 0, nil, r.errorf(0, "%d octets where a payload header has %d", len(r.String), payloadHeaderLen)
+		return 0, nil, at.errorf(0, "%d octets where a payload header has %d", len(at.String), payloadHeaderLen)
 	case n < payloadHeaderLen:
-		return 0, nil, r.errorf(0, "payload length %d is less than its header", n)
+		return 0, nil, at.errorf(0, "payload length %d is less than its header", n)
 	case !r.bytes(&body, int(n)-payloadHeaderLen):
-		return 0, nil, r.errorf(0, "payload length %d, but %d octets are left", n, len(r.String)+payloadHeaderLen)
+		return 0, nil, at.errorf(0, "payload length %d, but %d octets are left", n, len(at.String))
 	}
 	return next, body, nil
 }
