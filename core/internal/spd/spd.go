@@ -2,9 +2,10 @@
 // from Dump and policy events, so that a look-up costs no RPC. It does not know
 // who tells it or how policies are installed.
 //
-//	db = db.With(p)                          // a policy came or changed
-//	pair, ok := db.Outbound(acquire.Policy)  // what an acquire is about
-//	pair, ok = db.Respond(proposed)          // what a peer's quick mode is about
+//	db.Put(p)                             // a policy came or changed
+//	out, ok := db.Get(acquire.Policy)     // what an acquire is about
+//	pair := db.PairOf(out)
+//	pair, why, ok := db.Respond(proposed) // what a peer's quick mode is about
 package spd
 
 import (
