@@ -35,8 +35,8 @@ const (
 	// delete. RFC 2408 §3.5 allows 0 to 16 octets for ISAKMP in a proposal.
 	MaxSPI = 16
 
-	// MaxDeleteSPIs per delete payload, four times what fits a datagram
-	// that is not fragmented on Ethernet.
+	// MaxDeleteSPIs per delete payload, about four times the ESP SPIs that
+	// fit a datagram of 1500 octets.
 	MaxDeleteSPIs = 1500
 
 	// MinNonce and MaxNonce bound the nonce body, RFC 2409 §5.

@@ -124,7 +124,7 @@ func RangeID(first, last netip.Addr) ID {
 
 // Addr is the address of an IDIPv4Addr or IDIPv6Addr.
 func (id ID) Addr() (a netip.Addr, ok bool) {
-	if _, count := id.Type.addrs(); count != 1 {
+	if size, count := id.Type.addrs(); count != 1 || len(id.Data) != size {
 		return netip.Addr{}, false
 	}
 	return netip.AddrFromSlice(id.Data)
@@ -189,10 +189,12 @@ func (id ID) value() string {
 	switch id.Type {
 	case IDFQDN, IDUserFQDN:
 		return fmt.Sprintf("%q", id.Data)
-	case IDIPv4Addr, IDIPv6Addr, IDIPv4Subnet, IDIPv6Subnet:
-		if p, ok := id.Prefix(); ok && p.IsSingleIP() && id.Type != IDIPv4Subnet && id.Type != IDIPv6Subnet {
-			return p.Addr().String()
-		} else if ok {
+	case IDIPv4Addr, IDIPv6Addr:
+		if a, ok := id.Addr(); ok {
+			return a.String()
+		}
+	case IDIPv4Subnet, IDIPv6Subnet:
+		if p, ok := id.Prefix(); ok {
 			return p.String()
 		}
 	case IDIPv4Range, IDIPv6Range:

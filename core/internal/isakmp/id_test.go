@@ -17,6 +17,10 @@ func TestID(t *testing.T) {
 			want: ID{IDIPv4Addr, 17, 500, []byte{192, 0, 2, 1}}, text: "ID{IPV4_ADDR 192.0.2.1 17/500}"},
 		{name: "IPv6 address", hex: "05 00 0000" + doc6One,
 			want: AddrID(netip.MustParseAddr("2001:db8::1")), text: "ID{IPV6_ADDR 2001:db8::1}"},
+		{name: "IPv4 address", hex: "01 00 0000 c0000201",
+			want: AddrID(netip.MustParseAddr("::ffff:192.0.2.1")), text: "ID{IPV4_ADDR 192.0.2.1}"},
+		{name: "IPv4 range of one", hex: "07 00 0000 0a000001 0a000001",
+			want: RangeID(netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.1")), text: "ID{IPV4_ADDR_RANGE 10.0.0.1-10.0.0.1}"},
 		{name: "IPv4 subnet", hex: "04 00 0000 0a010000 ffffe000",
 			want: PrefixID(netip.MustParsePrefix("10.1.0.0/19")), text: "ID{IPV4_ADDR_SUBNET 10.1.0.0/19}"},
 		{name: "IPv4 subnet with holes in its mask", hex: "04 00 0000 0a010000 ff00ff00",
@@ -90,7 +94,10 @@ func TestIDOfWrongSizeHasNoAddresses(t *testing.T) {
 			want, count := typ.addrs()
 			_, _, ok := id.Range()
 			if ok != (count > 0 && size == want*count) {
-				t.Errorf("%v of %d octets: ok %t", typ, size, ok)
+				t.Errorf("%v of %d octets: Range ok %t", typ, size, ok)
+			}
+			if _, ok := id.Addr(); ok != (count == 1 && size == want) {
+				t.Errorf("%v of %d octets: Addr ok %t", typ, size, ok)
 			}
 		}
 	}
