@@ -2,7 +2,11 @@
 // configuration. It does not import hcl: HCL lives in core only.
 package config
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
 
 type Schema struct {
 	Version     uint32
@@ -71,3 +75,13 @@ type Diagnostic struct {
 	Fix             string   // what to write instead, "" if there is no one answer
 }
 type Diagnostics []Diagnostic
+
+// HasErrors reports whether any of ds is an error.
+func (ds Diagnostics) HasErrors() bool {
+	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == Error })
+}
+
+// Errorf is one error about the value at path.
+func Errorf(path []string, code, summary, format string, args ...any) Diagnostics {
+	return Diagnostics{{Severity: Error, Summary: summary, Detail: fmt.Sprintf(format, args...), Path: path, Code: code}}
+}

@@ -1,7 +1,12 @@
 // Package errs maps Go errors to gRPC status details and back, losslessly.
 package errs
 
-import "time"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
 
 type Reason string
 
@@ -14,7 +19,8 @@ const (
 	Permission   Reason = "PERMISSION"  // missing capability, PIN locked, EPERM
 	Invalid      Reason = "INVALID"
 	NeedOperator Reason = "NEED_OPERATOR" // token absent, PIN required
-	Stale        Reason = "STALE"         // handle from an older configuration generation
+	Stale        Reason = "STALE"         // handle or stream of an older configuration generation
+	Timeout      Reason = "TIMEOUT"       // no answer in time: what was asked may or may not have happened
 	Internal     Reason = "INTERNAL"
 )
 
@@ -30,3 +36,33 @@ type Error struct {
 
 func (e *Error) Error() string   { return string(e.Reason) + ": " + e.Msg }
 func (e *Error) Is(t error) bool { x, ok := t.(*Error); return ok && x.Reason == e.Reason }
+
+// Errorf makes an error that is not about one item of a batch.
+func Errorf(r Reason, format string, args ...any) *Error {
+	return &Error{Reason: r, Msg: fmt.Sprintf(format, args...), Op: -1}
+}
+
+// From is err as an *Error: the one it wraps, Timeout for an expired deadline,
+// Unavailable for a cancelled call, and Internal for anything else. From(nil) is nil.
+func From(err error) *Error {
+	var e *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, context.DeadlineExceeded):
+		return Errorf(Timeout, "%v", err)
+	case errors.Is(err, context.Canceled):
+		return Errorf(Unavailable, "%v", err)
+	}
+	return Errorf(Internal, "%v", err)
+}
+
+// Err is e as an error, without the trap of a nil *Error in a non-nil error.
+func (e *Error) Err() error {
+	if e == nil {
+		return nil
+	}
+	return e
+}

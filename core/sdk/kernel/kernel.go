@@ -30,6 +30,8 @@ type Backend interface {
 	// Dump streams everything the kernel has that matches, for resync.
 	Dump(context.Context, DumpFilter, func(Object) error) error
 	// Events blocks and streams until ctx ends. The first event is always Ready.
+	// The function given never blocks for long: behind it is a bounded queue, which
+	// drops and tells Overflow when the engine is slow. Event.Seq is filled in there.
 	Events(context.Context, EventMask, func(Event) error) error
 	// LookupRoutes: source address, interface, next hop, MTU per destination.
 	LookupRoutes(context.Context, []RouteQuery) ([]Route, error)
@@ -319,7 +321,24 @@ type Object struct {
 	Iface   string
 }
 
+// EventMask selects event kinds: bit k stands for EventKind k. 0 asks for all.
+// Ready and Overflow always come.
 type EventMask uint64
+
+// MaskOf is the mask that selects kinds.
+func MaskOf(kinds ...EventKind) EventMask {
+	var m EventMask
+	for _, k := range kinds {
+		m |= 1 << k
+	}
+	return m
+}
+
+// Has reports whether m selects k.
+func (m EventMask) Has(k EventKind) bool {
+	return m == 0 || k == Ready || k == Overflow || m&(1<<k) != 0
+}
+
 type EventKind uint8
 
 const (

@@ -23,7 +23,8 @@ type Spec struct {
 	Auth                  func(context.Context, config.Value, Env) (auth.Authenticator, config.Diagnostics)
 	Kernel                func(context.Context, config.Value, Env) (kernel.Backend, config.Diagnostics)
 	Log                   func(context.Context, config.Value, Env) (logsink.Sink, config.Diagnostics)
-	Health                func(context.Context) Health
+	Health                func(context.Context) Health // nil: healthy
+	Features              []string                     // free-form, for minor-version negotiation
 }
 type Env struct {
 	Logger      *slog.Logger
@@ -46,14 +47,13 @@ type Health struct {
 	State  HealthState
 	Detail string
 	Since  time.Time
+	// Counters are shown to the operator under these names.
+	Counters map[string]int64
 }
 type HealthState uint8
 
 const (
-	Healthy  HealthState = iota + 1
-	Degraded             // works, operator should look
-	Unhealthy
+	Healthy   HealthState = iota + 1
+	Degraded              // works, operator should look
+	Unhealthy             // asks to be restarted
 )
-
-// Serve runs the plugin and does not return.
-func Serve(Spec) {}
