@@ -109,15 +109,44 @@ func GenerateKey(g Group, random []byte) (KeyPair, error) {
 	if !g.Supported() {
 		return KeyPair{}, fmt.Errorf("oakley: %v is not supported", g)
 	}
-	if len(random) != g.RandomLen() {
-		return KeyPair{}, fmt.Errorf("oakley: %v key from %d random octets, want %d", g, len(random), g.RandomLen())
+	return generateKey(g, random, groups[g].dh.public)
+}
+
+// Generator makes the same key pairs as GenerateKey in less than half the time
+// for a MODP group, from a table that takes two key generations to compute and
+// 12 to 200 kB to keep. For the other groups it is GenerateKey. It never
+// changes, so goroutines may share it. The zero Generator is of no use.
+type Generator struct {
+	group  Group
+	public func(private []byte) ([]byte, error)
+}
+
+// NewGenerator computes the table.
+func NewGenerator(g Group) (Generator, error) {
+	if !g.Supported() {
+		return Generator{}, fmt.Errorf("oakley: %v is not supported", g)
+	}
+	if m, ok := groups[g].dh.(modp); ok {
+		return Generator{g, m.newComb().public}, nil
+	}
+	return Generator{g, groups[g].dh.public}, nil
+}
+
+// GenerateKey is as the function of that name, with the generator's group.
+func (g Generator) GenerateKey(random []byte) (KeyPair, error) {
+	return generateKey(g.group, random, g.public)
+}
+
+func generateKey(g Group, random []byte, public func(private []byte) ([]byte, error)) (KeyPair, error) {
+	if want := g.RandomLen(); public == nil || len(random) != want {
+		return KeyPair{}, fmt.Errorf("oakley: %v key from %d random octets, want %d", g, len(random), want)
 	}
 	private := append([]byte(nil), random...)
-	public, err := groups[g].dh.public(private)
+	y, err := public(private)
 	if err != nil {
 		return KeyPair{}, err
 	}
-	return KeyPair{g, public, secret.New(private)}, nil
+	return KeyPair{g, y, secret.New(private)}, nil
 }
 
 // Shared is g^xy with the peer's public value, left-padded to the length of the

@@ -116,10 +116,30 @@ func TestMODPMatchesMathBig(t *testing.T) {
 			random.Read(drawn)
 			peer := make([]byte, g.PublicLen())
 			random.Read(peer[1:])
-			for _, exponent := range [][]byte{one, ones, drawn} {
+			generator, err := NewGenerator(g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			exponents := [][]byte{one, ones, drawn}
+			for bit := range 8 * g.RandomLen() / 7 { // single bits find a misplaced table entry
+				single := make([]byte, g.RandomLen())
+				single[bit*7/8] = 1 << (bit * 7 % 8)
+				exponents = append(exponents, single)
+			}
+			if g > MODP2048 {
+				exponents = exponents[:8] // slow
+			}
+			for _, exponent := range exponents {
 				kp, err := GenerateKey(g, exponent)
 				if err != nil {
 					t.Fatal(err)
+				}
+				fast, err := generator.GenerateKey(exponent)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(fast.Public, kp.Public) || !Equal(fast.private.Reveal(), kp.private.Reveal()) {
+					t.Errorf("the generator makes another key of %x", exponent)
 				}
 				power := func(base []byte) []byte {
 					x, y := new(big.Int).SetBytes(exponent), new(big.Int).SetBytes(base)
@@ -303,6 +323,13 @@ func TestGenerateKeyAsksForFreshOctetsWhenTheyAreOutOfRange(t *testing.T) {
 			t.Errorf("%v of zeros: %v, want ErrDrawAgain", g, err)
 		}
 	}
+	generator, err := NewGenerator(MODP768)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := generator.GenerateKey(make([]byte, 32)); !errors.Is(err, ErrDrawAgain) {
+		t.Errorf("the generator, of zeros: %v, want ErrDrawAgain", err)
+	}
 	for _, g := range []Group{ECP256, ECP384, ECP521} {
 		if _, err := GenerateKey(g, bytes.Repeat([]byte{0xff}, g.RandomLen())); !errors.Is(err, ErrDrawAgain) {
 			t.Errorf("%v above the order: %v, want ErrDrawAgain", g, err)
@@ -318,6 +345,9 @@ func TestGenerateKeyWantsExactlyItsRandomLen(t *testing.T) {
 			}
 			if _, err := GenerateKey(g, make([]byte, n)); err == nil || errors.Is(err, ErrDrawAgain) {
 				t.Errorf("%v took %d octets: %v", g, n, err)
+			}
+			if _, err := (Generator{}).GenerateKey(make([]byte, n)); err == nil {
+				t.Error("the zero Generator made a key")
 			}
 		}
 	}
@@ -414,6 +444,36 @@ func BenchmarkGenerateKey(b *testing.B) {
 				if _, err := GenerateKey(g, random); err != nil {
 					b.Fatal(err)
 				}
+			}
+		})
+	}
+}
+
+func BenchmarkGenerator(b *testing.B) {
+	for _, g := range allGroups[:8] {
+		b.Run(g.String(), func(b *testing.B) {
+			random := make([]byte, g.RandomLen())
+			seeded(b, 2).Read(random)
+			generator, err := NewGenerator(g)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := generator.GenerateKey(random); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkNewGenerator(b *testing.B) {
+	for _, g := range allGroups[:8] {
+		b.Run(g.String(), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				NewGenerator(g)
 			}
 		})
 	}
