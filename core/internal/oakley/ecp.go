@@ -23,23 +23,18 @@ var (
 func (c curve) publicLen() int { return c.points * c.octets }
 func (c curve) randomLen() int { return c.octets }
 
-func (c curve) public(private []byte) ([]byte, error) {
+func (c curve) keyPair(private []byte) ([]byte, sharedFunc, error) {
 	private[0] &= c.topBits
 	key, err := c.NewPrivateKey(private)
 	if err != nil {
-		return nil, ErrDrawAgain
+		return nil, nil, ErrDrawAgain
 	}
-	return key.PublicKey().Bytes()[len(c.prefix):], nil
-}
-
-func (c curve) shared(private, peer []byte) ([]byte, error) {
-	point, err := c.NewPublicKey(append([]byte(c.prefix), peer...))
-	if err != nil {
-		return nil, err
+	shared := func(peer []byte) ([]byte, error) {
+		point, err := c.NewPublicKey(append([]byte(c.prefix), peer...))
+		if err != nil {
+			return nil, err
+		}
+		return key.ECDH(point)
 	}
-	key, err := c.NewPrivateKey(private)
-	if err != nil {
-		return nil, err
-	}
-	return key.ECDH(point)
+	return key.PublicKey().Bytes()[len(c.prefix):], shared, nil
 }

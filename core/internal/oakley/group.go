@@ -1,6 +1,7 @@
 package oakley
 
 import (
+	"crypto/subtle"
 	"errors"
 	"fmt"
 
@@ -36,14 +37,15 @@ var (
 	ErrPublicValue = errors.New("oakley: invalid Diffie-Hellman public value")
 )
 
-// dhGroup is what the two kinds of group have in common. private is what
-// GenerateKey was given; shared may assume that peer has publicLen octets.
+// dhGroup is what the two kinds of group have in common. keyPair keeps private
+// and may change it; shared is called with peer of publicLen octets.
 type dhGroup interface {
 	publicLen() int
 	randomLen() int
-	public(private []byte) ([]byte, error)
-	shared(private, peer []byte) ([]byte, error)
+	keyPair(private []byte) (public []byte, shared sharedFunc, err error)
 }
+
+type sharedFunc func(peer []byte) ([]byte, error)
 
 var groups = map[Group]struct {
 	name string
@@ -97,9 +99,11 @@ type KeyPair struct {
 	Public []byte // as sent in the KE payload, PublicLen octets
 
 	private secret.Bytes
+	shared  sharedFunc
 }
 
-// Zero overwrites the private key.
+// Zero overwrites the private key; Shared fails from then on. The standard
+// library's own copy of an ECP or Curve25519 key is left to the collector.
 func (k KeyPair) Zero() { k.private.Zero() }
 
 // GenerateKey makes the key pair that random determines; random is RandomLen
@@ -109,17 +113,19 @@ func GenerateKey(g Group, random []byte) (KeyPair, error) {
 	if !g.Supported() {
 		return KeyPair{}, fmt.Errorf("oakley: %v is not supported", g)
 	}
-	return generateKey(g, random, groups[g].dh.public)
+	return generateKey(g, random, groups[g].dh.keyPair)
 }
 
 // Generator makes the same key pairs as GenerateKey in less than half the time
-// for a MODP group, from a table that takes two key generations to compute and
+// for a MODP group, from a table that takes three key generations to compute and
 // 12 to 200 kB to keep. For the other groups it is GenerateKey. It never
 // changes, so goroutines may share it. The zero Generator is of no use.
 type Generator struct {
-	group  Group
-	public func(private []byte) ([]byte, error)
+	group   Group
+	keyPair keyPairFunc
 }
+
+type keyPairFunc func(private []byte) ([]byte, sharedFunc, error)
 
 // NewGenerator computes the table.
 func NewGenerator(g Group) (Generator, error) {
@@ -127,40 +133,45 @@ func NewGenerator(g Group) (Generator, error) {
 		return Generator{}, fmt.Errorf("oakley: %v is not supported", g)
 	}
 	if m, ok := groups[g].dh.(modp); ok {
-		return Generator{g, m.newComb().public}, nil
+		return Generator{g, m.newComb().keyPair}, nil
 	}
-	return Generator{g, groups[g].dh.public}, nil
+	return Generator{g, groups[g].dh.keyPair}, nil
 }
 
 // GenerateKey is as the function of that name, with the generator's group.
 func (g Generator) GenerateKey(random []byte) (KeyPair, error) {
-	return generateKey(g.group, random, g.public)
+	return generateKey(g.group, random, g.keyPair)
 }
 
-func generateKey(g Group, random []byte, public func(private []byte) ([]byte, error)) (KeyPair, error) {
-	if want := g.RandomLen(); public == nil || len(random) != want {
+func generateKey(g Group, random []byte, keyPair keyPairFunc) (KeyPair, error) {
+	if want := g.RandomLen(); keyPair == nil || len(random) != want {
 		return KeyPair{}, fmt.Errorf("oakley: %v key from %d random octets, want %d", g, len(random), want)
 	}
+	if allZero(random) {
+		return KeyPair{}, ErrDrawAgain
+	}
 	private := append([]byte(nil), random...)
-	y, err := public(private)
+	public, shared, err := keyPair(private)
 	if err != nil {
 		return KeyPair{}, err
 	}
-	return KeyPair{g, y, secret.New(private)}, nil
+	return KeyPair{g, public, secret.New(private), shared}, nil
 }
+
+func allZero(b []byte) bool { return subtle.ConstantTimeCompare(b, make([]byte, len(b))) == 1 }
 
 // Shared is g^xy with the peer's public value, left-padded to the length of the
 // group's field; for ECP groups the x coordinate (RFC 5903 section 7). A public
 // value of the wrong length, outside 2 to p-2, not on the curve, or of low order
 // is refused with ErrPublicValue.
 func (k KeyPair) Shared(peerPublic []byte) (secret.Bytes, error) {
-	if !k.Group.Supported() || k.private.Len() == 0 {
-		return secret.Bytes{}, errors.New("oakley: shared secret of an empty key pair")
+	if k.shared == nil || allZero(k.private.Reveal()) {
+		return secret.Bytes{}, errors.New("oakley: shared secret of an empty or erased key pair")
 	}
 	if want := k.Group.PublicLen(); len(peerPublic) != want {
 		return secret.Bytes{}, fmt.Errorf("%w: %v value of %d octets, want %d", ErrPublicValue, k.Group, len(peerPublic), want)
 	}
-	gxy, err := groups[k.Group].dh.shared(k.private.Reveal(), peerPublic)
+	gxy, err := k.shared(peerPublic)
 	if err != nil {
 		return secret.Bytes{}, fmt.Errorf("%w: %v: %w", ErrPublicValue, k.Group, err)
 	}

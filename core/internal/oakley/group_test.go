@@ -314,12 +314,7 @@ var lowOrderX25519 = map[string]string{
 
 func TestGenerateKeyAsksForFreshOctetsWhenTheyAreOutOfRange(t *testing.T) {
 	for _, g := range allGroups {
-		_, err := GenerateKey(g, make([]byte, g.RandomLen()))
-		if g == X25519 { // every string is a private key, RFC 7748 section 5
-			if err != nil {
-				t.Errorf("%v: %v", g, err)
-			}
-		} else if !errors.Is(err, ErrDrawAgain) {
+		if _, err := GenerateKey(g, make([]byte, g.RandomLen())); !errors.Is(err, ErrDrawAgain) {
 			t.Errorf("%v of zeros: %v, want ErrDrawAgain", g, err)
 		}
 	}
@@ -390,6 +385,13 @@ func TestZeroErasesThePrivateKeyAndRandomIsNotRetained(t *testing.T) {
 	}
 	if kp.Zero(); !bytes.Equal(kp.private.Reveal(), make([]byte, 32)) {
 		t.Error("Zero left the private key")
+	}
+	for _, g := range allGroups {
+		kp := newKeyPair(t, g, seeded(t, 9))
+		kp.Zero()
+		if _, err := kp.Shared(kp.Public); err == nil || errors.Is(err, ErrPublicValue) {
+			t.Errorf("%v: an erased key pair still shares: %v", g, err)
+		}
 	}
 }
 

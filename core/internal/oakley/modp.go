@@ -29,26 +29,22 @@ func newMODP(prime string, exponentBits int) modp {
 func (g modp) publicLen() int { return g.p.Size() }
 func (g modp) randomLen() int { return g.exponent }
 
-func (g modp) public(private []byte) ([]byte, error) {
+func (g modp) keyPair(private []byte) ([]byte, sharedFunc, error) {
 	two := bigmod.NewNat().SetUint(2).ExpandFor(g.p)
-	return g.publicValue(bigmod.NewNat().Exp(two, private, g.p))
+	public := bigmod.NewNat().Exp(two, private, g.p)
+	return public.Bytes(g.p), g.shared(private), nil
 }
 
-func (g modp) publicValue(y *bigmod.Nat) ([]byte, error) {
-	if y.IsOne() == 1 {
-		return nil, ErrDrawAgain // exponent 0
+// shared accepts 2 to p-2 (RFC 2631 section 2.1.5). Since p is 2q+1 with q
+// prime, no value in there has a small order.
+func (g modp) shared(private []byte) sharedFunc {
+	return func(peer []byte) ([]byte, error) {
+		y, err := bigmod.NewNat().SetBytes(peer, g.p)
+		if err != nil || y.IsZero()|y.IsOne()|y.IsMinusOne(g.p) == 1 {
+			return nil, errors.New("not within 2 to p-2")
+		}
+		return bigmod.NewNat().Exp(y, private, g.p).Bytes(g.p), nil
 	}
-	return y.Bytes(g.p), nil
-}
-
-// shared accepts 2 to p-2, what RFC 2631 section 2.1.5 calls range. Since p is
-// 2q+1 with q prime, no value in there has a small order.
-func (g modp) shared(private, peer []byte) ([]byte, error) {
-	y, err := bigmod.NewNat().SetBytes(peer, g.p)
-	if err != nil || y.IsZero()|y.IsOne()|y.IsMinusOne(g.p) == 1 {
-		return nil, errors.New("not within 2 to p-2")
-	}
-	return bigmod.NewNat().Exp(y, private, g.p).Bytes(g.p), nil
 }
 
 // comb is a table of powers of 2 for fixed-base exponentiation (Lim and Lee,
@@ -95,7 +91,7 @@ func (g modp) newComb() *comb {
 
 func (c *comb) blocks() int { return (c.row + combBlock - 1) / combBlock }
 
-func (c *comb) public(private []byte) ([]byte, error) {
+func (c *comb) keyPair(private []byte) ([]byte, sharedFunc, error) {
 	y := bigmod.NewNat().SetUint(1).ExpandFor(c.p)
 	factor := bigmod.NewNat().ExpandFor(c.p)
 	defer clear(factor.Bits())
@@ -106,7 +102,7 @@ func (c *comb) public(private []byte) ([]byte, error) {
 			y.Mul(factor, c.p)
 		}
 	}
-	return c.publicValue(y)
+	return y.Bytes(c.p), c.shared(private), nil
 }
 
 // choice gathers the exponent's bit number at of every row.
