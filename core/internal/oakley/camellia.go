@@ -8,10 +8,11 @@ import (
 	"slices"
 )
 
-// Camellia (RFC 3713) is written here because no Go module with it is both
-// published and maintained. Like every table-driven cipher, Blowfish, CAST-128
-// and 3DES in the libraries included, it looks up its S-box by secret octets
-// and so is not constant-time against someone who shares the processor's cache.
+// Camellia (RFC 3713) is written here because no module with it could be had
+// when this was; any cipher.Block constructor can take newCamellia's place. Like
+// every table-driven cipher, Blowfish, CAST-128 and 3DES in the libraries
+// included, it looks up its S-box by secret octets and so is not constant-time
+// against someone who shares the processor's cache.
 
 const camelliaBlock = 16
 
