@@ -159,6 +159,14 @@ type KernelSA struct {
 // Key names the SA.
 func (s KernelSA) Key() SAKey { return SAKey{s.Dst, s.Proto, s.SPI} }
 
+// Unavailable is the Err of a Reply whose Call may succeed later: the plugin is
+// restarting, the back end is busy. The machine asks again within the
+// exchange's own time; the peer sees silence, never a verdict.
+type Unavailable struct{ Err error }
+
+func (e *Unavailable) Error() string { return "not available: " + e.Err.Error() }
+func (e *Unavailable) Unwrap() error { return e.Err }
+
 // NoPolicyError is the MatchPolicy answer when the SPD has nothing that fits.
 type NoPolicyError struct {
 	Selector policy.Selector

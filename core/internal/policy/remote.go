@@ -95,7 +95,15 @@ type Remote struct {
 	VerifyCert        bool
 	SharedSecretInUse string // Apple's shared_secret kind, "" if absent
 
+	Scripts []Script
+
 	Proposals []Phase1Proposal // in order of preference, at least one
+}
+
+// Script is a program run when something happens to a phase 1.
+type Script struct {
+	Event string // "phase1-up", "phase1-down", "phase1-dead"
+	Path  string
 }
 
 // Literal reports whether the section names one address, i.e. one peer.

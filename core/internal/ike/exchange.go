@@ -1,0 +1,253 @@
+package ike
+
+import (
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+)
+
+// exchange is one run of a script. The rules kept here, once for all scripts, are
+// those of DESIGN.md "The exchange engine".
+type exchange struct {
+	p      *Peer
+	kind   isakmp.ExchangeType
+	script script
+	role   role
+	pc     int  // step being played
+	sent   bool // our message of this step is on the wire, its `then` is not done
+	over   bool // ended; kept only as long as a duplicate may want an answer
+	gone   bool // to be forgotten
+
+	sa    *ISAKMPSA // under construction in phase 1, used by all others
+	path  Path
+	msgID uint32
+	iv    []byte // of the next sealed message; advances only with an accepted one
+
+	inbox  []byte            // the peer's message being worked on
+	seen   [sha256.Size]byte // digest of the last accepted message
+	answer []byte            // what we sent after it: the only thing a duplicate gets
+	out    []byte            // our message that wants an answer
+	tries  int               // transmissions of out
+
+	began    time.Time
+	expires  time.Time // gives up, or when over: is forgotten
+	resendAt time.Time // zero: nothing is retransmitted
+	retryAt  time.Time // a Call could not be served: play again then
+
+	asked []interface{ forget() } // by the step being played
+
+	p1   *phase1
+	qm   *quick
+	info *notes
+}
+
+// start begins to play a new exchange.
+func (p *Peer) start(x *exchange) {
+	x.p, x.began = p, p.now
+	if x.expires.IsZero() {
+		x.expires = p.now.Add(p.patience())
+	}
+	p.exchanges = append(p.exchanges, x)
+	x.play()
+}
+
+// patience is how long a peer has to answer one message: all its transmissions
+// and one interval more.
+func (p *Peer) patience() time.Duration {
+	t := p.cfg.Timer
+	return time.Duration(t.Counter) * t.Interval
+}
+
+// play goes on with the script until something is missing.
+func (x *exchange) play() {
+	for !x.over {
+		err := x.playStep()
+		var d drop
+		var ne *NotifyError
+		var un *Unavailable
+		switch {
+		case err == nil:
+			x.advance()
+		case errors.Is(err, errWait), errors.Is(err, errNoMessage):
+			return
+		case errors.As(err, &d):
+			x.dropMessage(d)
+			return
+		case errors.As(err, &un):
+			x.forget()
+			x.retryAt = x.p.now.Add(time.Second)
+			x.notice(notice.Notice{Event: notice.LocalFailure, Reason: notice.PluginUnavailable, Detail: un.Error()})
+			return
+		case errors.As(err, &ne):
+			x.tellPeer(ne.Type)
+			x.fail(ne.Reason, ne)
+		default:
+			x.fail(reasonOf(err), err)
+		}
+	}
+}
+
+// errNoMessage: it is the peer's turn.
+var errNoMessage = errors.New("ike: nothing received yet")
+
+func reasonOf(err error) notice.Reason {
+	var f *failure
+	if errors.As(err, &f) {
+		return f.reason
+	}
+	return notice.Internal
+}
+
+func (x *exchange) playStep() error {
+	st := &x.script[x.pc]
+	if st.from != x.role {
+		return x.receive(st)
+	}
+	if !x.sent {
+		if err := x.transmit(st); err != nil {
+			return err
+		}
+		x.sent = true // the message is on the wire before `then` runs
+	}
+	if st.then != nil {
+		return st.then(x)
+	}
+	return nil
+}
+
+// advance goes to the next step, or ends the exchange after the last.
+func (x *exchange) advance() {
+	st := &x.script[x.pc]
+	if st.from != x.role {
+		x.inbox = nil
+		x.out, x.resendAt = nil, time.Time{}
+	}
+	x.pc, x.sent, x.asked, x.retryAt = x.pc+1, false, nil, time.Time{}
+	if x.pc == len(x.script) {
+		x.finish()
+	}
+}
+
+// finish ends a successful exchange. What was said last stays for a duplicate.
+func (x *exchange) finish() {
+	x.over, x.out, x.resendAt = true, nil, time.Time{}
+	x.expires = x.p.now.Add(x.p.patience())
+	if x.kind != isakmp.QuickMode {
+		x.gone = true // phase 1 answers duplicates from its SA, informational never
+	}
+	x.zero()
+}
+
+// fail ends an exchange that led to nothing, and undoes what it did.
+func (x *exchange) fail(reason notice.Reason, err error) {
+	x.over, x.gone, x.out, x.resendAt = true, true, nil, time.Time{}
+	n := notice.Notice{Event: notice.Phase1Failed, Reason: reason, Detail: err.Error()}
+	switch x.kind {
+	case isakmp.QuickMode:
+		n.Event = notice.Phase2Failed
+		x.notice(n)
+		x.undoQuick()
+		x.p.wantFailed(x.qm.want, reason, err.Error())
+	case isakmp.Informational:
+		n.Event = notice.Dropped
+		x.notice(n)
+	default:
+		x.notice(n)
+		x.p.phase1Failed(x, reason, err)
+	}
+	x.zero()
+}
+
+// zero wipes the secrets of an exchange that has ended.
+func (x *exchange) zero() {
+	if x.p1 != nil {
+		x.p1.zero(x.sa)
+	}
+	if x.qm != nil {
+		x.qm.zero()
+	}
+}
+
+// forget takes back what the step has asked for.
+func (x *exchange) forget() {
+	for _, f := range x.asked {
+		f.forget()
+	}
+	x.asked = nil
+}
+
+// dropMessage throws the peer's message away; the exchange goes on waiting. A
+// stranger's first message is all there is of its exchange.
+func (x *exchange) dropMessage(d drop) {
+	x.inbox = nil
+	x.forget()
+	x.notice(notice.Notice{Event: notice.Dropped, Reason: d.reason, Detail: d.why})
+	if x.pc == 0 && x.role == responder {
+		x.over, x.gone = true, true
+		x.zero()
+	}
+}
+
+// call asks for something on behalf of the exchange.
+func (x *exchange) call(req Request, answer func(any, error)) CallID {
+	p := x.p
+	p.lastCall++
+	p.calls[p.lastCall] = &pendingCall{x: x, req: req, answer: answer}
+	p.out = append(p.out, Call{p.lastCall, req})
+	return p.lastCall
+}
+
+// notice fills in who and where.
+func (x *exchange) notice(n notice.Notice) {
+	n.Exchange, n.MsgID, n.Step = x.kind, x.msgID, x.pc+1
+	if x.sa != nil {
+		n.CkyI, n.CkyR = x.sa.CkyI, x.sa.CkyR
+	}
+	n.Local, n.Peer = x.path.Local, x.path.Remote
+	x.p.notice(n)
+}
+
+// deadline is when the exchange wants to be woken.
+func (x *exchange) deadline() time.Time {
+	return earliest(x.expires, earliest(x.resendAt, x.retryAt))
+}
+
+// wake does what is due.
+func (x *exchange) wake(now time.Time) {
+	switch {
+	case due(x.expires, now) && x.over:
+		x.gone = true
+	case due(x.expires, now):
+		x.fail(notice.TimedOut, errors.New(x.waitingFor()))
+	case due(x.retryAt, now):
+		x.retryAt = time.Time{}
+		x.play()
+	case due(x.resendAt, now):
+		x.resend()
+	}
+}
+
+// waitingFor says what a negotiation that timed out had been waiting for.
+func (x *exchange) waitingFor() string {
+	if w := x.pendingCall(); w != "" {
+		return "no answer to " + w + " on this host"
+	}
+	if x.pc == 0 {
+		return "the first message could not be sent"
+	}
+	return "the peer did not answer message " + string(rune('0'+x.pc))
+}
+
+// due reports whether a deadline has come; a zero one never does.
+func due(t, now time.Time) bool { return !t.IsZero() && !t.After(now) }
+
+// earliest is the earlier of two deadlines, zero being none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

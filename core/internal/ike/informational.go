@@ -1,0 +1,199 @@
+package ike
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
+)
+
+// notes is the content of an informational exchange, ours or the peer's.
+type notes struct {
+	notifies []isakmp.Notify
+	deletes  []isakmp.Delete
+}
+
+// inform sends notifies and deletes under an ISAKMP SA: one message, no answer.
+func (p *Peer) inform(sa *ISAKMPSA, n notes) {
+	x := sa.exchange(isakmp.Informational, p.informational, initiator, p.messageID(sa))
+	x.info = &n
+	p.start(x)
+}
+
+// exchange makes one under the SA, with its own IV (RFC 2409 appendix B).
+func (sa *ISAKMPSA) exchange(kind isakmp.ExchangeType, s script, r role, msgID uint32) *exchange {
+	return &exchange{kind: kind, script: s, role: r, sa: sa, path: sa.Path, msgID: msgID,
+		iv: oakley.Phase2IV(sa.hash, sa.cipher, sa.lastBlock, msgID)}
+}
+
+// messageID draws a message ID not used yet, and uses it.
+func (p *Peer) messageID(sa *ISAKMPSA) uint32 {
+	for {
+		var b [4]byte
+		p.setup.Rand(b[:])
+		if id := binary.BigEndian.Uint32(b[:]); id != 0 && !sa.used[id] {
+			sa.used[id] = true
+			return id
+		}
+	}
+}
+
+func emitNotify(x *exchange) ([][]byte, error) {
+	var bodies [][]byte
+	for _, n := range x.info.notifies {
+		bodies = append(bodies, n.Append(nil))
+	}
+	return bodies, nil
+}
+
+func emitDelete(x *exchange) ([][]byte, error) {
+	var bodies [][]byte
+	for _, d := range x.info.deletes {
+		bodies = append(bodies, d.Append(nil))
+	}
+	return bodies, nil
+}
+
+func takeNotify(x *exchange, bodies [][]byte) error {
+	x.info.notifies = nil
+	for _, b := range bodies {
+		n, err := isakmp.ParseNotify(b)
+		if err != nil {
+			return dropf(notice.BadPayload, "%v", err)
+		}
+		x.info.notifies = append(x.info.notifies, n)
+	}
+	return nil
+}
+
+func takeDelete(x *exchange, bodies [][]byte) error {
+	x.info.deletes = nil
+	for _, b := range bodies {
+		d, err := isakmp.ParseDelete(b)
+		if err != nil {
+			return dropf(notice.BadPayload, "%v", err)
+		}
+		x.info.deletes = append(x.info.deletes, d)
+	}
+	return nil
+}
+
+// informed acts on what an authenticated peer told us. Notifies come first: what
+// stands behind the delete of its own SA no longer counts.
+func informed(x *exchange) error {
+	if x.role == initiator {
+		return nil
+	}
+	for _, n := range x.info.notifies {
+		x.p.heard(x, n)
+	}
+	for _, d := range x.info.deletes {
+		x.p.peerDeletes(x.sa, d)
+	}
+	return nil
+}
+
+// heard acts on one authenticated notify.
+func (p *Peer) heard(x *exchange, n isakmp.Notify) {
+	x.notice(notice.Notice{Event: notice.PeerNotify, Detail: n.String()})
+	switch {
+	case n.Type == isakmp.NotifyInitialContact:
+		p.forgetPeer(x.sa)
+	case n.Type.IsError():
+		if q := p.refused(x.sa, n); q != nil {
+			q.fail(notice.PeerRefused, fmt.Errorf("the peer refuses: %v", n.Type))
+		}
+	}
+}
+
+// refused finds the quick mode of ours an error notify is about: the one with its
+// SPI, or the only one under way.
+func (p *Peer) refused(sa *ISAKMPSA, n isakmp.Notify) *exchange {
+	var found *exchange
+	for _, x := range p.exchanges {
+		if x.sa != sa || x.qm == nil || x.over || x.role != initiator {
+			continue
+		}
+		if x.qm.hasSPI(n.SPI) {
+			return x
+		}
+		if found != nil {
+			return nil
+		}
+		found = x
+	}
+	return found
+}
+
+// peerDeletes removes what the peer has removed (RFC 2408 section 3.15). It names
+// the SAs it receives with, i.e. those we send with.
+func (p *Peer) peerDeletes(sa *ISAKMPSA, d isakmp.Delete) {
+	for _, spi := range d.SPIs {
+		switch {
+		case d.Protocol == isakmp.ProtoISAKMP && len(spi) == 16:
+			for _, s := range p.sas {
+				if string(spi[:8]) == string(s.CkyI[:]) && string(spi[8:]) == string(s.CkyR[:]) {
+					p.endISAKMP(s, notice.PeerDeleted, false)
+					break
+				}
+			}
+		case len(spi) == 4:
+			if q := p.pairOut(ipProto(d.Protocol), binary.BigEndian.Uint32(spi)); q != nil {
+				p.endPair(q, notice.PeerDeleted, false)
+			}
+		}
+	}
+}
+
+// tellPeer sends an error notify about an exchange that cannot go on: sealed where
+// there are keys, in clear before, and then never more than the peer sent.
+func (x *exchange) tellPeer(t isakmp.NotifyType) {
+	n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, Type: t}
+	if x.p1 == nil {
+		if x.qm != nil {
+			n.Protocol, n.SPI = x.qm.peerSPI()
+		}
+		x.p.inform(x.sa, notes{notifies: []isakmp.Notify{n}})
+		return
+	}
+	var id [4]byte
+	x.p.setup.Rand(id[:])
+	msg := isakmp.AppendMessage(nil, isakmp.Header{CkyI: x.sa.CkyI, CkyR: x.sa.CkyR, Version: isakmp.Version1,
+		Exchange: isakmp.Informational, MessageID: binary.BigEndian.Uint32(id[:])},
+		[]isakmp.Payload{{Type: N, Body: n.Append(nil)}})
+	if x.role == initiator || len(msg) <= len(x.inbox) {
+		x.send(msg)
+	}
+}
+
+// overheard reports an unauthenticated informational message. It is a hint for a
+// person and changes nothing.
+func (p *Peer) overheard(ev Datagram, h isakmp.Header) {
+	detail := "unreadable"
+	if _, ps, err := isakmp.ParseMessage(ev.Data); err == nil {
+		for _, pl := range ps {
+			if n, err := isakmp.ParseNotify(pl.Body); pl.Type == N && err == nil {
+				detail = n.Type.String()
+			}
+		}
+	}
+	p.notice(notice.Notice{Event: notice.PeerNotify, Reason: notice.Unauthenticated, Local: ev.Path.Local, Peer: ev.Path.Remote,
+		CkyI: h.CkyI, CkyR: h.CkyR, Exchange: h.Exchange, Detail: detail + ", in clear: a hint, not acted on"})
+}
+
+// forgetPeer removes everything an earlier life of the peer had with us
+// (INITIAL-CONTACT, RFC 2407 section 4.6.3.3), except under the SA that says so.
+func (p *Peer) forgetPeer(by *ISAKMPSA) {
+	for _, q := range append([]*pair(nil), p.pairs...) {
+		if q.sa != by {
+			p.endPair(q, notice.PeerRestarted, false)
+		}
+	}
+	for _, sa := range append([]*ISAKMPSA(nil), p.sas...) {
+		if sa != by {
+			p.endISAKMP(sa, notice.PeerRestarted, false)
+		}
+	}
+}

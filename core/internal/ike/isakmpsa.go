@@ -1,0 +1,176 @@
+package ike
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+)
+
+// maxMessageIDs bounds the message IDs an ISAKMP SA remembers. Forgetting one
+// would let an old message be replayed; an SA that has seen so many ends instead.
+const maxMessageIDs = 1 << 16
+
+// ISAKMPSA is an ISAKMP SA: a plain value without Calls pending, so that it can be
+// handed from a stranger's machine to the peer's.
+type ISAKMPSA struct {
+	CkyI, CkyR isakmp.Cookie
+	Remote     *policy.Remote
+	Path       Path
+	PeerID     isakmp.ID
+	Since      time.Time
+	Expires    time.Time
+
+	role        role
+	established bool
+	hash        oakley.Hash
+	cipher      oakley.Cipher
+	group       oakley.Group
+	keys        oakley.Keys
+	cbc         *oakley.CBC
+	lastBlock   []byte          // of phase 1: where every later exchange's IV starts
+	used        map[uint32]bool // message IDs; each is good for one exchange
+	credential  string
+
+	// lastExchange answers duplicates of message 5 until the SA is first used: what
+	// is left of the responder's main mode.
+	lastExchange *exchange
+	// initialContact: the peer says that it remembers nothing of us.
+	initialContact bool
+}
+
+// startMain begins a main mode as initiator.
+func (p *Peer) startMain() {
+	r := p.setup.Remotes[0]
+	sa := &ISAKMPSA{Remote: r, Path: p.setup.Path, role: initiator, used: map[uint32]bool{}}
+	p.setup.Rand(sa.CkyI[:])
+	x := &exchange{kind: isakmp.IdentityProtection, script: p.main, role: initiator, sa: sa, path: p.setup.Path,
+		p1: &phase1{remotes: p.setup.Remotes[:1], ni: p.nonce(r)}}
+	p.began(x)
+}
+
+// answerMain begins a main mode as responder, with the peer's first message.
+func (p *Peer) answerMain(ev Datagram, h isakmp.Header) {
+	sa := &ISAKMPSA{CkyI: h.CkyI, CkyR: p.setup.Cookie(ev.Path, h.CkyI), Path: ev.Path, role: responder, used: map[uint32]bool{}}
+	x := &exchange{kind: isakmp.IdentityProtection, script: p.main, role: responder, sa: sa, path: ev.Path,
+		inbox: ev.Data, p1: &phase1{remotes: p.setup.Remotes, nr: p.nonce(p.setup.Remotes[0])}}
+	p.began(x)
+}
+
+func (p *Peer) began(x *exchange) {
+	x.p = p
+	x.notice(notice.Notice{Event: notice.Phase1Start, Detail: "as " + map[role]string{initiator: "initiator", responder: "responder"}[x.role]})
+	p.start(x)
+}
+
+// nonce draws a nonce of the configured size (RFC 2409 section 5: 8 to 256 octets).
+func (p *Peer) nonce(r *policy.Remote) []byte {
+	b := make([]byte, min(256, max(8, r.NonceSize)))
+	p.setup.Rand(b)
+	return b
+}
+
+// establish ends phase 1: the peer has proved who it is, and so have we.
+func establish(x *exchange) error {
+	sa, f, p := x.sa, x.p1, x.p
+	_, cipher, _ := f.suite()
+	sa.Remote, sa.Path = f.remotes[0], x.path
+	sa.Since, sa.Expires = p.now, p.now.Add(f.choice.Proposal.Lifetime)
+	sa.lastBlock = sealedTail(x, cipher)
+	sa.established, sa.initialContact = true, f.initialContact
+	if x.role == responder {
+		sa.lastExchange = &exchange{p: p, kind: x.kind, role: x.role, pc: x.pc, over: true, sa: sa, path: x.path, seen: x.seen, answer: x.answer}
+	}
+	x.notice(notice.Notice{Event: notice.Phase1Up, Remote: sa.Remote.Name, Detail: "with " + sa.PeerID.String()})
+	if p.setup.Stranger {
+		p.gone = true
+		p.out = append(p.out, Handover{KeyOf(sa.Remote, sa.PeerID, sa.Path.Remote), sa.Remote, sa})
+		return nil
+	}
+	p.adopt(sa)
+	return nil
+}
+
+// sealedTail is the last cipher block of phase 1 (RFC 2409 appendix B): of
+// message 6, which we have just sent or are just taking.
+func sealedTail(x *exchange, c oakley.Cipher) []byte {
+	msg := x.inbox
+	if x.role == responder {
+		msg = x.answer
+	}
+	if h, err := isakmp.ParseHeader(msg); err == nil {
+		msg = msg[:h.Length]
+	}
+	return append([]byte(nil), msg[len(msg)-c.BlockSize():]...)
+}
+
+// adopt makes an ISAKMP SA this peer's own.
+func (p *Peer) adopt(sa *ISAKMPSA) {
+	if sa.lastExchange != nil {
+		sa.lastExchange.p = p
+	}
+	if sa.initialContact {
+		p.forgetPeer(sa)
+	}
+	first := len(p.sas) == 0 && len(p.pairs) == 0
+	p.sas = append(p.sas, sa)
+	// At most two ISAKMP SAs to a peer; a third ends the oldest.
+	for len(p.sas) > 2 {
+		p.endISAKMP(p.sas[0], notice.Replaced, true)
+	}
+	if first && sa.role == initiator && sa.Remote.InitialContact {
+		p.inform(sa, notes{notifies: []isakmp.Notify{{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP,
+			SPI: sa.spi(), Type: isakmp.NotifyInitialContact}}})
+	}
+	p.setup.Path = sa.Path
+}
+
+// spi names an ISAKMP SA in notify and delete payloads (RFC 2408 section 3.14).
+func (sa *ISAKMPSA) spi() []byte { return slices.Concat(sa.CkyI[:], sa.CkyR[:]) }
+
+// current is the ISAKMP SA new exchanges use: the youngest.
+func (p *Peer) current() *ISAKMPSA {
+	for i := len(p.sas) - 1; i >= 0; i-- {
+		if len(p.sas[i].used) < maxMessageIDs {
+			return p.sas[i]
+		}
+	}
+	return nil
+}
+
+// endISAKMP removes an ISAKMP SA; IPsec SAs belong to the peer and stay.
+func (p *Peer) endISAKMP(sa *ISAKMPSA, reason notice.Reason, tell bool) {
+	if tell {
+		p.inform(sa, notes{deletes: []isakmp.Delete{{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP,
+			SPISize: 16, SPIs: [][]byte{sa.spi()}}}})
+	}
+	p.sas = slices.DeleteFunc(slices.Clone(p.sas), func(s *ISAKMPSA) bool { return s == sa })
+	for _, x := range p.exchanges {
+		switch {
+		case x.sa != sa || x.info != nil: // an informational exchange ends by itself
+		case x.over:
+			x.gone = true
+		default:
+			x.fail(reason, errors.New("its ISAKMP SA has ended"))
+		}
+	}
+	p.notice(notice.Notice{Event: notice.Phase1Down, Reason: reason, Remote: sa.Remote.Name,
+		Local: sa.Path.Local, Peer: sa.Path.Remote, CkyI: sa.CkyI, CkyR: sa.CkyR})
+	sa.keys.Zero()
+}
+
+// phase1Failed tells everyone who waits for an ISAKMP SA that it will not come.
+func (p *Peer) phase1Failed(x *exchange, reason notice.Reason, err error) {
+	if x.role != initiator {
+		return
+	}
+	wants := p.wants
+	p.wants = nil
+	for _, w := range wants {
+		p.wantFailed(w, reason, "phase 1: "+err.Error())
+	}
+}

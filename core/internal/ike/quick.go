@@ -1,0 +1,317 @@
+package ike
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/doi"
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
+	"github.com/racoon-ike/racoon/core/sdk/secret"
+)
+
+// quick is what a quick mode learns on its way to IPsec SAs.
+type quick struct {
+	want   *want // what it is for; nil as responder
+	policy spd.Pair
+	local  netip.Addr // end points of the SAs
+	remote netip.Addr
+	sainfo *policy.SAInfo
+
+	ni, nr     []byte
+	idci, idcr []byte // bodies of the ID payloads; nil: none are sent
+	offer      isakmp.SA
+	choice     doi.IPsecChoice
+	peerKE     []byte
+
+	match   future[spd.Pair]
+	spis    future[[]uint32]
+	keyPair future[oakley.KeyPair]
+	shared  future[secret.Bytes]
+	apply   future[any] // inbound; for an initiator's first pair, both directions
+	applyTo future[any] // the responder's outbound
+	pair    *pair       // what has been, or is being, installed
+}
+
+func (q *quick) templates() []spd.Template { return q.policy.Out.Templates }
+
+// startQuick begins a quick mode for a want.
+func (p *Peer) startQuick(w *want, sa *ISAKMPSA) {
+	q := &quick{want: w, policy: w.policy, local: w.local, remote: w.remote, ni: p.nonce(sa.Remote)}
+	q.proposeIDs()
+	x := sa.exchange(isakmp.QuickMode, p.quick, initiator, p.messageID(sa))
+	x.qm, x.expires = q, p.now.Add(p.cfg.Timer.Phase2)
+	x.p = p
+	x.notice(notice.Notice{Event: notice.Phase2Start, Detail: q.policy.Selector().String()})
+	p.start(x)
+}
+
+// proposeIDs sets the identities of the policy. Between two hosts in transport
+// mode for any protocol they say nothing and are left out (RFC 2409 section 5.5).
+func (q *quick) proposeIDs() {
+	sel := q.policy.Selector()
+	transport := !slices.ContainsFunc(q.templates(), func(t spd.Template) bool { return t.Mode != spd.Transport })
+	if transport {
+		sel.Local = netip.PrefixFrom(q.local, q.local.BitLen())
+		sel.Remote = netip.PrefixFrom(q.remote, q.remote.BitLen())
+		if sel.Proto == 0 && sel.LocalPort == 0 && sel.RemotePort == 0 {
+			return
+		}
+	}
+	q.idci = doi.PrefixID(sel.Local, sel.Proto, sel.LocalPort).Append(nil)
+	q.idcr = doi.PrefixID(sel.Remote, sel.Proto, sel.RemotePort).Append(nil)
+}
+
+// prepareOffer gathers what the initiator's first message needs.
+func prepareOffer(x *exchange) error {
+	q := x.qm
+	if err := x.findSAInfo(); err != nil {
+		return err
+	}
+	group := oakley.Group(q.sainfo.PFSGroup)
+	if group != 0 {
+		q.keyPair.ask(x, DHGenerate{group})
+	}
+	spis, err := q.spis.await(x, x.spiRequests())
+	if err != nil {
+		return err
+	}
+	if group != 0 {
+		if _, err := q.keyPair.await(x, DHGenerate{group}); err != nil {
+			return err
+		}
+	}
+	q.offer, err = doi.OfferIPsec(q.templates(), q.sainfo, spis)
+	if err != nil {
+		return &failure{notice.NoProposal, err}
+	}
+	return nil
+}
+
+// findSAInfo picks the sainfo section for the identities.
+func (x *exchange) findSAInfo() error {
+	q := x.qm
+	local, remote := x.own(&q.idci, &q.idcr), x.peers(&q.idci, &q.idcr)
+	l, r := x.said(*local, q.local), x.said(*remote, q.remote)
+	peer := &policy.Identity{Type: uint8(x.sa.PeerID.Type), Data: x.sa.PeerID.Data}
+	if q.sainfo = x.p.cfg.SAInfoFor(l, r, x.sa.Remote.Ph1ID, peer); q.sainfo == nil {
+		return errors.New("no sainfo for " + q.policy.Selector().String())
+	}
+	return nil
+}
+
+// said is an identity for the choice of a sainfo; without one it is the host.
+func (x *exchange) said(body []byte, host netip.Addr) *policy.SAID {
+	if id, err := isakmp.ParseID(body); err == nil {
+		return doi.SAID(id)
+	}
+	return doi.SAID(doi.AddrID(host, 0, 0))
+}
+
+// spiRequests asks for one inbound SPI for each template.
+func (x *exchange) spiRequests() AllocateSPIs {
+	q := x.qm
+	reqs := make([]SPIRequest, len(q.templates()))
+	for i, t := range q.templates() {
+		reqs[i] = SPIRequest{Src: q.remote, Dst: q.local, Proto: t.Proto, ReqID: q.inTemplate(i).ReqID}
+		if q.want != nil {
+			reqs[i].Seq = q.want.seq
+		}
+	}
+	return AllocateSPIs{reqs}
+}
+
+// inTemplate is the inbound policy's template for SA i; without such a policy the
+// outbound one's says the same.
+func (q *quick) inTemplate(i int) spd.Template {
+	if q.policy.HasIn && i < len(q.policy.In.Templates) {
+		return q.policy.In.Templates[i]
+	}
+	return q.templates()[i]
+}
+
+func emitIPsecSA(x *exchange) ([][]byte, error) {
+	q := x.qm
+	if x.role == initiator {
+		return [][]byte{q.offer.Append(nil)}, nil
+	}
+	return [][]byte{q.choice.Answer(q.offer, q.spis.val).Append(nil)}, nil
+}
+
+func takeIPsecSA(x *exchange, bodies [][]byte) (err error) {
+	q := x.qm
+	sa, err := isakmp.ParseSA(bodies[0])
+	if err != nil {
+		return err
+	}
+	if x.role == responder {
+		q.offer = sa
+		return nil
+	}
+	q.choice, err = doi.CheckIPsec(sa, q.templates(), q.sainfo, x.sa.Remote.ProposalCheck)
+	if err != nil {
+		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.BadAnswer, err}
+	}
+	if q.choice.Group != q.sainfo.PFSGroup {
+		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.BadAnswer, errors.New("the peer answers with another PFS group")}
+	}
+	return nil
+}
+
+func emitQuickNonce(x *exchange) ([][]byte, error) {
+	return [][]byte{*x.own(&x.qm.ni, &x.qm.nr)}, nil
+}
+
+func takeQuickNonce(x *exchange, bodies [][]byte) error {
+	n, err := isakmp.ParseNonce(bodies[0])
+	if err == nil {
+		*x.peers(&x.qm.ni, &x.qm.nr) = slices.Clone(n)
+	}
+	return err
+}
+
+func emitQuickKE(x *exchange) ([][]byte, error) {
+	if pub := x.qm.keyPair.val.Public; pub != nil {
+		return [][]byte{pub}, nil
+	}
+	return nil, nil
+}
+
+func takeQuickKE(x *exchange, bodies [][]byte) error {
+	x.qm.peerKE = nil
+	if len(bodies) > 1 {
+		return &NotifyError{isakmp.NotifyPayloadMalformed, notice.RepeatedPayload, errors.New("more than one KE payload")}
+	}
+	if len(bodies) == 1 {
+		x.qm.peerKE = slices.Clone(bodies[0])
+	}
+	return nil
+}
+
+func emitQuickID(x *exchange) ([][]byte, error) {
+	if x.qm.idci == nil {
+		return nil, nil
+	}
+	return [][]byte{x.qm.idci, x.qm.idcr}, nil
+}
+
+// takeQuickID takes IDci and IDcr, always in this order. An answer must repeat
+// what we proposed.
+func takeQuickID(x *exchange, bodies [][]byte) error {
+	q := x.qm
+	bad := func(why string) error {
+		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity, errors.New(why)}
+	}
+	switch {
+	case len(bodies) != 0 && len(bodies) != 2:
+		return bad(fmt.Sprintf("%d ID payloads instead of IDci and IDcr", len(bodies)))
+	case x.role == responder && len(bodies) == 0:
+		q.idci, q.idcr = nil, nil
+	case x.role == responder:
+		q.idci, q.idcr = slices.Clone(bodies[0]), slices.Clone(bodies[1])
+	case len(bodies) == 2 && !sameIDs(bodies, q.idci, q.idcr):
+		return bad("the peer answers with other identities than we proposed")
+	}
+	return nil
+}
+
+// sameIDs compares what the answer's identities mean, since some peers write a
+// host as a network. Without ours, theirs must be the hosts'.
+func sameIDs(bodies [][]byte, idci, idcr []byte) bool {
+	if idci == nil {
+		return true // host to host: the SAs are bound to the end points anyway
+	}
+	for i, want := range [2][]byte{idci, idcr} {
+		if slices.Equal(bodies[i], want) {
+			continue
+		}
+		a, errA := isakmp.ParseID(bodies[i])
+		b, errB := isakmp.ParseID(want)
+		if errA != nil || errB != nil || a.Protocol != b.Protocol || a.Port != b.Port {
+			return false
+		}
+		pa, errA := doi.Prefix(a)
+		pb, errB := doi.Prefix(b)
+		if errA != nil || errB != nil || pa != pb {
+			return false
+		}
+	}
+	return true
+}
+
+// emitQuickNotify tells an initiator that our lifetime is the shorter one
+// (RESPONDER-LIFETIME, RFC 2407 section 4.6.3.1).
+func emitQuickNotify(x *exchange) ([][]byte, error) {
+	q := x.qm
+	if x.role == initiator || !q.choice.Claim {
+		return nil, nil
+	}
+	proto, spi := q.peerSPI()
+	return [][]byte{isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: proto, SPI: spi, Type: isakmp.NotifyResponderLifetime,
+		Data: lifetimeAttrs(q.choice.Lifetime)}.Append(nil)}, nil
+}
+
+func takeQuickNotify(x *exchange, bodies [][]byte) error {
+	for _, b := range bodies {
+		n, err := isakmp.ParseNotify(b)
+		if err != nil {
+			return err
+		}
+		x.notice(notice.Notice{Event: notice.PeerNotify, Detail: n.String()})
+		if life, ok := responderLifetime(n); ok && x.role == initiator && life < x.qm.choice.Lifetime {
+			x.qm.choice.Lifetime = life
+		}
+	}
+	return nil
+}
+
+// hasSPI reports whether a notify's SPI is one of our offer.
+func (q *quick) hasSPI(spi []byte) bool {
+	return len(spi) == 4 && slices.Contains(q.spis.val, binary.BigEndian.Uint32(spi))
+}
+
+// peerSPI names the peer's first SA, for a notify about it.
+func (q *quick) peerSPI() (isakmp.Protocol, []byte) {
+	if len(q.offer.Proposals) == 0 {
+		return isakmp.ProtoISAKMP, nil
+	}
+	return q.offer.Proposals[0].Protocol, q.offer.Proposals[0].SPI
+}
+
+// zero wipes the secrets; the pair owns its keys.
+func (q *quick) zero() {
+	q.keyPair.val.Zero()
+	q.shared.val.Zero()
+}
+
+// lifetimeAttrs is the data of a RESPONDER-LIFETIME: attributes as in a transform.
+func lifetimeAttrs(life time.Duration) []byte {
+	return isakmp.AppendAttributes(nil, []isakmp.Attribute{
+		isakmp.TV(isakmp.SAAttrLifeType, 1), isakmp.UintAttr(isakmp.SAAttrLifeDuration, uint32(life/time.Second))})
+}
+
+// responderLifetime reads a RESPONDER-LIFETIME in seconds.
+func responderLifetime(n isakmp.Notify) (life time.Duration, ok bool) {
+	if n.Type != isakmp.NotifyResponderLifetime {
+		return 0, false
+	}
+	as, err := isakmp.ParseAttributes(n.Data)
+	var typ uint64
+	for _, a := range as {
+		v, num := a.Uint()
+		switch {
+		case a.Type == isakmp.SAAttrLifeType:
+			typ = v
+		case a.Type == isakmp.SAAttrLifeDuration && typ == 1 && num && v > 0:
+			life, ok = time.Duration(min(v, 1<<32-1))*time.Second, true
+		}
+	}
+	return life, ok && err == nil
+}

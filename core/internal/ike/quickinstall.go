@@ -1,0 +1,258 @@
+package ike
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/doi"
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
+	"github.com/racoon-ike/racoon/core/sdk/secret"
+)
+
+// prepareAnswer turns the peer's first message into what we answer: the policy it
+// is about, the sainfo, the proposal, our SPIs, keys, and the inbound SAs
+// installed, since the peer may send as soon as it has message 2.
+func prepareAnswer(x *exchange) error {
+	q := x.qm
+	if err := x.matchPolicy(); err != nil {
+		return err
+	}
+	if err := x.findSAInfo(); err != nil {
+		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoSAInfo, err}
+	}
+	var err error
+	if q.choice, err = doi.ChooseIPsec(q.offer, q.templates(), q.sainfo, x.sa.Remote.ProposalCheck); err != nil {
+		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.NoProposal, err}
+	}
+	if err := q.checkPFS(); err != nil {
+		return err
+	}
+	q.spis.ask(x, x.spiRequests())
+	gxy, err := x.quickSecret()
+	if err != nil {
+		return err
+	}
+	if _, err := q.spis.await(x, x.spiRequests()); err != nil {
+		return kernelRefused("reserve SPIs", err)
+	}
+	if err := x.makePair(gxy); err != nil {
+		return err
+	}
+	if _, err := q.apply.await(x, Apply{q.pair.ops(InstallInbound)}); err != nil {
+		return kernelRefused("install the inbound SAs", err)
+	}
+	return nil
+}
+
+// matchPolicy finds the policy the peer's identities mean.
+func (x *exchange) matchPolicy() error {
+	q := x.qm
+	q.local, q.remote = x.path.Local.Addr().WithZone(""), x.path.Remote.Addr().WithZone("")
+	sel := policy.Selector{Local: netip.PrefixFrom(q.local, q.local.BitLen()), Remote: netip.PrefixFrom(q.remote, q.remote.BitLen())}
+	if q.idci != nil {
+		var err error
+		if sel, err = selectorOf(q.idcr, q.idci); err != nil {
+			return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity, err}
+		}
+	}
+	match, err := q.match.await(x, MatchPolicy{x.path, sel})
+	var none *NoPolicyError
+	if errors.As(err, &none) {
+		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoPolicy, none}
+	}
+	if err != nil {
+		return err
+	}
+	// A policy belongs to the peer its templates name; nobody else gets its SAs.
+	for _, t := range match.Out.Templates {
+		if t.Mode == spd.Tunnel && (names(t.Dst, q.remote) || names(t.Src, q.local)) {
+			return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoPolicy,
+				fmt.Errorf("the policy for %v names the tunnel %v-%v, not %v-%v", sel, t.Src, t.Dst, q.local, q.remote)}
+		}
+	}
+	q.policy = match
+	return nil
+}
+
+// names reports whether a template's end point is set, and is not a.
+func names(end, a netip.Addr) bool { return end.IsValid() && !end.IsUnspecified() && end != a }
+
+func selectorOf(local, remote []byte) (policy.Selector, error) {
+	l, err := isakmp.ParseID(local)
+	if err != nil {
+		return policy.Selector{}, err
+	}
+	r, err := isakmp.ParseID(remote)
+	if err != nil {
+		return policy.Selector{}, err
+	}
+	return doi.Selector(l, r)
+}
+
+// checkPFS wants a KE payload exactly where a group was agreed on.
+func (q *quick) checkPFS() error {
+	group := oakley.Group(q.choice.Group)
+	switch {
+	case group == 0 && q.peerKE == nil:
+		return nil
+	case group == 0:
+		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.UnexpectedPayload, errors.New("a KE payload without a PFS group")}
+	case len(q.peerKE) != group.PublicLen():
+		return &NotifyError{isakmp.NotifyInvalidKeyInformation, notice.BadKE,
+			fmt.Errorf("KE has %d octets, PFS group %v has %d", len(q.peerKE), group, group.PublicLen())}
+	}
+	return nil
+}
+
+// quickSecret is g^xy of the quick mode's own exchange, nil without PFS.
+func (x *exchange) quickSecret() ([]byte, error) {
+	q := x.qm
+	if q.choice.Group == 0 {
+		return nil, nil
+	}
+	kp, err := q.keyPair.await(x, DHGenerate{oakley.Group(q.choice.Group)})
+	if err != nil {
+		return nil, err
+	}
+	gxy, err := q.shared.await(x, DHShared{kp, q.peerKE})
+	if errors.Is(err, oakley.ErrPublicValue) {
+		return nil, &NotifyError{isakmp.NotifyInvalidKeyInformation, notice.BadKE, err}
+	}
+	return gxy.Reveal(), err
+}
+
+// installInitiator runs between messages 2 and 3: the responder already sends
+// when it has message 3. A first pair goes in whole; when a pair is renewed, the
+// outbound SA follows a second later, when the responder surely has its inbound one.
+func installInitiator(x *exchange) error {
+	q := x.qm
+	if err := q.checkPFS(); err != nil {
+		return err
+	}
+	gxy, err := x.quickSecret()
+	if err != nil {
+		return err
+	}
+	if err := x.makePair(gxy); err != nil {
+		return err
+	}
+	kinds := []OpKind{InstallInbound, InstallOutbound}
+	if q.pair.renews {
+		kinds = kinds[:1]
+	}
+	if _, err := q.apply.await(x, Apply{q.pair.ops(kinds...)}); err != nil {
+		return kernelRefused("install the SAs", err)
+	}
+	return nil
+}
+
+// quickDone runs when the initiator has sent message 3, and ends its exchange.
+func quickDone(x *exchange) error {
+	q, p := x.qm, x.p
+	if x.role == responder {
+		if _, err := q.applyTo.await(x, Apply{q.pair.ops(InstallOutbound)}); err != nil {
+			return kernelRefused("install the outbound SAs", err)
+		}
+	}
+	q.pair.outbound = x.role == responder || !q.pair.renews
+	if !q.pair.outbound {
+		q.pair.outAt = p.now.Add(time.Second)
+	}
+	p.addPair(q.pair)
+	p.wantServed(q.want, "")
+	return nil
+}
+
+func kernelRefused(what string, err error) error {
+	if errors.Is(err, errWait) || errors.As(err, new(*Unavailable)) {
+		return err
+	}
+	return failf(notice.KernelRefused, "%s: %w", what, err)
+}
+
+// makePair computes the SAs, once.
+func (x *exchange) makePair(gxy []byte) error {
+	q, p := x.qm, x.p
+	if q.pair != nil {
+		return nil
+	}
+	n := &pair{policy: q.policy, local: q.local, remote: q.remote, sa: x.sa, initiator: x.role == initiator, since: p.now}
+	n.renews = p.covers(n)
+	n.hard = q.choice.Lifetime
+	n.soft = softLife(n.hard, n.initiator, p.randomByte())
+	for i, s := range q.choice.Suites {
+		in := KernelSA{Dir: spd.In, Src: q.remote, Dst: q.local, SPI: q.spis.val[i], ReqID: q.inTemplate(i).ReqID}
+		out := KernelSA{Dir: spd.Out, Src: q.local, Dst: q.remote, SPI: s.PeerSPI, ReqID: q.templates()[i].ReqID}
+		for _, sa := range []*KernelSA{&in, &out} {
+			sa.Proto, sa.Mode, sa.Encr, sa.Auth, sa.Soft, sa.Hard = s.Proto, s.Mode, s.Encr, s.Auth, n.soft, n.hard
+			if err := x.key(sa, s, gxy); err != nil {
+				return failf(notice.Internal, "%w", err)
+			}
+		}
+		if q.want != nil {
+			in.Seq = q.want.seq
+		}
+		n.in, n.out = append(n.in, in), append(n.out, out)
+	}
+	n.encr, n.auth = doi.EncrName(q.choice.Suites[0].Encr, q.choice.Suites[0].KeyBits), doi.AuthName(q.choice.Suites[0].Auth)
+	q.pair = n
+	return nil
+}
+
+// key computes KEYMAT for one direction: the SPI is the receiver's, the
+// encryption key comes first (RFC 2409 section 5.5).
+func (x *exchange) key(sa *KernelSA, s doi.Suite, gxy []byte) error {
+	q := x.qm
+	var encr int
+	var err error
+	proto := isakmp.ProtoAH
+	if s.Proto == 50 {
+		proto = isakmp.ProtoESP
+		if encr, err = doi.EncrKeyOctets(s.Encr, s.KeyBits); err != nil {
+			return err
+		}
+	}
+	auth, err := doi.AuthKeyOctets(s.Auth)
+	if err != nil {
+		return err
+	}
+	spi := binary.BigEndian.AppendUint32(nil, sa.SPI)
+	k := oakley.KEYMAT(x.sa.hash, x.sa.keys.D, gxy, uint8(proto), spi, q.ni, q.nr, encr+auth).Reveal()
+	sa.EncrKey, sa.AuthKey = secret.New(k[:encr:encr]), secret.New(k[encr:])
+	return nil
+}
+
+// softLife is when a pair is renewed: the initiator of the old one at about 80 %,
+// its responder, should that fail, at about 95 %. Jitter keeps a restarted
+// gateway's tunnels from renewing all in one second.
+func softLife(hard time.Duration, initiator bool, jitter byte) time.Duration {
+	percent := time.Duration(95)
+	if initiator {
+		percent = 80
+	}
+	return hard*percent/100 - hard*5/100*time.Duration(jitter)/255
+}
+
+// undoQuick removes what a failed quick mode left in the kernel. What is still in
+// flight is undone when its Reply comes.
+func (x *exchange) undoQuick() {
+	q := x.qm
+	var ops []SAOp
+	for i, spi := range q.spis.val {
+		ops = append(ops, SAOp{DeleteSA, KernelSA{Src: q.remote, Dst: q.local, Proto: q.templates()[i].Proto, SPI: spi}})
+	}
+	if q.pair != nil {
+		if q.pair.initiator && !q.pair.renews && q.apply.done && q.apply.err == nil || q.applyTo.done && q.applyTo.err == nil {
+			ops = append(ops, deletes(q.pair.out)...)
+		}
+		q.pair.zero()
+	}
+	x.p.deleteSAs(ops)
+}

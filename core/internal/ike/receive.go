@@ -1,0 +1,156 @@
+package ike
+
+import (
+	"crypto/sha256"
+	"errors"
+	"slices"
+
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
+)
+
+// deliver gives the exchange a datagram of the peer.
+func (x *exchange) deliver(msg []byte) {
+	switch {
+	case x.duplicate(msg):
+	case x.over:
+		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Superseded, Detail: "the exchange has ended"})
+	case x.inbox != nil: // the peer will retransmit
+		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Busy, Detail: "an earlier message is being worked on"})
+	default:
+		x.inbox = msg
+		x.play()
+	}
+}
+
+// message is a peer's message, opened.
+type message struct {
+	payloads []isakmp.Payload
+	hash     []byte // HASH(n), which covers rest
+	rest     []byte
+	iv       []byte // of the next message
+}
+
+// receive plays a message of the peer: open, verify its HASH(n), hold it against
+// the step, take its payloads, then. Until it returns nil nothing has changed
+// that the next attempt would not assign again.
+func (x *exchange) receive(st *step) error {
+	if x.inbox == nil {
+		return errNoMessage
+	}
+	m, err := x.open(st)
+	if err != nil {
+		return err
+	}
+	groups, err := x.check(st, m.payloads)
+	if err != nil {
+		return err
+	}
+	for _, t := range slices.Concat(st.must, st.may) {
+		if err := x.p.handlers[x.kind][t].take(x, groups[t]); err != nil {
+			return syntaxError(err, st.hash != nil)
+		}
+	}
+	if st.then != nil {
+		if err := st.then(x); err != nil {
+			return err
+		}
+	}
+	x.seen, x.answer, x.tries = sha256.Sum256(x.inbox), nil, 0
+	if st.seal == sealed {
+		x.iv = m.iv
+	}
+	if x.p1 == nil {
+		x.sa.used[x.msgID], x.sa.lastExchange = true, nil
+	}
+	return nil
+}
+
+// syntaxError decides what a payload that cannot be parsed means: from an
+// authenticated peer it is its own mistake, and it is told; from anyone else the
+// message is dropped.
+func syntaxError(err error, authenticated bool) error {
+	var syn *isakmp.SyntaxError
+	switch {
+	case !errors.As(err, &syn):
+		return err
+	case authenticated:
+		return &NotifyError{syn.Notify(), notice.BadPayload, syn}
+	}
+	return drop{notice.BadPayload, syn.Error()}
+}
+
+// open cuts the message into payloads and verifies the HASH(n) in front of them.
+func (x *exchange) open(st *step) (message, error) {
+	h, err := isakmp.ParseHeader(x.inbox)
+	if err != nil {
+		return message{}, syntaxError(err, false)
+	}
+	encrypted := h.Flags&isakmp.FlagEncryption != 0
+	switch {
+	case st.seal == inClear && encrypted:
+		return message{}, dropf(notice.NotClear, "message %d is encrypted", x.pc+1)
+	case st.seal == sealed && !encrypted:
+		return message{}, dropf(notice.NotEncrypted, "message %d is not encrypted", x.pc+1)
+	case st.seal == inClear:
+		_, ps, err := isakmp.ParseMessage(x.inbox)
+		return message{payloads: ps}, syntaxError(err, false)
+	case x.p1 != nil:
+		return x.p1.openSealed(x, h)
+	}
+	m, err := openSealed(x.sa.cbc, x.iv, h, x.inbox)
+	if err != nil || st.hash == nil {
+		return m, err
+	}
+	if len(m.payloads) == 0 || m.payloads[0].Type != isakmp.PayloadHASH {
+		return message{}, dropf(notice.MissingPayload, "the first payload of message %d is not HASH", x.pc+1)
+	}
+	m.hash, m.payloads = m.payloads[0].Body, m.payloads[1:]
+	if !oakley.Equal(st.hash(x, m.rest), m.hash) {
+		return message{}, dropf(notice.BadHash, "HASH of message %d does not verify", x.pc+1)
+	}
+	return m, nil
+}
+
+// openSealed decrypts and cuts.
+func openSealed(cbc *oakley.CBC, iv []byte, h isakmp.Header, msg []byte) (message, error) {
+	plain, next, err := cbc.Decrypt(iv, msg[isakmp.HeaderLen:h.Length])
+	if err != nil {
+		return message{}, drop{notice.BadDecryption, err.Error()}
+	}
+	ps, pad, err := isakmp.ParseChain(h.Next, plain)
+	if err != nil {
+		return message{}, drop{notice.BadDecryption, "the message decrypts to nonsense: " + err.Error()}
+	}
+	m := message{payloads: ps, iv: next}
+	if len(ps) > 0 {
+		const generic = 4 // octets of the payload header in front of the body
+		m.rest = plain[generic+len(ps[0].Body) : len(plain)-len(pad)]
+	}
+	return m, nil
+}
+
+// check holds the payloads against the step and sorts them by type. A known
+// payload without a place here is ignored, never acted on.
+func (x *exchange) check(st *step, ps []isakmp.Payload) (map[isakmp.PayloadType][][]byte, error) {
+	groups := make(map[isakmp.PayloadType][][]byte, len(ps))
+	for _, p := range ps {
+		if !slices.Contains(st.must, p.Type) && !slices.Contains(st.may, p.Type) {
+			x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.UnexpectedPayload,
+				Detail: "payload " + p.Type.String() + " has no place in this message and is ignored"})
+			continue
+		}
+		groups[p.Type] = append(groups[p.Type], p.Body)
+	}
+	for _, t := range st.must {
+		switch len(groups[t]) {
+		case 1:
+		case 0:
+			return nil, dropf(notice.MissingPayload, "message %d has no %v payload", x.pc+1, t)
+		default:
+			return nil, dropf(notice.RepeatedPayload, "message %d has %d %v payloads", x.pc+1, len(groups[t]), t)
+		}
+	}
+	return groups, nil
+}

@@ -1,0 +1,48 @@
+package ike
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Status describes the machine. The result shares nothing with it.
+func (p *Peer) Status(now time.Time) Status {
+	s := Status{Key: p.key, Path: p.setup.Path, Queued: len(p.wants)}
+	for _, sa := range p.sas {
+		s.ISAKMP = append(s.ISAKMP, ISAKMPStatus{CkyI: sa.CkyI, CkyR: sa.CkyR, Path: sa.Path, Initiator: sa.role == initiator,
+			Remote: sa.Remote.Name, PeerID: sa.PeerID.String(), Encryption: sa.cipher.String(), Hash: sa.hash.String(),
+			Group: sa.group.String(), Since: sa.Since, Expire: sa.Expires})
+	}
+	for _, q := range p.pairs {
+		st := IPsecStatus{Local: q.local, Remote: q.remote, Selector: q.policy.Selector(), Encryption: q.encr, Auth: q.auth,
+			Initiator: q.initiator, Outbound: q.outbound, Replaced: q.replaced, Since: q.since, Soft: q.soft, Hard: q.hard}
+		for i := range q.in { // a bundle's SAs share all the rest
+			st.Proto, st.Mode, st.SPIIn, st.SPIOut = q.in[i].Proto, q.in[i].Mode, q.in[i].SPI, q.out[i].SPI
+			st.ReqIDIn, st.ReqIDOut = q.in[i].ReqID, q.out[i].ReqID
+			s.IPsec = append(s.IPsec, st)
+		}
+	}
+	for _, x := range p.exchanges {
+		if x.over {
+			continue
+		}
+		st := ExchangeStatus{Exchange: x.kind, CkyI: x.sa.CkyI, CkyR: x.sa.CkyR, MsgID: x.msgID, Initiator: x.role == initiator,
+			Step: x.pc + 1, Waiting: x.pendingCall(), Since: x.began}
+		if st.Waiting == "" {
+			st.Waiting = "peer"
+		}
+		s.Exchanges = append(s.Exchanges, st)
+	}
+	return s
+}
+
+// pendingCall names the question an exchange waits for, "" if it waits for the peer.
+func (x *exchange) pendingCall() string {
+	for _, c := range x.p.calls {
+		if c.x == x {
+			return strings.TrimPrefix(fmt.Sprintf("%T", c.req), "ike.")
+		}
+	}
+	return ""
+}
