@@ -1,0 +1,145 @@
+// Package capture records what a link carries and judges whether anything
+// that should have been protected was sent in the clear.
+package capture
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// Kind is what a frame is to an observer who has no keys.
+type Kind int
+
+const (
+	Other    Kind = iota // no IP, or IP that is none of the following
+	ESP                  // IP protocol 50
+	IKE                  // UDP 500, or UDP 4500 behind the non-ESP marker
+	ESPinUDP             // RFC 3948
+)
+
+func (k Kind) String() string { return [...]string{"other", "ESP", "IKE", "ESP in UDP"}[k] }
+
+// Frame is one Ethernet frame, as far as the judgement needs it.
+type Frame struct {
+	Kind     Kind
+	Src, Dst netip.Addr // invalid when the frame is not IP
+	Proto    byte       // IP protocol
+	Rest     bool       // a fragment but the first: no transport header
+	id       uint32     // of the fragmented datagram
+	icmpType byte
+}
+
+var errShort = errors.New("frame is cut short")
+
+const (
+	etherIPv4, etherIPv6 = 0x0800, 0x86dd
+
+	protoICMP, protoUDP, protoFragment, protoESP, protoICMPv6 = 1, 17, 44, 50, 58
+)
+
+// Parse reads an Ethernet frame. A frame whose IP header is damaged is an
+// error: it cannot be judged, so it must not be passed over.
+func Parse(b []byte) (Frame, error) {
+	if len(b) < 14 {
+		return Frame{}, errShort
+	}
+	switch payload := b[14:]; binary.BigEndian.Uint16(b[12:]) {
+	case etherIPv4:
+		return parseIPv4(payload)
+	case etherIPv6:
+		return parseIPv6(payload)
+	}
+	return Frame{}, nil
+}
+
+func parseIPv4(b []byte) (f Frame, err error) {
+	if len(b) < 20 || int(b[0]&15)*4 < 20 || len(b) < int(b[0]&15)*4 {
+		return f, errShort
+	}
+	f.Src, _ = netip.AddrFromSlice(b[12:16])
+	f.Dst, _ = netip.AddrFromSlice(b[16:20])
+	f.Proto = b[9]
+	f.Rest = binary.BigEndian.Uint16(b[6:])&0x1fff != 0
+	f.id = uint32(binary.BigEndian.Uint16(b[4:]))
+	return f.transport(b[int(b[0]&15)*4:])
+}
+
+func parseIPv6(b []byte) (f Frame, err error) {
+	if len(b) < 40 {
+		return f, errShort
+	}
+	f.Src, _ = netip.AddrFromSlice(b[8:24])
+	f.Dst, _ = netip.AddrFromSlice(b[24:40])
+	f.Proto = b[6]
+	b = b[40:]
+	// RFC 8200 §4: extension headers before the upper layer.
+	for {
+		switch f.Proto {
+		case 0, 43, 60: // hop-by-hop, routing, destination options
+			if len(b) < 8 || len(b) < 8+8*int(b[1]) {
+				return f, errShort
+			}
+			f.Proto, b = b[0], b[8+8*int(b[1]):]
+		case protoFragment:
+			if len(b) < 8 {
+				return f, errShort
+			}
+			f.Rest = binary.BigEndian.Uint16(b[2:])&0xfff8 != 0
+			f.id = binary.BigEndian.Uint32(b[4:])
+			f.Proto, b = b[0], b[8:]
+			if f.Rest {
+				return f.transport(nil)
+			}
+		default:
+			return f.transport(b)
+		}
+	}
+}
+
+// transport finds out what the IP payload is.
+func (f Frame) transport(b []byte) (Frame, error) {
+	switch {
+	case f.Proto == protoESP:
+		f.Kind = ESP
+	case f.Rest:
+	case f.Proto == protoUDP:
+		if len(b) < 8 {
+			return f, errShort
+		}
+		f.Kind = udpKind(binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), b[8:])
+	case (f.Proto == protoICMP || f.Proto == protoICMPv6) && len(b) > 0:
+		f.icmpType = b[0]
+	}
+	return f, nil
+}
+
+func udpKind(src, dst uint16, b []byte) Kind {
+	switch {
+	case src == 500 || dst == 500:
+		return IKE
+	case src != 4500 && dst != 4500:
+		return Other
+	case len(b) >= 4 && binary.BigEndian.Uint32(b) != 0:
+		return ESPinUDP
+	}
+	return IKE // the non-ESP marker, or a NAT keepalive (RFC 3948 §2.3)
+}
+
+func (f Frame) String() string {
+	if !f.Src.IsValid() {
+		return "not IP"
+	}
+	what := f.Kind.String()
+	if f.Kind == Other {
+		what = fmt.Sprintf("protocol %d", f.Proto)
+		switch {
+		case f.Proto == protoICMP || f.Proto == protoICMPv6:
+			what = fmt.Sprintf("ICMP type %d", f.icmpType)
+		case f.Proto == protoUDP:
+			what = "UDP"
+		}
+	}
+	return fmt.Sprintf("%s %s -> %s", what, f.Src, f.Dst)
+}

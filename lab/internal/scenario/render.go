@@ -1,0 +1,114 @@
+package scenario
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+// View is what a configuration template sees of its end.
+type View struct {
+	Dir        string // private directory of the end: its files and, in run, its run directory
+	Log        string // file the daemon logs to
+	Self, Peer Place
+	Mode       string
+	IKEText    string // as the scenario spells it, which is strongSwan's spelling
+	ESPText    string
+	IKE        []IKEProposal
+	ESP        ESPProposal
+	PSK        string
+	Params     map[string]string
+}
+
+// View of the end called left or right.
+func (s *Scenario) View(end, dir, log string) View {
+	e, self, peer := s.Left, Place{}, Place{}
+	self, peer = s.Places()
+	if end == "right" {
+		e, self, peer = s.Right, peer, self
+	}
+	// settle has parsed both before.
+	ike, _ := ParseIKE(e.IKE)
+	esp, _ := ParseESP(e.ESP)
+	return View{dir, log, self, peer, s.Mode, e.IKE, e.ESP, ike, esp, e.PSK, e.Params}
+}
+
+// End by its name, left or right.
+func (s *Scenario) End(name string) *End {
+	if name == "left" {
+		return &s.Left
+	}
+	return &s.Right
+}
+
+// Render writes the configuration files of an end into its directory. A
+// template FILE is END.FILE or FILE of the scenario's directory, else FILE of
+// the directory common beside it.
+func (s *Scenario) Render(end string, v View, files []string) error {
+	for _, name := range files {
+		src, err := s.template(end, name)
+		if err != nil {
+			return err
+		}
+		t, err := template.New(name).Option("missingkey=zero").Parse(src)
+		if err != nil {
+			return fmt.Errorf("template of %s: %w", name, err)
+		}
+		var out strings.Builder
+		if err := t.Execute(&out, v); err != nil {
+			return fmt.Errorf("template of %s: %w", name, err)
+		}
+		// 0600: the pre-shared key files are refused otherwise.
+		if err := os.WriteFile(filepath.Join(v.Dir, name), []byte(out.String()), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// template text of one file of an end.
+func (s *Scenario) template(end, name string) (string, error) {
+	common := filepath.Join(filepath.Dir(s.Dir), "common", name)
+	for _, file := range []string{filepath.Join(s.Dir, end+"."+name), filepath.Join(s.Dir, name), common} {
+		src, err := os.ReadFile(file)
+		if err == nil {
+			return string(src), nil
+		}
+		if !os.IsNotExist(err) {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("no template for %s in %s or %s", name, s.Dir, filepath.Dir(common))
+}
+
+// checkParams refuses a parameter that no template mentions: it would be a
+// word that silently does nothing.
+func (s *Scenario) checkParams() error {
+	var text strings.Builder
+	for _, dir := range []string{s.Dir, filepath.Join(filepath.Dir(s.Dir), "common")} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.*"))
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if filepath.Ext(f) == ".hcl" {
+				continue
+			}
+			b, err := os.ReadFile(f)
+			if err != nil {
+				return err
+			}
+			text.Write(b)
+		}
+	}
+	for _, e := range []End{s.Left, s.Right} {
+		for k := range e.Params {
+			if !strings.Contains(text.String(), ".Params."+k) {
+				return fmt.Errorf("%s: parameter %q is used by no template", s.Name, k)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,295 @@
+// Package scenario reads the lab's scenarios: one directory each, with a
+// scenario.hcl that says what two gateways do and what must be true of them,
+// and the templates of their configuration files. It knows nothing of kernels,
+// guests or processes.
+//
+// The topology is fixed. Two gateways, left and right, are joined by one link;
+// in tunnel mode each protects one inner address:
+//
+//	10.1.0.1 -- left 192.0.2.1 ======== 192.0.2.2 right -- 10.2.0.1
+//	fd00:1::1        2001:db8::1        2001:db8::2        fd00:2::1
+package scenario
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Scenario is one experiment, with every variable of its matrix settled.
+type Scenario struct {
+	Name string // directory, and the values of its matrix row
+	Dir  string // where scenario.hcl is
+
+	Description string            `hcl:"description"`
+	Tags        []string          `hcl:"tags,optional"`
+	TimeLimit   string            `hcl:"time_limit,optional"` // default 45s
+	Family      int               `hcl:"family,optional"`     // 4 or 6; default 4
+	Mode        string            `hcl:"mode,optional"`       // tunnel or transport; default tunnel
+	IKE         string            `hcl:"ike,optional"`        // phase 1 proposals, e.g. aes128-sha256-modp2048
+	ESP         string            `hcl:"esp,optional"`        // phase 2 proposals, e.g. aes128-sha256
+	PSK         string            `hcl:"psk,optional"`
+	Netem       string            `hcl:"netem,optional"`  // of both directions, as tc-netem(8) spells it
+	Params      map[string]string `hcl:"params,optional"` // free words for the templates
+	Left        End               `hcl:"left,block"`
+	Right       End               `hcl:"right,block"`
+	Steps       []Step            `hcl:"step,block"`
+	Expect      Expect            `hcl:"expect,block"`
+
+	timeLimit time.Duration
+}
+
+// End is one gateway. What it leaves out is taken from the scenario.
+type End struct {
+	Daemon string            `hcl:"daemon"`          // racoon, strongswan or none
+	IKE    string            `hcl:"ike,optional"`    // instead of the scenario's
+	ESP    string            `hcl:"esp,optional"`    // instead of the scenario's
+	PSK    string            `hcl:"psk,optional"`    // instead of the scenario's
+	Policy *bool             `hcl:"policy,optional"` // install kernel policies; default: for racoon, which has no other source
+	Start  *bool             `hcl:"start,optional"`  // start the daemon before the first step; default yes
+	Params map[string]string `hcl:"params,optional"` // over the scenario's
+}
+
+// Step does one thing: exactly one of its actions is set.
+type Step struct {
+	Title  string `hcl:"title,label"`
+	At     string `hcl:"at,optional"`     // left or right; empty: both
+	Within string `hcl:"within,optional"` // try again until it is so; default: once
+	Show   bool   `hcl:"show,optional"`   // part of what a demonstration prints
+
+	Run     *string        `hcl:"run,optional"` // a shell command
+	Ping    *Ping          `hcl:"ping,block"`
+	Send    *Send          `hcl:"send,block"`
+	Log     []string       `hcl:"log,optional"`       // the daemon's log since its start matches all of these
+	SAs     *int           `hcl:"sas,optional"`       // this many usable SAs in the kernel
+	Procs   map[string]int `hcl:"processes,optional"` // this many processes of each name
+	Kill    *string        `hcl:"kill,optional"`      // SIGKILL to every process of this name
+	Start   *bool          `hcl:"start,optional"`
+	Stop    *bool          `hcl:"stop,optional"`
+	Netem   *string        `hcl:"netem,optional"`
+	Table   *bool          `hcl:"table,optional"`   // racoonctl show-sa and the kernel list the same SPIs
+	Capture *bool          `hcl:"capture,optional"` // says what has been seen on the link
+
+	Exit   int      `hcl:"exit,optional"`   // of run
+	Match  []string `hcl:"match,optional"`  // of run: each is found in the output
+	Absent []string `hcl:"absent,optional"` // of run and log: none is found
+
+	within time.Duration
+}
+
+// Ping sends paced ICMP echo requests from one protected address to the other.
+// Unless it is repeated by within, the kernel's error counters must not rise.
+type Ping struct {
+	Count    int    `hcl:"count,optional"`    // default 1
+	Interval string `hcl:"interval,optional"` // default 20ms
+	Answered string `hcl:"answered,optional"` // all, none or any; default all
+
+	interval time.Duration
+}
+
+// Send is one UDP datagram to the other end.
+type Send struct {
+	Port int    `hcl:"port,optional"` // default 500
+	Hex  string `hcl:"hex"`           // white space is ignored
+
+	payload []byte
+}
+
+// Expect is what must be true after the last step, besides what is checked in
+// every scenario (README.md lists it).
+type Expect struct {
+	SAs     *int     `hcl:"sas,optional"`      // usable SAs at each end
+	ESP     bool     `hcl:"esp,optional"`      // ESP seen both ways on the link, and counted by both kernels
+	Remain  int      `hcl:"remain,optional"`   // SAs of others at each end that outlive the daemons
+	MayRise []string `hcl:"may_rise,optional"` // counters of /proc/net/xfrm_stat
+	Fails   []string `hcl:"fails,optional"`    // for the lab's own proof: these checks, and no others, must fail
+}
+
+// TimeLimit of the whole scenario, after which it is cut off.
+func (s *Scenario) Limit() time.Duration { return s.timeLimit }
+
+// Deadline of a step's repetition; zero means it is tried once.
+func (s *Step) Deadline() time.Duration { return s.within }
+
+// Pace of a ping.
+func (p *Ping) Pace() time.Duration { return p.interval }
+
+// Payload of a datagram.
+func (s *Send) Payload() []byte { return s.payload }
+
+// Has reports whether the scenario carries one of the tags.
+func (s *Scenario) Has(tags []string) bool {
+	return slices.ContainsFunc(tags, func(t string) bool { return slices.Contains(s.Tags, t) })
+}
+
+// Needs reports whether either end runs the daemon.
+func (s *Scenario) Needs(daemon string) bool {
+	return s.Left.Daemon == daemon || s.Right.Daemon == daemon
+}
+
+// Other is the name of the opposite end.
+func Other(end string) string {
+	if end == "left" {
+		return "right"
+	}
+	return "left"
+}
+
+// Place is where an end is on the network.
+type Place struct {
+	Address   netip.Addr   // on the link
+	Inner     netip.Addr   // behind the gateway; the invalid Addr in transport mode
+	Protected netip.Prefix // what its policies protect: the inner or the link address
+	MAC       string
+}
+
+// Places of the two ends.
+func (s *Scenario) Places() (left, right Place) {
+	link, inner := [2]string{"192.0.2.1", "192.0.2.2"}, [2]string{"10.1.0.1", "10.2.0.1"}
+	if s.Family == 6 {
+		link, inner = [2]string{"2001:db8::1", "2001:db8::2"}, [2]string{"fd00:1::1", "fd00:2::1"}
+	}
+	place := func(i int) Place {
+		p := Place{Address: netip.MustParseAddr(link[i]), MAC: fmt.Sprintf("02:00:00:00:00:%02x", i+1)}
+		host := p.Address
+		if s.Mode == "tunnel" {
+			p.Inner = netip.MustParseAddr(inner[i])
+			host = p.Inner
+		}
+		p.Protected = netip.PrefixFrom(host, host.BitLen())
+		return p
+	}
+	return place(0), place(1)
+}
+
+// settle fills in the defaults and refuses what cannot be meant.
+func (s *Scenario) settle() error {
+	setDefault(&s.Family, 4)
+	setDefault(&s.Mode, "tunnel")
+	setDefault(&s.IKE, "aes128-sha256-modp2048")
+	setDefault(&s.ESP, "aes128-sha256")
+	setDefault(&s.PSK, "a shared secret of the lab")
+	setDefault(&s.TimeLimit, "45s")
+	var err error
+	if s.timeLimit, err = time.ParseDuration(s.TimeLimit); err != nil {
+		return fmt.Errorf("time_limit: %w", err)
+	}
+	if s.Family != 4 && s.Family != 6 {
+		return fmt.Errorf("family is %d, not 4 or 6", s.Family)
+	}
+	if err := oneOf("mode", s.Mode, "tunnel", "transport"); err != nil {
+		return err
+	}
+	for name, e := range map[string]*End{"left": &s.Left, "right": &s.Right} {
+		if err := e.settle(s); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	for i := range s.Steps {
+		if err := s.Steps[i].settle(); err != nil {
+			return fmt.Errorf("step %q: %w", s.Steps[i].Title, err)
+		}
+	}
+	return nil
+}
+
+func (e *End) settle(s *Scenario) error {
+	setDefault(&e.IKE, s.IKE)
+	setDefault(&e.ESP, s.ESP)
+	setDefault(&e.PSK, s.PSK)
+	yes, policy := true, e.Daemon == "racoon"
+	if e.Start == nil {
+		e.Start = &yes
+	}
+	if e.Policy == nil {
+		e.Policy = &policy
+	}
+	merged := make(map[string]string)
+	for _, from := range []map[string]string{s.Params, e.Params} {
+		for k, v := range from {
+			merged[k] = v
+		}
+	}
+	e.Params = merged
+	if _, err := ParseIKE(e.IKE); err != nil {
+		return err
+	}
+	if _, err := ParseESP(e.ESP); err != nil {
+		return err
+	}
+	return oneOf("daemon", e.Daemon, "racoon", "strongswan", "none")
+}
+
+func (s *Step) settle() (err error) {
+	if s.At != "" {
+		if err := oneOf("at", s.At, "left", "right"); err != nil {
+			return err
+		}
+	}
+	actions := 0
+	for _, set := range []bool{s.Run != nil, s.Ping != nil, s.Send != nil, s.Log != nil, s.SAs != nil, s.Procs != nil,
+		s.Kill != nil, s.Start != nil, s.Stop != nil, s.Netem != nil, s.Table != nil, s.Capture != nil} {
+		if set {
+			actions++
+		}
+	}
+	if actions != 1 {
+		return fmt.Errorf("has %d actions, want exactly one", actions)
+	}
+	if s.Within != "" {
+		if s.within, err = time.ParseDuration(s.Within); err != nil {
+			return fmt.Errorf("within: %w", err)
+		}
+	}
+	for _, expr := range slices.Concat(s.Log, s.Match, s.Absent) {
+		if _, err := regexp.Compile(expr); err != nil {
+			return err
+		}
+	}
+	if s.Ping != nil {
+		return s.Ping.settle(s.At)
+	}
+	if s.Send != nil {
+		return s.Send.settle(s.At)
+	}
+	return nil
+}
+
+func (p *Ping) settle(at string) (err error) {
+	setDefault(&p.Count, 1)
+	setDefault(&p.Interval, "20ms")
+	setDefault(&p.Answered, "all")
+	if at == "" {
+		return fmt.Errorf("ping needs at: which end sends?")
+	}
+	if p.interval, err = time.ParseDuration(p.Interval); err != nil {
+		return fmt.Errorf("ping: interval: %w", err)
+	}
+	return oneOf("answered", p.Answered, "all", "none", "any")
+}
+
+func (s *Send) settle(at string) (err error) {
+	setDefault(&s.Port, 500)
+	if at == "" {
+		return fmt.Errorf("send needs at: which end sends?")
+	}
+	s.payload, err = parseHex(s.Hex)
+	return err
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+func oneOf(what, is string, allowed ...string) error {
+	if slices.Contains(allowed, is) {
+		return nil
+	}
+	return fmt.Errorf("%s is %q, not one of %s", what, is, strings.Join(allowed, ", "))
+}

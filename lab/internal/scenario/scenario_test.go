@@ -1,0 +1,211 @@
+package scenario
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const small = `
+description = "two gateways"
+left  { daemon = "strongswan" }
+right { daemon = "strongswan" }
+expect {}
+`
+
+func TestDefaults(t *testing.T) {
+	all, err := parse("small", "scenario.hcl", []byte(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := all[0]
+	got := []any{s.Name, s.Family, s.Mode, s.IKE, s.Left.ESP, s.Limit(), *s.Left.Start, *s.Left.Policy}
+	want := []any{"small", 4, "tunnel", "aes128-sha256-modp2048", "aes128-sha256", 45 * time.Second, true, false}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	l, r := s.Places()
+	if l.Protected.String() != "10.1.0.1/32" || r.Address.String() != "192.0.2.2" {
+		t.Errorf("left protects %s, right is %s", l.Protected, r.Address)
+	}
+}
+
+func TestTransportModeProtectsTheLink(t *testing.T) {
+	all, err := parse("x", "scenario.hcl", []byte("mode = \"transport\"\nfamily = 6\n"+small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, r := all[0].Places()
+	if l.Protected.String() != "2001:db8::1/128" || r.Protected.String() != "2001:db8::2/128" || l.Inner.IsValid() {
+		t.Errorf("places %+v, %+v", l, r)
+	}
+}
+
+func TestMatrixMakesOneScenarioOfEachRow(t *testing.T) {
+	all, err := parse("m", "scenario.hcl", []byte(`
+description = "a ${var.mode} of IPv${var.family}"
+tags        = ["always"]
+matrix {
+  table = <<-T
+    tags       mode       family
+    core,quick tunnel     4
+    core       transport  6
+  T
+  cross = <<-T
+    mode:   tunnel transport
+    family: 4 6
+  T
+  cross_tags = ["full"]
+}
+mode   = var.mode
+family = var.family
+left  { daemon = "racoon" }
+right { daemon = "none" }
+step "ping" {
+  at = other("right")
+  ping { count = 3 }
+}
+expect {}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range all {
+		got = append(got, strings.Join([]string{s.Name, s.Description, strings.Join(s.Tags, ","), s.Steps[0].At}, "|"))
+	}
+	want := []string{
+		"m/tunnel_4|a tunnel of IPv4|always,core,quick|left",
+		"m/transport_6|a transport of IPv6|always,core|left",
+		"m/tunnel_6|a tunnel of IPv6|always,full|left",
+		"m/transport_4|a transport of IPv4|always,full|left",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("scenarios (-want +got):\n%s", diff)
+	}
+}
+
+func TestMistakesAreRefused(t *testing.T) {
+	step := func(body string) string { return small + "step \"s\" {\n" + body + "\n}\n" }
+	for _, tt := range []struct{ name, text, want string }{
+		{"an unknown attribute", small + "colour = 1\n", "colour"},
+		{"an unknown daemon", strings.Replace(small, "strongswan", "pluto", 1), `daemon is "pluto"`},
+		{"an unknown mode", small + `mode = "beet"`, `mode is "beet"`},
+		{"a family of five", small + `family = 5`, "family is 5"},
+		{"an algorithm nobody knows", small + `ike = "rot13-sha256-modp2048"`, "rot13"},
+		{"a phase 1 proposal without a group", small + `ike = "aes128-sha256"`, "cipher-hash-group"},
+		{"ESP without authentication", small + `esp = "aes128"`, `"aes128"`},
+		{"a step that does nothing", step(`at = "left"`), "0 actions"},
+		{"a step that does two things", step("run = \"true\"\nsas = 2"), "2 actions"},
+		{"a ping from both ends", step("ping {}"), "which end"},
+		{"an end that is not there", step("at = \"middle\"\nrun = \"true\""), `at is "middle"`},
+		{"a regular expression that is none", step("run = \"true\"\nmatch = [\"(\"]"), "missing closing"},
+		{"a time that is none", step("run = \"true\"\nwithin = \"soon\""), "within"},
+		{"a datagram that is not hexadecimal", step("at = \"left\"\nsend { hex = \"xy\" }"), "hex"},
+		{"a row with too few columns", small + "matrix { \n table = <<-T\n a b\n 1\n T\n }", "has 1 columns"},
+		{"a row that is there twice", small + "matrix { \n table = <<-T\n a\n 1\n 1\n T\n }", "twice"},
+		{"a variable without a matrix", small + `mode = var.mode`, "mode"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := parse("bad", "scenario.hcl", []byte(tt.text))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one that has %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestProposalsInTheWordsOfRacoon(t *testing.T) {
+	ike, err := ParseIKE("aes256-sha384-ecp384,3des-sha1-modp1024")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]IKEProposal{{"aes 256", "sha384", "ecp384"}, {"3des", "sha1", "modp1024"}}, ike); diff != "" {
+		t.Errorf("phase 1 (-want +got):\n%s", diff)
+	}
+	for text, want := range map[string]ESPProposal{
+		"aes128-sha256":          {"aes 128", "hmac_sha256", ""},
+		"aes128-sha256-modp2048": {"aes 128", "hmac_sha256", "modp2048"},
+		"aes128gcm16":            {"aes_gcm 128", "", ""},
+		"aes256gcm16-x25519":     {"aes_gcm 256", "", "x25519"},
+	} {
+		got, err := ParseESP(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+// TestOwnTemplateWins and the parameters reach it.
+func TestOwnTemplateWins(t *testing.T) {
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"common/a.conf":      "common",
+		"common/b.conf":      "common {{.Self.Address}} {{.Params.word}}",
+		"one/left.a.conf":    "left's own {{.PSK}}",
+		"one/scenario.hcl":   small + `params = { word = "said" }`,
+		"other/scenario.hcl": small + `params = { wrod = "said" }`,
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := load(filepath.Join(root, "one/scenario.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end, want := range map[string][2]string{
+		"left":  {"left's own a shared secret of the lab", "common 192.0.2.1 said"},
+		"right": {"common", "common 192.0.2.2 said"},
+	} {
+		dir := t.TempDir()
+		if err := all[0].Render(end, all[0].View(end, dir, ""), []string{"a.conf", "b.conf"}); err != nil {
+			t.Fatal(err)
+		}
+		var got [2]string
+		for i, f := range []string{"a.conf", "b.conf"} {
+			b, err := os.ReadFile(filepath.Join(dir, f))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[i] = string(b)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", end, diff)
+		}
+	}
+	if _, err := load(filepath.Join(root, "other/scenario.hcl")); err == nil || !strings.Contains(err.Error(), "wrod") {
+		t.Errorf("a parameter nobody reads: error %v", err)
+	}
+}
+
+// TestScenariosOfTheLab loads them all, as the runner does.
+func TestScenariosOfTheLab(t *testing.T) {
+	all, err := LoadAll("../../scenarios")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := make(map[string]bool)
+	for _, s := range all {
+		if names[s.Name] {
+			t.Errorf("%s is there twice", s.Name)
+		}
+		names[s.Name] = true
+		for _, end := range []string{"left", "right"} {
+			files := map[string][]string{"racoon": {"racoon.conf", "psk.txt"}, "strongswan": {"strongswan.conf", "swanctl.conf"}}[s.End(end).Daemon]
+			if err := s.Render(end, s.View(end, t.TempDir(), "log"), files); err != nil {
+				t.Errorf("%s: %s: %v", s.Name, end, err)
+			}
+		}
+	}
+}
