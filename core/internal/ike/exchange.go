@@ -126,6 +126,9 @@ func (x *exchange) advance() {
 		x.out, x.resendAt = nil, time.Time{}
 	}
 	x.pc, x.sent, x.asked, x.retryAt = x.pc+1, false, nil, time.Time{}
+	if x.p1 != nil { // each message of phase 1 has its own time; quick mode has one for all
+		x.expires = x.p.now.Add(x.p.patience())
+	}
 	if x.pc == len(x.script) {
 		x.finish()
 	}

@@ -1,0 +1,81 @@
+# racoon: build, test, demo. `make help` lists what there is.
+
+GO       ?= go
+BUILD    := build
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X github.com/racoon-ike/racoon/core.Version=$(VERSION)
+PLUGINS  := auth-psk auth-x509 kernel-xfrm kernel-pfkey log-syslog
+PLUGDIR  := $(BUILD)/libexec/racoon/plugins
+FUZZTIME ?= 3s
+
+# The host's kernel or CPUs must not decide which tests run: a skip is reported by
+# testrun and is a failure in CI.
+TESTRUN  := ./lab/testrun
+
+.PHONY: help build test full soak demo vet unit race schedules fuzz live live-all cross bench proto clean setup
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+build: ## daemon, racoonctl and plugins into build/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/sbin/ ./cmd/racoon ./cmd/racoonctl
+	@mkdir -p $(PLUGDIR)
+	@for p in $(PLUGINS); do $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(PLUGDIR)/racoon-$$p ./plugins/$$p || exit 1; done
+	$(GO) build -trimpath -o $(BUILD)/lab ./lab/cmd/lab
+
+setup: ## install what the lab needs (apt; no service is started)
+	./lab/setup
+
+test: setup build vet race schedules fuzz live ## what a change must pass (20 minutes at most)
+
+full: build cross schedules-full live-all bench ## all scenarios, long schedules, every platform
+
+soak: build ## hours: long schedules, long fuzzing, the scenarios again and again
+	$(GO) test ./core/internal/ike/ -run Schedules -schedules 10000000 -timeout 0
+	$(MAKE) fuzz FUZZTIME=10m
+	for i in $$(seq 20); do $(BUILD)/lab run -j 2 || exit 1; done
+
+demo: setup build ## a tunnel from policy to ping, shown for a person
+	$(BUILD)/lab demo
+
+vet:
+	@test -z "$$(gofmt -l . | grep -v '\.pb\.go$$')" || { gofmt -l .; echo 'run gofmt'; exit 1; }
+	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+unit:
+	$(TESTRUN) ./...
+
+race:
+	$(TESTRUN) -race ./...
+
+schedules:
+	$(GO) test -race ./core/internal/ike/ -run Schedules -schedules 10000 -timeout 15m -count=1
+
+schedules-full:
+	$(GO) test ./core/internal/ike/ -run Schedules -schedules 100000 -timeout 30m -count=1
+
+fuzz:
+	@for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	    echo "fuzz $$p $$f"; $(GO) test $$p -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -parallel 2 >$(BUILD)/fuzz.log 2>&1 || { cat $(BUILD)/fuzz.log; exit 1; }; \
+	  done; done
+
+live: ## the core of the live scenarios, in User-Mode Linux
+	$(BUILD)/lab run -tags core -j 2
+
+live-all:
+	$(BUILD)/lab run -j 2
+
+cross:
+	@for t in freebsd/amd64 freebsd/arm64 netbsd/amd64 openbsd/amd64 darwin/arm64 linux/arm64; do \
+	  echo "build $$t"; GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build -o /dev/null ./... || exit 1; done
+
+bench:
+	$(GO) test ./core/internal/engine/ -run '^$$' -bench Tunnel -benchtime 200x
+
+proto: ## generated code from the .proto files
+	./core/sdk/proto/generate.sh
+
+clean:
+	rm -rf $(BUILD)
