@@ -1,0 +1,168 @@
+// Package config reads configuration files into one immutable policy.Config.
+//
+// The classic language of racoon.conf(5), in the dialects of ipsec-tools and of
+// Apple, is one table (directive.go): what may stand where, its grammar, its
+// setter and its words for the manual. All errors of a file are found in one run;
+// each says where it is, what is wrong and, if there is one answer, what to write.
+// It knows nothing of the engine, of sockets or of the kernel: everything here
+// works without any privilege.
+//
+//	cfg, diags, err := config.Load("/etc/racoon/racoon.conf")
+//	for _, d := range diags {
+//		fmt.Fprint(os.Stderr, d.Text())
+//	}
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/racoon-ike/racoon/core/internal/policy"
+)
+
+// Load reads a classic configuration file, what it includes, and plugins.hcl beside
+// it. The diagnostics are returned in any case, findings and errors, in the order
+// of the files; err is set if one of them is an error or if the file cannot be
+// read. The Config belongs to the caller and is never changed afterwards.
+func Load(path string) (*policy.Config, []Diagnostic, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("could not read configuration file %q: %s", path, reason(err))
+	}
+	cfg, diags := parse(path, string(text))
+	if n := errorCount(diags); n > 0 {
+		return nil, diags, fmt.Errorf("%s: fatal parse failure (%d errors)", path, n)
+	}
+	return cfg, diags, nil
+}
+
+// parse reads a text as the file of that name.
+func parse(name, text string) (*policy.Config, []Diagnostic) {
+	p := newParser(name)
+	p.main(text)
+	return p.cfg, p.diags
+}
+
+func newParser(name string) *parser {
+	return &parser{lang: classic(), readFile: os.ReadFile, glob: glob,
+		cfg: &policy.Config{File: name, Timer: policy.DefaultTimer(), Padding: policy.DefaultPadding()}}
+}
+
+// main reads the main file.
+func (p *parser) main(text string) {
+	p.file(newSource(p.cfg.File, text))
+	sortSAInfos(p.cfg.SAInfos)
+}
+
+// file reads one file with the parser's state, at the top level.
+func (p *parser) file(src *source) {
+	lex, look, last := p.lex, p.look, p.last
+	p.lex = &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }}
+	p.look, p.last = nil, token{src: src}
+	p.files = append(p.files, src.name)
+	p.block(top, token{})
+	p.files = p.files[:len(p.files)-1]
+	p.lex, p.look, p.last = lex, look, last
+}
+
+// Limits of include: how deep, counting the main file, and how many files in all.
+const (
+	maxDepth = 10
+	maxFiles = 10000
+)
+
+// include reads the files a pattern names, in the order of their names.
+func (p *parser) include(a []arg) {
+	t := a[0].token
+	pattern, err := p.includePattern(t)
+	if err != nil {
+		p.add(t, codeFile, Error, err.Error(), "")
+		return
+	}
+	if len(p.files) >= maxDepth {
+		p.add(t, codeFile, Error, "includes nested too deeply", fmt.Sprintf("at most %d files deep", maxDepth))
+		return
+	}
+	names, err := p.glob(pattern)
+	switch {
+	case err != nil:
+		p.add(t, codeFile, Error, "is no pattern for file names", "")
+	case len(names) == 0 && strings.ContainsAny(pattern, "*?["):
+		p.add(t, codeEmptyGlob, Warning, "matches no file", "")
+	case len(names) == 0:
+		p.add(t, codeFile, Error, "names no file: "+pattern, "")
+	}
+	for _, name := range names {
+		if slices.Contains(p.files, name) {
+			p.add(t, codeFile, Error, "includes itself: "+name, "")
+			continue
+		}
+		if p.read++; p.read > maxFiles {
+			p.add(t, codeFile, Error, fmt.Sprintf("includes more than %d files", maxFiles), "")
+			return
+		}
+		text, err := p.readFile(name)
+		if err != nil {
+			p.add(t, codeFile, Error, fmt.Sprintf("failed to open file %s: %s", name, reason(err)), "")
+			continue
+		}
+		p.file(newSource(name, string(text)))
+	}
+}
+
+// includePattern makes a relative name absolute: against path include, else the
+// directory of the file that says include.
+func (p *parser) includePattern(t token) (string, error) {
+	pattern := t.text
+	if rest, ok := strings.CutPrefix(pattern, "~/"); ok {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", errors.New("begins with ~, and there is no home directory")
+		}
+		return filepath.Join(home, rest), nil
+	}
+	switch dir := p.cfg.Paths.Include; {
+	case pattern == "":
+		return "", errors.New("the name is empty")
+	case !filepath.IsAbs(pattern) && dir != "":
+		return filepath.Join(dir, pattern), nil
+	}
+	return p.absolute(t, pattern), nil
+}
+
+// glob matches as glob(3) does: sorted, and names that begin with a dot only where
+// the pattern does.
+func glob(pattern string) ([]string, error) {
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(filepath.Base(pattern), ".") {
+		names = slices.DeleteFunc(names, func(n string) bool { return strings.HasPrefix(filepath.Base(n), ".") })
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func errorCount(ds []Diagnostic) (n int) {
+	for _, d := range ds {
+		if d.Severity == Error {
+			n++
+		}
+	}
+	return n
+}
+
+// reason is an error without the path it repeats.
+func reason(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}

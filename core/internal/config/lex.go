@@ -1,0 +1,209 @@
+package config
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+type kind uint8
+
+const (
+	eof     kind = iota
+	bad          // an unexpected character, an unclosed string; already reported
+	word         // a keyword or a name
+	str          // a quoted string
+	number       // decimal digits
+	address      // an IPv4 or IPv6 address, perhaps with a zone
+	until        // "-ADDRESS", the end of a range
+	prefix       // "/24"
+	port         // "[500]"; n = 0 and text "any" for "[any]"
+	punct        // { } ; ,
+)
+
+// token is one word of a file.
+type token struct {
+	kind     kind
+	text     string // without quotes, brackets, slash or dash
+	n        uint64 // number, prefix, port
+	addr     netip.Addr
+	src      *source
+	off, end int // where it is written
+}
+
+func (t token) is(punctuation string) bool { return t.kind == punct && t.text == punctuation }
+
+// lexer cuts a source into tokens (racoon.conf(5), racoon-conf section 1). Words
+// are not told apart by context here: that is the parser's table.
+type lexer struct {
+	src    *source
+	pos    int
+	report func(Diagnostic)
+}
+
+func (l *lexer) next() token {
+	l.skipBlank()
+	t := token{src: l.src, off: l.pos, end: l.pos}
+	if l.pos >= len(l.src.text) {
+		return t
+	}
+	rest := l.src.text[l.pos:]
+	switch c := rest[0]; {
+	case strings.IndexByte("{};,", c) >= 0:
+		return l.take(t, punct, 1, rest[:1])
+	case c == '"':
+		end := strings.IndexByte(rest[1:], '"')
+		if end < 0 {
+			t = l.take(t, bad, len(rest), "")
+			open := t
+			open.end = open.off + 1
+			l.report(at(open, codeLex, Error, "this quote is never closed", ""))
+			return t
+		}
+		return l.take(t, str, end+2, rest[1:end+1])
+	case c == '[':
+		return l.port(t, rest)
+	case c == '/':
+		if n := run(rest[1:], isDigit); n > 0 && n <= 3 && run(rest[1+n:], isWordByte) == 0 && !strings.HasPrefix(rest[1+n:], "/") {
+			return l.number(t, prefix, 1+n, rest[1:1+n])
+		}
+		n := run(rest, func(c byte) bool { return isWordByte(c) || strings.IndexByte("/-*?~", c) >= 0 })
+		return l.take(t, word, n, rest[:n]) // a path without quotes: the parser says what it wants instead
+	case c == '-':
+		if a, n := leadingAddr(rest[1:]); n > 0 {
+			t = l.take(t, until, 1+n, rest[1:1+n])
+			t.addr = a
+			return t
+		}
+	case isWordByte(c):
+		return l.word(t, rest)
+	}
+	return l.unexpected(t, rest)
+}
+
+// word takes a run of letters, digits and address characters and decides what it is.
+func (l *lexer) word(t token, rest string) token {
+	if n := run(rest, isDigit); n > 0 {
+		unit := run(rest[n:], isWordByte)
+		if unit == 0 || isUnit(rest[n:n+unit]) { // "30sec" is two words
+			return l.number(t, number, n, rest[:n])
+		}
+	}
+	if a, n := leadingAddr(rest); n > 0 {
+		t = l.take(t, address, n, rest[:n])
+		t.addr = a
+		return t
+	}
+	letter := isLetter(rest[0])
+	n := run(rest, func(c byte) bool { return isWordByte(c) || c == '-' && letter })
+	return l.take(t, word, n, rest[:n])
+}
+
+func (l *lexer) port(t token, rest string) token {
+	n := run(rest[1:], isWordByte)
+	if text := rest[1 : 1+n]; strings.HasPrefix(rest[1+n:], "]") {
+		if text == "any" {
+			return l.take(t, port, n+2, text)
+		}
+		if v, err := strconv.ParseUint(text, 10, 16); err == nil {
+			t = l.take(t, port, n+2, text)
+			t.n = v
+			return t
+		}
+	}
+	end := strings.IndexAny(rest, "];{}\n")
+	if end < 0 {
+		end = len(rest)
+	} else if rest[end] == ']' {
+		end++
+	}
+	t = l.take(t, bad, end, rest[:end])
+	l.report(at(t, codeLex, Error, "is no port: a number from 0 to 65535 in brackets is expected, without blanks", "[500]"))
+	return t
+}
+
+func (l *lexer) number(t token, k kind, size int, digits string) token {
+	t = l.take(t, k, size, digits)
+	var err error
+	if t.n, err = strconv.ParseUint(digits, 10, 64); err != nil {
+		t.kind = bad
+		l.report(at(t, codeLex, Error, "is too large a number", ""))
+	}
+	return t
+}
+
+func (l *lexer) unexpected(t token, rest string) token {
+	_, n := utf8.DecodeRuneInString(rest)
+	for n < len(rest) { // one report for a run of them
+		r, size := utf8.DecodeRuneInString(rest[n:])
+		if r < utf8.RuneSelf && (isWordByte(byte(r)) || strings.ContainsRune(" \t\r\n\"[]{};,#/", r)) {
+			break
+		}
+		n += size
+	}
+	t = l.take(t, bad, n, "")
+	fix := ""
+	if strings.HasPrefix(rest, "'") {
+		fix = `strings are written with double quotes: "..."`
+	}
+	l.report(at(t, codeLex, Error, "unexpected character", fix))
+	return t
+}
+
+func (l *lexer) take(t token, k kind, size int, text string) token {
+	t.kind, t.text = k, text
+	l.pos += size
+	t.end = l.pos
+	return t
+}
+
+// skipBlank skips white space and comments.
+func (l *lexer) skipBlank() {
+	for text := l.src.text; l.pos < len(text); l.pos++ {
+		switch text[l.pos] {
+		case ' ', '\t', '\r', '\n', '\v', '\f':
+		case '#':
+			if nl := strings.IndexByte(text[l.pos:], '\n'); nl >= 0 {
+				l.pos += nl
+			} else {
+				l.pos = len(text)
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+// leadingAddr parses the address s begins with; n = 0 if there is none.
+func leadingAddr(s string) (netip.Addr, int) {
+	n := run(s, func(c byte) bool { return isHex(c) || c == ':' || c == '.' })
+	if strings.HasPrefix(s[n:], "%") {
+		n += 1 + run(s[n+1:], func(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' || c == '.' })
+	}
+	if n < len(s) && isWordByte(s[n]) {
+		return netip.Addr{}, 0
+	}
+	a, err := netip.ParseAddr(s[:n])
+	if err != nil {
+		return netip.Addr{}, 0
+	}
+	return a, n
+}
+
+func run(s string, in func(byte) bool) int {
+	for i := range len(s) {
+		if !in(s[i]) {
+			return i
+		}
+	}
+	return len(s)
+}
+
+func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+func isHex(c byte) bool    { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
+func isWordByte(c byte) bool {
+	return isLetter(c) || isDigit(c) || strings.IndexByte("_.:%", c) >= 0
+}

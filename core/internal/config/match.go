@@ -1,0 +1,156 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/agext/levenshtein"
+)
+
+// units and their factors: seconds for times, octets for sizes.
+var (
+	timeUnits = map[string]uint64{"sec": 1, "secs": 1, "second": 1, "seconds": 1,
+		"min": 60, "mins": 60, "minute": 60, "minutes": 60, "hour": 3600, "hours": 3600}
+	byteUnits = map[string]uint64{"B": 1, "byte": 1, "bytes": 1, "KB": 1 << 10, "MB": 1 << 20, "TB": 1 << 30}
+)
+
+func isUnit(s string) bool { return timeUnits[s] != 0 || byteUnits[s] != 0 }
+
+// maxNumber bounds what a directive takes: everything that goes on the wire has
+// at most 32 bits.
+const maxNumber = 1<<32 - 1
+
+// match reads what a pattern wants. It reports the first thing that does not fit.
+func (p *parser) match(form pattern) (args []arg, ok bool) {
+	for _, t := range form {
+		if t.group != nil {
+			inner, ok := p.optional(t.group)
+			if !ok {
+				return nil, false
+			}
+			args = append(args, inner...)
+			continue
+		}
+		a, ok := p.term(t)
+		if !ok {
+			p.expected(t.want(), t.words())
+			return nil, false
+		}
+		for t.many && p.another() {
+			b, ok := p.term(t)
+			if !ok {
+				p.expected(t.want(), t.words())
+				return nil, false
+			}
+			a.more = append(a.more, b)
+		}
+		args = append(args, a)
+	}
+	return args, true
+}
+
+// another reports whether a list goes on, and takes the comma. Where commas are
+// white space a list goes on until the semicolon.
+func (p *parser) another() bool {
+	if p.commasBlank {
+		t := p.peek()
+		return t.kind == word || t.kind == str
+	}
+	return p.accept(",")
+}
+
+// optional reads a group if its first term is there.
+func (p *parser) optional(group pattern) ([]arg, bool) {
+	if !group[0].fits(p.peek()) {
+		return make([]arg, width(group)), true
+	}
+	return p.match(group)
+}
+
+// width is how many args a pattern yields.
+func width(form pattern) (n int) {
+	for _, t := range form {
+		if t.group != nil {
+			n += width(t.group)
+		} else {
+			n++
+		}
+	}
+	return n
+}
+
+// term reads one term if the next token fits.
+func (p *parser) term(t term) (arg, bool) {
+	tok := p.peek()
+	if !t.fits(tok) {
+		return arg{}, false
+	}
+	p.next()
+	a := arg{token: tok, ok: true}
+	switch t.alts[0] {
+	case "TIME":
+		a.n = timeUnits[tok.text]
+	case "BYTES":
+		a.n = byteUnits[tok.text]
+	case "SWITCH":
+		if tok.text == "on" {
+			a.n = 1
+		}
+	case "NET":
+		length := p.peek()
+		if length.kind != prefix || length.n > uint64(tok.addr.BitLen()) {
+			return arg{}, false
+		}
+		a.n = length.n
+		p.next()
+	case "ALG":
+		if length := p.peek(); length.kind == number {
+			a.keyed, a.n, a.end = true, length.n, length.end
+			p.next()
+		}
+	}
+	return a, true
+}
+
+// expected reports that the next token is not what is wanted, with the advice its
+// kind suggests.
+func (p *parser) expected(want string, words []string) {
+	t := p.peek()
+	if t.kind == bad {
+		return // the lexer has said so
+	}
+	fix := ""
+	switch text := t.text; {
+	case t.kind == number && t.n > maxNumber:
+		want = "a number of at most 32 bits"
+	case t.kind == word && strings.HasPrefix(text, "0x"):
+		fix = "racoon.conf knows decimal numbers only"
+	case t.kind == word && strings.HasPrefix(want, "a string"):
+		fix = `write it in double quotes: "` + t.src.show(t.off, t.end) + `"`
+	case t.kind == word && want == types["NUMBER"].name && run(text, isDigit) > 0:
+		fix = "a unit is a word of its own: " + text[:run(text, isDigit)] + " sec"
+	case t.kind == word && len(words) == 0 && strings.HasPrefix(want, "a time unit"):
+		fix = "write a unit, for example: 30 sec"
+	case t.kind == word:
+		if fix = didYouMean(text, words); fix == "" && (text == "yes" || text == "no") {
+			fix = "write on or off"
+		}
+	case t.is(";") && strings.HasPrefix(want, "a time unit"):
+		fix = "a time needs a unit: sec, min or hour"
+	}
+	p.add(t, codeSyntax, Error, "is not expected here: "+want+" is", fix)
+}
+
+// didYouMean proposes the nearest of the known words, "" if none is near.
+func didYouMean(got string, known []string) string {
+	best, dist := "", 1+len(got)/3
+	for _, k := range known {
+		d := levenshtein.Distance(strings.ToLower(strings.ReplaceAll(got, "-", "_")), k, nil)
+		if d < dist || d == dist && (best == "" || k < best) {
+			best, dist = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return `did you mean "` + best + `"?`
+}

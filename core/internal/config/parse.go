@@ -1,0 +1,317 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/racoon-ike/racoon/core/internal/policy"
+)
+
+// parser reads the classic language by recursive descent over the table.
+type parser struct {
+	lang        *language
+	lex         *lexer
+	look        *token // one token of lookahead
+	last        token  // the token taken before
+	in          section
+	commasBlank bool     // inside remote a comma is white space
+	files       []string // being read, outermost first: the include stack
+	read        int      // files read so far
+	readFile    func(string) ([]byte, error)
+	glob        func(string) ([]string, error)
+	diags       []Diagnostic
+
+	cfg      *policy.Config
+	word     token // the directive being set
+	remote   *remote
+	proposal *proposal
+	sainfo   *sainfo
+	remotes  []*remote // finished ones, parents of later ones
+}
+
+// add reports a diagnostic about a token.
+func (p *parser) add(t token, code string, sev Severity, what, fix string) {
+	d := at(t, code, sev, what, fix)
+	if n := len(p.diags); n > 0 && sev == Error { // one error per place is enough
+		if e := p.diags[n-1]; e.Severity == Error && e.File == d.File && e.Line == d.Line && e.Col == d.Col {
+			return
+		}
+	}
+	p.diags = append(p.diags, d)
+}
+
+// errorf reports a wrong value.
+func (p *parser) errorf(t token, format string, a ...any) {
+	p.add(t, codeValue, Error, fmt.Sprintf(format, a...), "")
+}
+
+func (p *parser) peek() token {
+	if p.look == nil {
+		t := p.lex.next()
+		for p.commasBlank && t.is(",") {
+			t = p.lex.next()
+		}
+		p.look = &t
+	}
+	return *p.look
+}
+
+func (p *parser) next() token {
+	p.last = p.peek()
+	p.look = nil
+	return p.last
+}
+
+// accept takes a punctuation or a word if it is next.
+func (p *parser) accept(text string) bool {
+	if t := p.peek(); (t.kind == punct || t.kind == word) && t.text == text {
+		p.next()
+		return true
+	}
+	return false
+}
+
+// block reads directives until the closing brace, or the end of the file at the
+// top level.
+func (p *parser) block(in section, open token) {
+	defer func(outer section) { p.in = outer }(p.in)
+	for p.in = in; ; {
+		switch t := p.peek(); {
+		case t.kind == eof && in == top:
+			return
+		case t.kind == eof:
+			p.add(open, codeSyntax, Error, "this brace is never closed", "")
+			return
+		case t.is("}") && in != top:
+			p.next()
+			return
+		default:
+			p.statement(in)
+		}
+	}
+}
+
+// statement reads one directive of a section and sets it.
+func (p *parser) statement(in section) {
+	t := p.next()
+	if t.kind != word {
+		p.stray(t)
+		return
+	}
+	d := p.lookup(&t, in)
+	if d == nil {
+		p.recover()
+		return
+	}
+	var args []arg
+	ok := true
+	if d.head != nil {
+		p.word = t
+		ok = d.head(p)
+	} else {
+		args, ok = p.match(p.lang.forms[d])
+	}
+	p.word = t
+	if !ok {
+		p.abandon(d)
+		return
+	}
+	if d.body != top {
+		p.body(d, args)
+		return
+	}
+	if d.head == nil && !p.end() {
+		return
+	}
+	p.judge(t, d)
+	if d.set != nil && d.state != missing && d.state != refused {
+		p.word = t
+		d.set(p, args)
+	}
+}
+
+// body reads a block directive's block.
+func (p *parser) body(d *directive, args []arg) {
+	name := p.word
+	if d.head != nil && p.last.is(";") { // remote X inherit Y;
+		d.close(p)
+		return
+	}
+	if !p.peek().is("{") {
+		p.expected("{", nil)
+		p.abandon(d)
+		return
+	}
+	open := p.next()
+	p.judge(name, d)
+	if d.set != nil {
+		d.set(p, args)
+	}
+	blank := p.commasBlank
+	p.commasBlank = blank || d.body == inRemote
+	p.block(d.body, open)
+	p.commasBlank = blank
+	if p.word = name; d.close != nil {
+		d.close(p)
+	}
+}
+
+// abandon skips the rest of a directive that could not be read. A block is still
+// read, so that its errors are found in the same run.
+func (p *parser) abandon(d *directive) {
+	if d.body == top {
+		p.recover()
+		return
+	}
+	for t := p.peek(); t.kind != eof && !t.is(";") && !t.is("{") && !t.is("}"); t = p.peek() {
+		p.next()
+	}
+	switch t := p.peek(); {
+	case t.is("{"):
+		if d.body == inRemote || d.body == inSAInfo {
+			p.body(d, nil)
+		} else {
+			p.recover()
+		}
+	case t.is(";"):
+		p.next()
+	}
+}
+
+// lookup finds the directive a word begins, and takes the second word of the name
+// where there is one.
+func (p *parser) lookup(t *token, in section) *directive {
+	rows := p.lang.rows[in][t.text]
+	if rows == nil {
+		fix := didYouMean(t.text, p.lang.names(in))
+		if s := p.lang.elsewhere(t.text); s != "" {
+			fix = "it belongs into " + s
+		}
+		p.add(*t, codeUnknown, Error, "is no directive of "+in.String(), fix)
+		return nil
+	}
+	var plain *directive
+	var words []string
+	for _, d := range rows {
+		switch second := d.second(); {
+		case second == "":
+			plain = d
+		case p.accept(second):
+			t.end = p.last.end
+			return d
+		default:
+			words = append(words, second)
+		}
+	}
+	if plain == nil {
+		p.expected(term{alts: words}.want(), words)
+	}
+	return plain
+}
+
+// judge says what is to be said about a directive as such.
+func (p *parser) judge(t token, d *directive) {
+	switch d.state {
+	case idle:
+		p.add(t, codeNoEffectYet, Warning, "is accepted and has no effect yet: "+d.why, "")
+	case mapped:
+		p.add(t, codeMapped, Warning, "has no effect: "+d.why, "")
+	case missing:
+		p.add(t, codeNotYet, Error, d.why, "")
+	case refused:
+		p.add(t, codeRefused, Error, d.why, "")
+	}
+}
+
+// end takes the semicolon. One that was forgotten at the end of a line does not
+// cost the next line.
+func (p *parser) end() bool {
+	t := p.peek()
+	if t.is(";") {
+		p.next()
+		return true
+	}
+	if t.kind == bad {
+		p.recover()
+		return false
+	}
+	if p.beginsLine(t) || t.kind == eof || t.is("}") {
+		p.add(p.last, codeSyntax, Error, "is followed by no semicolon", `write ";" after it`)
+		return true
+	}
+	p.add(t, codeSyntax, Error, "is one word too many: ; is expected", "")
+	p.recover()
+	return false
+}
+
+// beginsLine reports whether the next token stands on a later line than the last.
+func (p *parser) beginsLine(t token) bool {
+	here, _ := t.src.position(t.off)
+	before, _ := t.src.position(max(p.last.end-1, 0))
+	return here > before
+}
+
+// stray reports a token that begins no directive.
+func (p *parser) stray(t token) {
+	switch {
+	case t.kind == bad:
+		return
+	case t.is(";"):
+		p.add(t, codeSyntax, Error, "stands alone", "no semicolon follows a closing brace")
+		return
+	case t.is("}"):
+		p.add(t, codeSyntax, Error, "closes nothing", "")
+		return
+	case t.is("{"):
+		p.add(t, codeSyntax, Error, "opens a block that has no name", "")
+		p.skipBlock()
+		return
+	}
+	p.add(t, codeSyntax, Error, "is not expected here: a directive is", "")
+	p.recover()
+}
+
+// recover skips to the end of the statement: behind its semicolon or block, or
+// before the brace that closes the section, or before a line that begins with a
+// directive.
+func (p *parser) recover() {
+	for {
+		switch t := p.peek(); {
+		case t.kind == eof, t.is("}"), t.kind == word && p.lang.rows[p.in][t.text] != nil && p.beginsLine(t):
+			return
+		case t.is(";"):
+			p.next()
+			return
+		case t.is("{"):
+			p.next()
+			p.skipBlock()
+			return
+		default:
+			p.next()
+		}
+	}
+}
+
+// skipBlock skips to the brace that closes the block just opened.
+func (p *parser) skipBlock() {
+	for depth := 1; depth > 0; {
+		t := p.next()
+		switch {
+		case t.kind == eof:
+			return
+		case t.is("{"):
+			depth++
+		case t.is("}"):
+			depth--
+		}
+	}
+}
+
+// position is a token's place in the model.
+func position(t token) policy.Position {
+	line, _ := t.src.position(t.off)
+	return policy.Position{File: t.src.name, Line: line}
+}
+
+// quoted lists words for a message.
+func quoted(words []string) string { return `"` + strings.Join(words, `", "`) + `"` }

@@ -1,0 +1,200 @@
+package config
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/policy"
+)
+
+// remote is a remote section while it is read.
+type remote struct {
+	*policy.Remote
+	head     token // the word remote
+	name     token // what names it
+	broken   bool  // the header had an error: checked, not kept
+	named    bool
+	addrSet  bool // remote_address was given
+	modesSet bool // exchange_mode was given in this section and not in a parent
+	lifetime time.Duration
+	modes    token
+	own      []*proposal // not yet in Remote.Proposals
+}
+
+// defaults of racoon.conf(5), racoon-conf section 5.3.
+func newRemote(head token) *remote {
+	return &remote{head: head, lifetime: policy.DefaultLifetime, Remote: &policy.Remote{
+		Where: position(head), MyID: policy.Identity{Type: idIPv4, Text: "address"},
+		NonceSize: 16, InitialContact: true, ProposalCheck: policy.Strict, Rekey: policy.On,
+		DPD: true, DPDRetry: 5 * time.Second, DPDMaxFail: 5,
+		SendCert: true, SendCR: true, VerifyCert: true,
+	}}
+}
+
+// inherit makes r a copy of its parent with a name and a place of its own. Lists
+// are copied: what the child adds must not reach the parent.
+func (r *remote) inherit(parent *remote) {
+	c := *parent.Remote
+	c.Name, c.Addr, c.Port, c.Net, c.Where = r.Name, r.Addr, r.Port, r.Net, r.Where
+	if r.named { // a named section has its address inside
+		c.Addr, c.Port = parent.Addr, parent.Port
+	}
+	c.Modes, c.PeerIDs = slices.Clone(c.Modes), slices.Clone(c.PeerIDs)
+	c.Proposals, c.Scripts = slices.Clone(c.Proposals), slices.Clone(c.Scripts)
+	r.Remote, r.lifetime = &c, parent.lifetime
+}
+
+// remoteHead reads what is between "remote" and "{".
+func (p *parser) remoteHead() bool {
+	p.remote = newRemote(p.word)
+	r := p.remote
+	r.broken = true
+	if !p.remoteName(r) {
+		return false
+	}
+	if p.accept("inherit") {
+		of := newRemote(p.last)
+		if !p.remoteName(of) {
+			return false
+		}
+		parent := p.parent(of)
+		if parent == nil {
+			p.errorf(of.name, "is no remote section defined before this one")
+			return false
+		}
+		if parent.named != r.named {
+			p.errorf(of.name, "cannot be the parent: a named section inherits from a named one, an address from an address")
+			return false
+		}
+		r.inherit(parent)
+		if p.accept(";") {
+			r.broken = false
+			return true
+		}
+	}
+	r.broken = false
+	return true
+}
+
+// remoteName reads a name, an address, a network or "anonymous".
+func (p *parser) remoteName(r *remote) bool {
+	t := p.peek()
+	r.name = t
+	switch {
+	case t.kind == str:
+		p.next()
+		r.Name, r.named = t.text, true
+		if t.text == "" {
+			p.errorf(t, "the name is empty")
+			return false
+		}
+		return true
+	case t.kind == address:
+		p.next()
+		r.Addr = t.addr.Unmap()
+	case t.kind == word && t.text == "anonymous":
+		p.next()
+	default:
+		p.expected(`a name in double quotes, an address or "anonymous"`, []string{"anonymous"})
+		return false
+	}
+	if n := p.peek(); n.kind == prefix && r.Addr.IsValid() {
+		p.next()
+		net, err := r.Addr.WithZone("").Prefix(int(min(n.n, 1000)))
+		if err != nil {
+			p.errorf(n, "is longer than the address")
+			return false
+		}
+		r.Addr, r.Net, r.Name = netip.Addr{}, net, net.String()
+	}
+	if n := p.peek(); n.kind == port {
+		p.next()
+		r.Port = uint16(n.n)
+	}
+	if r.Name == "" {
+		r.Name = "anonymous"
+		if r.Addr.IsValid() {
+			r.Name = sectionName(r.Addr, r.Port)
+		}
+	}
+	return true
+}
+
+// sectionName is the name of a section for one address: "192.0.2.1[500]".
+func sectionName(a netip.Addr, port uint16) string {
+	if port == 0 {
+		port = 500
+	}
+	return a.String() + "[" + netip.AddrPortFrom(netip.IPv4Unspecified(), port).String()[len("0.0.0.0:"):] + "]"
+}
+
+// parent finds the section another one inherits from: by name, else by address.
+func (p *parser) parent(of *remote) *remote {
+	for _, r := range slices.Backward(p.remotes) {
+		if r.named == of.named && r.Name == of.Name {
+			return r
+		}
+	}
+	for _, r := range slices.Backward(p.remotes) {
+		if !of.named && of.Addr.IsValid() && !r.named && r.Addr == of.Addr {
+			return r
+		}
+	}
+	return nil
+}
+
+// remoteClose checks a section as a whole, in the order of racoon-conf section 5.2.
+func (p *parser) remoteClose() {
+	r := p.remote
+	p.remote = nil
+	if r.named && slices.ContainsFunc(p.remotes, func(o *remote) bool { return o.named && o.Name == r.Name }) {
+		p.add(r.name, codeDuplicate, Error, "is the name of a section that exists already", "")
+		return
+	}
+	if r.broken {
+		return
+	}
+	if len(r.Modes) == 0 {
+		p.add(r.head, codeMissing, Error, r.Name+" has no exchange mode", "write exchange_mode main;")
+	}
+	for _, prop := range r.own {
+		if prop.lifetime == 0 {
+			prop.lifetime = r.lifetime
+		}
+		if v, ok := prop.value(p); ok {
+			r.Proposals = append(r.Proposals, v)
+		}
+	}
+	if len(r.own) == 0 && len(r.Proposals) == 0 {
+		p.add(r.head, codeMissing, Error, r.Name+" has no proposal", "")
+	}
+	p.checkAggressive(r)
+	if len(r.PeerIDs) > 0 && !r.VerifyIdentifier {
+		p.add(r.head, codeWildcard, Warning, r.Name+": another identity than peers_identifier is only logged", "write verify_identifier on;")
+	}
+	p.remotes = append(p.remotes, r)
+	p.cfg.Remotes = append(p.cfg.Remotes, r.Remote)
+}
+
+// checkAggressive: the group of aggressive mode is chosen before the peer has
+// chosen a proposal (RFC 2409 section 5.4), and a pre-shared key is open to
+// guessing by whoever saw one exchange.
+func (p *parser) checkAggressive(r *remote) {
+	if !r.Allows(policy.Aggressive) {
+		return
+	}
+	psk := false
+	for _, v := range r.Proposals {
+		psk = psk || v.Method == methodPSK
+		if v.Group != r.Proposals[0].Group {
+			p.add(r.head, codeValue, Error, r.Name+": in aggressive mode all proposals must have the same Diffie-Hellman group", "")
+			return
+		}
+	}
+	if psk {
+		p.add(r.head, codeAggressive, Warning, r.Name+": aggressive mode lets anyone who asks guess the pre-shared key offline", "prefer exchange_mode main")
+	}
+}
+
+const methodPSK = 1

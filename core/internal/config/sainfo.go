@@ -1,0 +1,323 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/racoon-ike/racoon/core/internal/policy"
+)
+
+// sainfo is a sainfo section while it is read.
+type sainfo struct {
+	*policy.SAInfo
+	head   token
+	broken bool // the header had an error: checked, not kept
+	// what was named, and not only what was accepted: a list with a wrong name in
+	// it is not reported as missing too
+	namedCiphers, namedAuths, namedComps bool
+}
+
+// upperLayer are the protocols with a name (IANA protocol numbers).
+var upperLayer = map[string]uint8{"any": 0, "icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "icmp6": 58, "ipcomp": 108}
+
+// sainfoHead reads the identities and the parameter before "{":
+//
+//	anonymous [clientaddr|ID] | ID anonymous|clientaddr|ID   [from IDENTITY | group STRING]
+func (p *parser) sainfoHead() bool {
+	p.sainfo = &sainfo{head: p.word, broken: true, SAInfo: &policy.SAInfo{Where: position(p.word), Lifetime: policy.DefaultLifetime}}
+	s := p.sainfo
+	anonymous := p.accept("anonymous")
+	if !anonymous {
+		var ok bool
+		if s.Local, ok = p.phase2ID(`"anonymous" or an identity`); !ok {
+			return false
+		}
+	}
+	switch t := p.peek(); {
+	case p.accept("clientaddr"):
+		s.ClientAddr = true
+		p.add(t, codeNoEffectYet, Warning, "is accepted and has no effect yet: the section is not chosen for anyone", "")
+	case !anonymous && p.accept("anonymous"):
+	case anonymous && (t.is("{") || t.text == "from" || t.text == "group"):
+	default:
+		var ok bool
+		if s.Remote, ok = p.phase2ID(`"anonymous", "clientaddr" or an identity`); !ok {
+			return false
+		}
+	}
+	if p.accept("from") {
+		id, ok := p.identity(false)
+		if !ok {
+			return false
+		}
+		s.From = &id
+	} else if t := p.peek(); p.accept("group") {
+		if p.next().kind == str {
+			p.add(t, codeNotYet, Error, needsXAuth, "")
+			s.Group = p.last.text
+		}
+	}
+	s.broken = false
+	return true
+}
+
+// phase2ID reads TYPE ADDRESS[-ADDRESS] [/N] [PORT] PROTO or TYPE STRING. The
+// type word decides nothing for an address: the prefix does.
+func (p *parser) phase2ID(want string) (*policy.SAID, bool) {
+	t := p.peek()
+	if !(term{alts: identityTypes}).fits(t) {
+		p.expected(want, append([]string{"anonymous", "clientaddr"}, identityTypes...))
+		return nil, false
+	}
+	p.next()
+	if t.text == "keyid" && !p.accept("tag") {
+		p.accept("file")
+	}
+	v := p.peek()
+	if v.kind == str {
+		p.next()
+		return p.nameID(t, v)
+	}
+	if v.kind != address {
+		p.expected("an address or a string in double quotes", nil)
+		return nil, false
+	}
+	p.next()
+	id := &policy.SAID{}
+	first := v.addr.WithZone("")
+	rangeEnd := p.peek()
+	if rangeEnd.kind == until {
+		p.next()
+	}
+	bits := first.BitLen()
+	if n := p.peek(); n.kind == prefix {
+		p.next()
+		if n.n > uint64(bits) {
+			p.errorf(n, "is longer than the address: at most /%d", bits)
+			return nil, false
+		}
+		bits = int(n.n)
+	}
+	portToken := p.peek()
+	if portToken.kind == port {
+		p.next()
+		id.Port = uint16(portToken.n)
+	}
+	if rangeEnd.kind == until {
+		if !p.rangeID(id, first, rangeEnd) {
+			return nil, false
+		}
+	} else {
+		p.addressID(id, first, bits, v)
+	}
+	if !p.protocol(id, first, portToken) {
+		return nil, false
+	}
+	id.Text = fmt.Sprintf("%s[%s] %s", id.Text, portName(id.Port), protoName(id.Proto))
+	return id, true
+}
+
+func (p *parser) nameID(t, v token) (*policy.SAID, bool) {
+	types := map[string]uint8{"fqdn": idFQDN, "user_fqdn": idUserFQDN, "keyid": idKeyID, "keyid_use": idKeyID}
+	typ, ok := types[t.text]
+	if !ok || v.text == "" {
+		p.errorf(t, "cannot be an identity of phase 2 here")
+		return nil, false
+	}
+	return &policy.SAID{Type: typ, Data: []byte(v.text), Text: t.text + " " + v.text}, true
+}
+
+// addressID makes a host or a network. The address is not masked: that is how
+// racoon.conf has always compared them, and a warning says what it means.
+func (p *parser) addressID(id *policy.SAID, a netip.Addr, bits int, t token) {
+	id.Type, id.Data, id.Text = idIPv4, a.AsSlice(), a.String()
+	if a.Is6() {
+		id.Type = idIPv6
+	}
+	if bits == a.BitLen() {
+		return
+	}
+	if id.Type = idIPv4Subnet; a.Is6() {
+		id.Type = idIPv6Subnet
+	}
+	id.Text = fmt.Sprintf("%s/%d", a, bits)
+	for i := range a.BitLen() / 8 {
+		id.Data = append(id.Data, byte(uint16(0xff00)>>min(max(bits-8*i, 0), 8)))
+	}
+	if masked := netip.PrefixFrom(a, bits).Masked(); masked.Addr() != a {
+		p.add(t, codeHostBits, Warning, "has bits behind the prefix: it equals no network a policy or a peer names", "write "+masked.String())
+	}
+}
+
+func (p *parser) rangeID(id *policy.SAID, first netip.Addr, end token) bool {
+	last := end.addr.WithZone("")
+	if first.BitLen() != last.BitLen() || last.Less(first) {
+		p.errorf(end, "is no end of a range that begins with %s", first)
+		return false
+	}
+	if id.Type = idIPv4Range; first.Is6() {
+		id.Type = idIPv6Range
+	}
+	id.Data = append(first.AsSlice(), last.AsSlice()...)
+	id.Text = first.String() + "-" + last.String()
+	return true
+}
+
+// protocol reads the upper layer protocol, which is mandatory after an address.
+func (p *parser) protocol(id *policy.SAID, a netip.Addr, portToken token) bool {
+	t := p.peek()
+	named, ok := upperLayer[t.text]
+	switch {
+	case t.kind == word && ok:
+		id.Proto = named
+	case t.kind == number && t.n <= 255:
+		id.Proto = uint8(t.n)
+	default:
+		p.expected("an upper layer protocol (any, tcp, udp, icmp, ... or a number)", []string{"any", "tcp", "udp", "icmp", "icmp6", "gre", "esp", "ah", "ipcomp"})
+		return false
+	}
+	p.next()
+	icmp := id.Proto == 1 || id.Proto == 58
+	switch {
+	case icmp && id.Port != 0:
+		p.errorf(portToken, "is a port, and icmp has none")
+		return false
+	case id.Proto == 1 && a.Is6(), id.Proto == 58 && a.Is4():
+		p.errorf(t, "is not the protocol of this kind of address")
+		return false
+	}
+	return true
+}
+
+func portName(n uint16) string {
+	if n == 0 {
+		return "any"
+	}
+	return fmt.Sprint(n)
+}
+
+func protoName(n uint8) string {
+	for name, proto := range upperLayer {
+		if proto == n {
+			return name
+		}
+	}
+	return fmt.Sprint(n)
+}
+
+// sainfoClose checks a section as a whole.
+func (p *parser) sainfoClose() {
+	s := p.sainfo
+	p.sainfo = nil
+	onlyAEAD := len(s.Encryption) > 0 && !slices.ContainsFunc(s.Encryption, func(a policy.Algorithm) bool { return !aead(a.ID) })
+	for _, l := range []struct {
+		named bool
+		what  string
+	}{
+		{s.namedCiphers, "encryption_algorithm"},
+		{s.namedAuths || onlyAEAD, "authentication_algorithm"},
+		{s.namedComps, "compression_algorithm"},
+	} {
+		if !l.named {
+			p.diags = append(p.diags, at(s.head, codeMissing, Error, "has no "+l.what, "all of encryption_algorithm, authentication_algorithm and compression_algorithm are needed"))
+		}
+	}
+	if s.broken {
+		return
+	}
+	p.checkIntegrity(s, onlyAEAD)
+	if s.PFSGroup == 0 {
+		p.add(s.head, codeNoPFS, Note, "has no pfs_group: who learns the keys of phase 1 learns those of phase 2", "")
+	}
+	for _, o := range p.cfg.SAInfos {
+		if !sameHeader(o, s.SAInfo) {
+			continue
+		}
+		if s.Local != nil {
+			p.add(s.head, codeDuplicate, Error, fmt.Sprintf("is a duplicate of the one in line %d", o.Where.Line), "")
+		} else {
+			p.add(s.head, codeShadowed, Warning, fmt.Sprintf("is never chosen: the one in line %d is equal and comes first", o.Where.Line), "")
+		}
+		return
+	}
+	p.cfg.SAInfos = append(p.cfg.SAInfos, s.SAInfo)
+}
+
+// checkIntegrity refuses what would send neither secret nor protected, and warns of
+// ESP that anyone can alter.
+func (p *parser) checkIntegrity(s *sainfo, onlyAEAD bool) {
+	noAuth := slices.ContainsFunc(s.Auth, func(a policy.Algorithm) bool { return a.ID == 0 })
+	if !noAuth || onlyAEAD {
+		return
+	}
+	if len(s.Auth) == 1 && !slices.ContainsFunc(s.Encryption, func(a policy.Algorithm) bool { return a.ID != espNull }) && len(s.Encryption) > 0 {
+		p.add(s.head, codeNever, Error, "allows only null_enc with non_auth, which protects nothing", "name an authentication_algorithm: hmac_sha256")
+		return
+	}
+	p.add(s.head, codeNoAuth, Warning, "allows ESP without integrity (non_auth): whoever is on the path can alter packets", "write authentication_algorithm hmac_sha256;")
+}
+
+// sameHeader reports whether two sections would be chosen for exactly the same.
+func sameHeader(a, b *policy.SAInfo) bool {
+	id := func(x, y *policy.SAID) bool {
+		return x == nil && y == nil || x != nil && y != nil && x.Type == y.Type && x.Proto == y.Proto && x.Port == y.Port && string(x.Data) == string(y.Data)
+	}
+	from := a.From == nil && b.From == nil || a.From != nil && b.From != nil && a.From.Type == b.From.Type && string(a.From.Data) == string(b.From.Data)
+	return id(a.Local, b.Local) && id(a.Remote, b.Remote) && from && a.ClientAddr == b.ClientAddr && a.Group == b.Group && a.RemoteID == b.RemoteID
+}
+
+// sortSAInfos puts the sections in the order they are tried (racoon-conf section 10.1).
+func sortSAInfos(list []*policy.SAInfo) {
+	priority := func(s *policy.SAInfo) (n int) {
+		if s.RemoteID != 0 {
+			n += 3
+		}
+		if s.From != nil {
+			n += 3
+		}
+		if s.Local != nil {
+			n++
+		}
+		if s.Remote != nil || s.ClientAddr {
+			n++
+		}
+		return n
+	}
+	slices.SortStableFunc(list, func(a, b *policy.SAInfo) int { return priority(b) - priority(a) })
+}
+
+// sainfoDirectives are those of a sainfo section.
+func sainfoDirectives() []directive {
+	pick := func(table []algorithm, what string, to func(*sainfo) (*[]policy.Algorithm, *bool)) func(*parser, []arg) {
+		return func(p *parser, a []arg) {
+			list, named := to(p.sainfo)
+			*named = true
+			for _, name := range a[0].list() {
+				if alg, ok := p.choose(table, what, name); ok && !slices.Contains(*list, alg) {
+					*list = append(*list, alg)
+				}
+			}
+		}
+	}
+	rows := []directive{
+		{name: "sainfo", args: "ID|anonymous [ ID|anonymous|clientaddr ] [ from TYPE VALUE | group STRING ]", doc: "what may be negotiated in phase 2", head: (*parser).sainfoHead, body: inSAInfo, close: (*parser).sainfoClose},
+		{name: "pfs_group", args: "GROUP", doc: "group of a new exchange of keys", set: func(p *parser, a []arg) {
+			if g, ok := p.group(a[0]); ok {
+				p.sainfo.PFSGroup = g
+			}
+		}},
+		{name: "remoteid", args: "NUMBER", from: ipsecTools, doc: "must equal ph1id of the remote section", set: func(p *parser, a []arg) { p.sainfo.RemoteID = uint32(a[0].n) }},
+		{name: "lifetime time", args: "NUMBER TIME", doc: "life of the IPsec SAs", set: func(p *parser, a []arg) { p.time(a[0], a[1].n, 1, &p.sainfo.Lifetime) }},
+		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "byte lifetime is not supported: delete the line", doc: "obsolete"},
+		{name: "encryption_algorithm", args: "ALG,...", doc: "ciphers of ESP", set: pick(espCiphers, "cipher of ESP", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Encryption, &s.namedCiphers })},
+		{name: "authentication_algorithm", args: "ALG,...", doc: "integrity of ESP and AH", set: pick(espAuths, "authentication algorithm", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Auth, &s.namedAuths })},
+		{name: "compression_algorithm", args: "ALG,...", doc: "compression of IPComp", set: pick(compressions, "compression algorithm", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Comp, &s.namedComps })},
+		{name: "identifier", args: "address|fqdn|user_fqdn|keyid|asn1dn", from: apple, state: refused, why: "is deprecated: phase 2 is identified by the policy", doc: "obsolete"},
+		{name: "my_identifier", args: "address|fqdn|user_fqdn|keyid|asn1dn [ STRING ]", from: apple, state: refused, why: "is deprecated: phase 2 is identified by the policy", doc: "obsolete"},
+	}
+	for i := range rows[1:] {
+		rows[1+i].in = inSAInfo
+	}
+	return rows
+}
