@@ -7,7 +7,7 @@
 // It knows nothing of the engine, of sockets or of the kernel: everything here
 // works without any privilege.
 //
-//	cfg, diags, err := config.Load("/etc/racoon/racoon.conf")
+//	loaded, diags, err := config.Load("/etc/racoon/racoon.conf")
 //	for _, d := range diags {
 //		fmt.Fprint(os.Stderr, d.Text())
 //	}
@@ -25,20 +25,28 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
+// Loaded is what a configuration says.
+type Loaded struct {
+	Policy  *policy.Config
+	Plugins []PluginSpec // kernel, auth and log, with what the classic file implies
+}
+
 // Load reads a classic configuration file, what it includes, and plugins.hcl beside
 // it. The diagnostics are returned in any case, findings and errors, in the order
 // of the files; err is set if one of them is an error or if the file cannot be
-// read. The Config belongs to the caller and is never changed afterwards.
-func Load(path string) (*policy.Config, []Diagnostic, error) {
+// read. What is returned belongs to the caller and is never changed afterwards.
+func Load(path string) (*Loaded, []Diagnostic, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("could not read configuration file %q: %s", path, reason(err))
 	}
-	cfg, diags := parse(path, string(text))
-	if n := errorCount(diags); n > 0 {
-		return nil, diags, fmt.Errorf("%s: fatal parse failure (%d errors)", path, n)
+	p := newParser(path)
+	p.main(string(text))
+	l := &Loaded{Policy: p.cfg, Plugins: p.plugins()}
+	if n := errorCount(p.diags); n > 0 {
+		return nil, p.diags, fmt.Errorf("fatal parse failure (%d errors)", n)
 	}
-	return cfg, diags, nil
+	return l, p.diags, nil
 }
 
 // parse reads a text as the file of that name.

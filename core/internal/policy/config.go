@@ -25,7 +25,6 @@ type Config struct {
 
 	Remotes []*Remote // in file order
 	SAInfos []*SAInfo // in the order they are tried (racoon.conf(5): from, local and remote id raise the priority)
-	Plugins []Plugin
 }
 
 // LogLevel is the classic scale of the log directive.
@@ -90,15 +89,6 @@ type Padding struct {
 // DefaultPadding is what racoon does without a padding section.
 func DefaultPadding() Padding {
 	return Padding{Randomize: true, MaximumLength: 20, ExclusiveTail: true}
-}
-
-// Plugin selects and configures one plugin process.
-type Plugin struct {
-	Kind, Name string // "auth", "psk"
-	Path       string // "" = the plugin directory
-	Config     []byte // JSON, checked against the plugin's schema
-	Critical   bool   // its final failure ends the daemon
-	Where      Position
 }
 
 // Position is a place in a configuration file.

@@ -1,0 +1,229 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	hcljson "github.com/hashicorp/hcl/v2/json"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/racoon-ike/racoon/core/internal/policy"
+)
+
+// PluginSpec is one plugin the configuration asks for. What stands in its config
+// block can only be understood with the plugin's schema, see Decode.
+type PluginSpec struct {
+	Kind, Name string // "auth", "psk"
+	Path       string // of the executable, "" = the plugin directory
+	SHA256     string // hexadecimal digest of the executable, "" = any
+	Critical   bool   // its death ends the daemon
+	Where      policy.Position
+	body       hcl.Body
+	text       *source // for quoting
+}
+
+// pluginsFile stands beside the classic file, which has no word for plugins.
+const pluginsFile = "plugins.hcl"
+
+var (
+	rootSchema = &hcl.BodySchema{
+		Attributes: []hcl.AttributeSchema{{Name: "kernel"}},
+		Blocks:     []hcl.BlockHeaderSchema{{Type: "plugin", LabelNames: []string{"kind", "name"}}},
+	}
+	pluginSchema = &hcl.BodySchema{
+		Attributes: []hcl.AttributeSchema{{Name: "path"}, {Name: "sha256"}, {Name: "critical"}},
+		Blocks:     []hcl.BlockHeaderSchema{{Type: "config"}},
+	}
+)
+
+// kinds of plugins racoon has.
+var kinds = []string{"auth", "kernel", "log"}
+
+// DefaultKernel is the kernel plugin of this platform.
+func DefaultKernel() string {
+	if runtime.GOOS == "linux" {
+		return "xfrm"
+	}
+	return "pfkey"
+}
+
+// plugins reads plugins.hcl beside the main file and adds what it does not name:
+// the platform's kernel, auth/psk where the classic file says which keys, log/syslog.
+func (p *parser) plugins() []PluginSpec {
+	name := filepath.Join(filepath.Dir(p.cfg.File), pluginsFile)
+	kernel, specs := DefaultKernel(), []PluginSpec(nil)
+	switch text, err := p.readFile(name); {
+	case err == nil:
+		kernel, specs = p.hclPlugins(name, string(text), kernel)
+	case !errors.Is(err, fs.ErrNotExist):
+		p.diags = append(p.diags, Diagnostic{Code: codeFile, File: name, What: "cannot be read: " + reason(err)})
+	}
+	has := func(kind, name string) bool {
+		return slices.ContainsFunc(specs, func(s PluginSpec) bool { return s.Kind == kind && (s.Name == name || name == "") })
+	}
+	if !has("kernel", "") {
+		specs = append(specs, classicPlugin("kernel", kernel, nil))
+	}
+	if psk := p.cfg.Paths.PreSharedKey; psk != "" && !has("auth", "psk") {
+		specs = append(specs, classicPlugin("auth", "psk", map[string]string{"file": psk}))
+	}
+	if !has("log", "") {
+		specs = append(specs, classicPlugin("log", "syslog", nil))
+	}
+	if !has("auth", "") && len(p.remotes) > 0 {
+		p.add(p.remotes[0].head, codeMissing, Error, "sections authenticate with pre_shared_key, and nothing says where the keys are", `write path pre_shared_key "FILE";`)
+	}
+	return specs
+}
+
+// classicPlugin is a plugin configured by the classic file alone.
+func classicPlugin(kind, name string, config map[string]string) PluginSpec {
+	if config == nil {
+		config = map[string]string{}
+	}
+	text, err := json.Marshal(config)
+	if err != nil { // a map of strings
+		panic(err)
+	}
+	file, diags := hcljson.Parse(text, "racoon.conf")
+	if diags.HasErrors() {
+		panic(diags)
+	}
+	return PluginSpec{Kind: kind, Name: name, body: file.Body}
+}
+
+// hclPlugins reads the text of plugins.hcl. kernel is the default choice.
+func (p *parser) hclPlugins(name, text, kernel string) (string, []PluginSpec) {
+	src := newSource(name, text)
+	file, diags := hclsyntax.ParseConfig([]byte(text), name, hcl.InitialPos)
+	if diags.HasErrors() {
+		p.hclDiagnostics(src, diags)
+		return kernel, nil
+	}
+	content, diags := file.Body.Content(rootSchema)
+	p.hclDiagnostics(src, diags)
+	var chosen *hcl.Attribute
+	if a := content.Attributes["kernel"]; a != nil {
+		if v, ok := p.hclValue(src, a, cty.String); ok {
+			kernel, chosen = v.AsString(), a
+		}
+	}
+	var specs []PluginSpec
+	for _, b := range content.Blocks {
+		s, ok := p.pluginBlock(src, b)
+		clash := slices.IndexFunc(specs, func(o PluginSpec) bool {
+			return o.Kind == s.Kind && (o.Name == s.Name || s.Kind != "auth") // one kernel, one log
+		})
+		switch {
+		case !ok:
+		case clash >= 0:
+			p.hclError(src, b.DefRange, fmt.Sprintf("plugin %q is one too many: line %d has %s/%s", s.Kind, specs[clash].Where.Line, s.Kind, specs[clash].Name))
+		case s.Kind == "kernel" && chosen != nil && s.Name != kernel:
+			p.hclError(src, b.DefRange, fmt.Sprintf("plugin kernel/%s is configured, and kernel = %q chosen in line %d", s.Name, kernel, chosen.Range.Start.Line))
+		default:
+			specs = append(specs, s)
+		}
+	}
+	return kernel, specs
+}
+
+// pluginBlock reads plugin "KIND" "NAME" { ... }.
+func (p *parser) pluginBlock(src *source, b *hcl.Block) (PluginSpec, bool) {
+	s := PluginSpec{Kind: b.Labels[0], Name: b.Labels[1], text: src, body: hcl.EmptyBody(),
+		Where: policy.Position{File: src.name, Line: b.DefRange.Start.Line}}
+	ok := true
+	if !slices.Contains(kinds, s.Kind) {
+		p.hclError(src, b.LabelRanges[0], "is no kind of plugin: "+term{alts: kinds}.want())
+		ok = false
+	}
+	content, diags := b.Body.Content(pluginSchema)
+	p.hclDiagnostics(src, diags)
+	for name, a := range content.Attributes {
+		typ := cty.String
+		if name == "critical" {
+			typ = cty.Bool
+		}
+		v, fine := p.hclValue(src, a, typ)
+		switch ok = ok && fine; {
+		case !fine:
+		case name == "critical":
+			s.Critical = v.True()
+		case name == "sha256":
+			s.SHA256 = v.AsString()
+		default:
+			if s.Path = v.AsString(); !filepath.IsAbs(s.Path) {
+				s.Path = filepath.Join(filepath.Dir(src.name), s.Path)
+			}
+		}
+	}
+	for i, c := range content.Blocks {
+		if s.body = c.Body; i > 0 {
+			p.hclError(src, c.DefRange, "is the second config block")
+			ok = false
+		}
+	}
+	return s, ok && !diags.HasErrors()
+}
+
+// hclValue evaluates a literal of one type.
+func (p *parser) hclValue(src *source, a *hcl.Attribute, typ cty.Type) (cty.Value, bool) {
+	v, diags := a.Expr.Value(nil)
+	if p.hclDiagnostics(src, diags); diags.HasErrors() {
+		return v, false
+	}
+	if v.IsNull() || v.Type() != typ {
+		p.hclError(src, a.Expr.Range(), a.Name+" is no "+typ.FriendlyName())
+		return v, false
+	}
+	return v, true
+}
+
+func (p *parser) hclError(src *source, r hcl.Range, what string) {
+	p.diags = append(p.diags, fromHCL(src, r, Error, what, ""))
+}
+
+func (p *parser) hclDiagnostics(src *source, diags hcl.Diagnostics) {
+	for _, d := range diags {
+		p.diags = append(p.diags, fromHCLDiagnostic(src, d))
+	}
+}
+
+// fromHCLDiagnostic translates what hcl says.
+func fromHCLDiagnostic(src *source, d *hcl.Diagnostic) Diagnostic {
+	sev := Error
+	if d.Severity == hcl.DiagWarning {
+		sev = Warning
+	}
+	r := hcl.Range{Filename: src.name}
+	if d.Subject != nil {
+		r = *d.Subject
+	}
+	return fromHCL(src, r, sev, strings.TrimSuffix(d.Summary, "."), d.Detail)
+}
+
+// hclSecret finds the values a message must not repeat.
+var hclSecret = regexp.MustCompile(`(?i)(\w*(?:secret|passw|psk|key|pin|token)\w*\s*=\s*)".*`)
+
+func fromHCL(src *source, r hcl.Range, sev Severity, what, fix string) Diagnostic {
+	d := Diagnostic{Code: codePlugins, Severity: sev, File: src.name, Line: r.Start.Line, What: what, Fix: fix}
+	if r.Start.Line < 1 || r.Start.Line > len(src.lines) || r.End.Byte > len(src.text) {
+		return d
+	}
+	d.Line, d.Col = src.position(r.Start.Byte)
+	start := src.lines[d.Line-1]
+	line, _, _ := strings.Cut(src.text[start:], "\n")
+	d.Snippet = hclSecret.ReplaceAllString(strings.TrimRight(line, "\r"), `$1"***"`)
+	if token, _, _ := strings.Cut(src.text[r.Start.Byte:r.End.Byte], "\n"); strings.Contains(d.Snippet, token) && len(token) <= maxToken {
+		d.Token = strings.Trim(token, `"`)
+	}
+	return d
+}
