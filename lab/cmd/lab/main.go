@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command lab runs the scenarios of lab/scenarios: two gateways on a real
 // kernel with real peers, in User-Mode Linux. See lab/README.md.
 package main
@@ -170,7 +172,7 @@ func (c *cli) play(ctx context.Context, some []*scenario.Scenario, event func(re
 // workDir of this run. Runs at the same time do not meet; the directories of
 // runs that failed stay until "make clean".
 func (c *cli) workDir() (string, error) {
-	parent := filepath.Join(c.repo, "build", "lab")
+	parent := filepath.Join(c.repo, "build", "lab-runs")
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return "", err
 	}

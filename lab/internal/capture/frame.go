@@ -27,6 +27,7 @@ type Frame struct {
 	Src, Dst netip.Addr // invalid when the frame is not IP
 	Proto    byte       // IP protocol
 	Rest     bool       // a fragment but the first: no transport header
+	SPI      uint32     // of ESP, and of ESP in UDP
 	id       uint32     // of the fragmented datagram
 	icmpType byte
 }
@@ -103,16 +104,25 @@ func (f Frame) transport(b []byte) (Frame, error) {
 	switch {
 	case f.Proto == protoESP:
 		f.Kind = ESP
+		f.spi(b)
 	case f.Rest:
 	case f.Proto == protoUDP:
 		if len(b) < 8 {
 			return f, errShort
 		}
-		f.Kind = udpKind(binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), b[8:])
+		if f.Kind = udpKind(binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), b[8:]); f.Kind == ESPinUDP {
+			f.spi(b[8:])
+		}
 	case (f.Proto == protoICMP || f.Proto == protoICMPv6) && len(b) > 0:
 		f.icmpType = b[0]
 	}
 	return f, nil
+}
+
+func (f *Frame) spi(b []byte) {
+	if !f.Rest && len(b) >= 4 {
+		f.SPI = binary.BigEndian.Uint32(b)
+	}
 }
 
 func udpKind(src, dst uint16, b []byte) Kind {

@@ -12,9 +12,9 @@ type Judge struct {
 	Left, Right netip.Prefix // the two protected networks, or the two hosts of transport mode
 
 	Count   map[Kind]int
-	ESPFrom map[netip.Addr]int // frames with ESP, or ESP in UDP, by sender
-	Clear   []string           // the first clear frames, described
-	Cleared int                // all clear frames
+	SPIs    map[netip.Addr]map[uint32]int // frames with ESP, or ESP in UDP, by sender and SPI
+	Clear   []string                      // the first clear frames, described
+	Cleared int                           // all clear frames
 
 	ike map[fragment]bool // datagrams whose first fragment was IKE or ESP in UDP
 }
@@ -28,7 +28,7 @@ const keepClear = 5
 
 // NewJudge of the traffic between two networks.
 func NewJudge(left, right netip.Prefix) *Judge {
-	return &Judge{Left: left, Right: right, Count: make(map[Kind]int), ESPFrom: make(map[netip.Addr]int), ike: make(map[fragment]bool)}
+	return &Judge{Left: left, Right: right, Count: make(map[Kind]int), SPIs: make(map[netip.Addr]map[uint32]int), ike: make(map[fragment]bool)}
 }
 
 // See takes one frame into account. A frame that cannot be read counts as
@@ -46,8 +46,11 @@ func (j *Judge) See(b []byte) {
 		return
 	}
 	j.Count[f.Kind]++
-	if f.Kind == ESP || f.Kind == ESPinUDP {
-		j.ESPFrom[f.Src]++
+	if f.SPI != 0 {
+		if j.SPIs[f.Src] == nil {
+			j.SPIs[f.Src] = make(map[uint32]int)
+		}
+		j.SPIs[f.Src][f.SPI]++
 	}
 	if f.Kind == Other && j.protected(f) {
 		j.clear(f.String())

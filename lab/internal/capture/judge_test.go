@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 var (
@@ -105,14 +106,17 @@ func TestJudgeOfTransportMode(t *testing.T) {
 	}
 }
 
-func TestJudgeCountsESPBySender(t *testing.T) {
+func TestJudgeCountsESPBySenderAndSPI(t *testing.T) {
 	j := NewJudge(netip.PrefixFrom(host1, 32), netip.PrefixFrom(host2, 32))
 	for range 3 {
 		j.See(ip4(gw1, gw2, 50, 0, 1, 2, 3, 4))
 	}
-	j.See(ip4(gw2, gw1, 17, 0, udp(4500, 4500, 1, 2, 3, 4)...))
-	if diff := cmp.Diff([]int{3, 1}, []int{j.ESPFrom[gw1], j.ESPFrom[gw2]}); diff != "" {
-		t.Errorf("ESP by sender (-want +got):\n%s", diff)
+	j.See(ip4(gw1, gw2, 50, 1480, 9, 9, 9, 9)) // what a later fragment begins with is no SPI
+	j.See(ip4(gw1, gw2, 50, 0, 1, 2, 3, 5))
+	j.See(ip4(gw2, gw1, 17, 0, udp(4500, 4500, 5, 6, 7, 8)...))
+	want := map[netip.Addr]map[uint32]int{gw1: {0x01020304: 3, 0x01020305: 1}, gw2: {0x05060708: 1}}
+	if diff := cmp.Diff(want, j.SPIs, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Errorf("ESP by sender and SPI (-want +got):\n%s", diff)
 	}
 }
 

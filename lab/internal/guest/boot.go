@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package guest is the part of the lab that runs inside the User-Mode Linux
 // guest: process 1, the two gateways, and what a scenario does with them.
 package guest

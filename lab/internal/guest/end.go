@@ -1,3 +1,5 @@
+//go:build linux
+
 package guest
 
 import (
@@ -22,8 +24,9 @@ import (
 // it inherit the namespaces, which live until the thread and they are gone.
 type end struct {
 	name  string
-	netns string // as /proc/PID/ns/net names it
-	path  string // of the namespace, for ip link set ... netns
+	netns string   // as /proc/PID/ns/net names it
+	path  string   // of the namespace, for ip link set ... netns
+	env   []string // of what runs here, besides our own
 	do    chan func()
 	done  chan struct{}
 }
@@ -94,6 +97,7 @@ func (e *end) shell(ctx context.Context, line string) (output string, status int
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", line)
 	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Env = append(os.Environ(), e.env...)
 	// A group of its own, so that the time limit ends all of the line.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package host boots the lab's guests, gives them scenarios and collects what
 // they report.
 package host

@@ -103,6 +103,7 @@ type Send struct {
 type Expect struct {
 	SAs     *int     `hcl:"sas,optional"`      // usable SAs at each end
 	ESP     bool     `hcl:"esp,optional"`      // ESP seen both ways on the link, and counted by both kernels
+	SPIs    int      `hcl:"spis,optional"`     // at least this many different ones seen each way on the link
 	Remain  int      `hcl:"remain,optional"`   // SAs of others at each end that outlive the daemons
 	MayRise []string `hcl:"may_rise,optional"` // counters of /proc/net/xfrm_stat
 	Fails   []string `hcl:"fails,optional"`    // for the lab's own proof: these checks, and no others, must fail

@@ -209,3 +209,46 @@ func TestScenariosOfTheLab(t *testing.T) {
 		}
 	}
 }
+
+// TestCoreOfInteropHasEveryPair: a fault in how two choices go together is met
+// by make test, not only by the whole cross product of make full.
+func TestCoreOfInteropHasEveryPair(t *testing.T) {
+	all, err := load("../../scenarios/interop/scenario.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type pair struct {
+		i, j int
+		a, b string
+	}
+	pairs := func(s *Scenario) (ps []pair) {
+		v := strings.Split(strings.TrimPrefix(s.Name, "interop/"), "_")
+		for i := range v {
+			for j := range i {
+				ps = append(ps, pair{i, j, v[i], v[j]})
+			}
+		}
+		return ps
+	}
+	core := make(map[pair]bool)
+	count := 0
+	for _, s := range all {
+		if s.Has([]string{"core"}) {
+			count++
+			for _, p := range pairs(s) {
+				core[p] = true
+			}
+		}
+	}
+	if count < 15 || len(all) != 128 {
+		t.Errorf("%d of %d scenarios are core, want at least 15 of 128", count, len(all))
+	}
+	for _, s := range all {
+		for _, p := range pairs(s) {
+			if !core[p] {
+				t.Errorf("no core scenario has %s with %s", p.a, p.b)
+				core[p] = true
+			}
+		}
+	}
+}

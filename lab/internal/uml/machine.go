@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package uml boots User-Mode Linux guests and ends them without a trace. A
 // guest is many host processes: the kernel, its helpers and one for each
 // address space of the guest; all are in one session.

@@ -23,6 +23,10 @@ type State struct {
 	Packets  uint64
 }
 
+func (s State) String() string {
+	return fmt.Sprintf("%s -> %s %s %#08x reqid %d %s, %d packets", s.Src, s.Dst, s.Proto, s.SPI, s.ReqID, s.Mode, s.Packets)
+}
+
 // ParseStates reads the output of "ip -s xfrm state".
 func ParseStates(text string) ([]State, error) {
 	var all []State

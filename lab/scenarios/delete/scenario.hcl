@@ -1,0 +1,49 @@
+description = "what one end deletes, both ends delete; the next packet negotiates anew"
+
+matrix {
+  table = <<-T
+    tags     left        right       deletes
+    core     racoon      racoon      left
+    full     racoon      racoon      right
+    core     racoon      strongswan  left
+    core     racoon      strongswan  right
+    control  strongswan  strongswan  left
+  T
+}
+
+left {
+  daemon = var.left
+}
+
+right {
+  daemon = var.right
+  params = { swanctl_start = "none" }
+}
+
+step "the first packets start the negotiation" {
+  at     = "left"
+  within = "15s"
+  ping {}
+}
+
+step "an end deletes" {
+  at = var.deletes
+  run = (var.deletes == "left" ? var.left : var.right) == "racoon" ? "racoonctl delete-sa isakmp inet $SELF $PEER" : "swanctl --terminate --ike lab"
+}
+
+step "no SA is left at either end" {
+  sas    = 0
+  within = "5s"
+}
+
+step "the next packets negotiate again" {
+  at     = "left"
+  within = "15s"
+  ping {}
+}
+
+expect {
+  sas  = 2
+  esp  = true
+  spis = 2
+}

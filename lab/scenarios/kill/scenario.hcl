@@ -1,0 +1,103 @@
+description = "kill -9 of a plugin or of the engine: it comes back, and what the kernel has is what racoon knows"
+
+matrix {
+  table = <<-T
+    tags  victim              moment  peer
+    core  racoon              after   strongswan
+    core  racoon              during  racoon
+    core  racoon-auth-psk     during  strongswan
+    core  racoon-kernel-xfrm  after   racoon
+    core  racoon-kernel-xfrm  during  strongswan
+    full  racoon              after   racoon
+    full  racoon              during  strongswan
+    full  racoon-auth-psk     after   racoon
+    full  racoon-auth-psk     after   strongswan
+    full  racoon-auth-psk     during  racoon
+    full  racoon-kernel-xfrm  after   strongswan
+    full  racoon-kernel-xfrm  during  racoon
+  T
+}
+
+time_limit = "120s"
+
+params = { timer = "interval 1 sec;\n\tcounter 10;" }
+
+left {
+  daemon = "racoon"
+}
+
+right {
+  daemon = var.peer
+  params = { swanctl_start = "none" }
+}
+
+step "somebody else's SA is in both kernels" {
+  run = "ip xfrm state add src 192.0.2.98 dst 192.0.2.99 proto esp spi 9 mode transport aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0f10111213 128"
+}
+
+# A round trip of 400 ms: the negotiation needs nine messages.
+step "the link is slow when the negotiation is to be met" {
+  netem = var.moment == "during" ? "delay 200ms" : ""
+}
+
+step "a packet starts the negotiation" {
+  at     = "left"
+  within = var.moment == "after" ? "15s" : "0s"
+  ping { answered = var.moment == "after" ? "all" : "any" }
+}
+
+step "kill -9" {
+  at   = "left"
+  kill = var.victim
+}
+
+step "a dead engine takes its plugins with it" {
+  at        = "left"
+  within    = "5s"
+  processes = var.victim == "racoon" ? { racoon-auth-psk = 0, racoon-kernel-xfrm = 0, racoon-log-syslog = 0 } : {}
+}
+
+step "the administrator starts a dead engine again" {
+  at    = "left"
+  start = var.victim == "racoon"
+}
+
+step "it is back" {
+  at        = "left"
+  within    = "15s"
+  processes = { racoon = 1, racoon-auth-psk = 1, racoon-kernel-xfrm = 1 }
+}
+
+step "the link is fast again" {
+  netem = ""
+}
+
+step "the tunnel is up" {
+  at     = "left"
+  within = "40s"
+  ping {}
+}
+
+step "each kernel has one pair of SAs, and the other's" {
+  sas    = 3
+  within = "20s"
+}
+
+step "racoon's table is the kernel's" {
+  at     = "left"
+  table  = true
+  within = "5s"
+}
+
+step "nothing is lost" {
+  at = "left"
+  ping { count = 25 }
+}
+
+expect {
+  sas    = 3
+  esp    = true
+  remain = 1
+  # Until the peer learns that the SAs are gone it may send on them.
+  may_rise = ["XfrmInNoStates"]
+}

@@ -1,0 +1,65 @@
+description = "what cannot be agreed is refused, with a log line that says why, and leaves nothing behind"
+
+matrix {
+  table = <<-T
+    tags  case         left        right
+    core  wrong-psk    racoon      racoon
+    core  no-phase1    racoon      racoon
+    core  no-phase2    racoon      racoon
+    core  stranger     racoon      racoon
+    core  wrong-psk    strongswan  racoon
+    core  no-phase1    strongswan  racoon
+    full  no-phase2    strongswan  racoon
+    full  stranger     strongswan  racoon
+    full  wrong-psk    racoon      strongswan
+    full  no-phase1    racoon      strongswan
+    full  no-phase2    racoon      strongswan
+  T
+}
+
+left {
+  daemon = var.left
+}
+
+right {
+  daemon = var.right
+  psk    = var.case == "wrong-psk" ? "another secret" : ""
+  ike    = var.case == "no-phase1" ? "aes256-sha384-ecp384" : ""
+  esp    = var.case == "no-phase2" ? "aes256gcm16" : ""
+  params = {
+    swanctl_start = "none"
+    remote        = var.case == "stranger" ? "192.0.2.77" : ""
+  }
+}
+
+step "no packet gets through" {
+  at = "left"
+  ping {
+    count    = 5
+    interval = "400ms"
+    answered = "none"
+  }
+}
+
+step "the log says why" {
+  at     = var.right == "racoon" ? "right" : "left"
+  within = "15s"
+  log = var.right == "racoon" ? {
+    wrong-psk = ["bad-decryption|no-key", "pre-shared key"]
+    no-phase1 = ["no-proposal", "aes|sha|ecp384|modp2048"]
+    no-phase2 = ["no-proposal", "aes|key length"]
+    stranger  = ["192\\.0\\.2\\.1.*(unknown-peer|no-remote)|(unknown-peer|no-remote).*192\\.0\\.2\\.1"]
+  }[var.case] : {
+    # What the peer tells us is all we know.
+    wrong-psk = ["timed-out|peer-refused|the peer says"]
+    no-phase1 = ["NO-PROPOSAL-CHOSEN"]
+    no-phase2 = ["NO-PROPOSAL-CHOSEN"]
+  }[var.case]
+}
+
+step "nothing is left" {
+  sas    = 0
+  within = "5s"
+}
+
+expect {}
