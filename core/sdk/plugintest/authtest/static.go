@@ -67,7 +67,9 @@ type Static struct {
 func (s *Static) Spec(name string) plugin.Spec {
 	return plugin.Spec{
 		Name: name, Version: "0", Vendor: "racoon",
-		Auth: func(context.Context, config.Value, plugin.Env) (auth.Authenticator, config.Diagnostics) { return s, nil },
+		Auth: func(context.Context, config.Value, plugin.Env) (auth.Authenticator, config.Diagnostics) {
+			return s, nil
+		},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // Apply runs each transaction under the lock, so that it is atomic to readers.
@@ -149,6 +150,7 @@ func (f *Fake) saOp(kind kernel.OpKind, v kernel.SA) ([]kernel.Event, *errs.Erro
 	case kind == kernel.UpdateSA && !exists:
 		return nil, errs.Errorf(errs.NotFound, "no SA %s", k)
 	}
+	v.Encr, v.Auth = ownKey(v.Encr), ownKey(v.Auth)
 	next := sa{SA: v, stats: old.stats}
 	if next.State = kernel.Mature; old.State != kernel.Mature {
 		next.stats.Added = f.now()
@@ -166,6 +168,14 @@ func (f *Fake) saOp(kind kernel.OpKind, v kernel.SA) ([]kernel.Event, *errs.Erro
 	next.NewSrc, next.NewDst = old.NewSrc, old.NewDst
 	f.state.sas[k] = next
 	return nil, nil
+}
+
+// ownKey is a copy that the caller's zeroing does not reach.
+func ownKey(k *kernel.AlgKey) *kernel.AlgKey {
+	if k == nil {
+		return nil
+	}
+	return &kernel.AlgKey{ID: k.ID, Trunc: k.Trunc, Key: secret.New(slices.Clone(k.Key.Reveal()))}
 }
 
 // checkSA refuses what no kernel could install.
