@@ -204,7 +204,8 @@ func (p *Peer) pairNotice(q *pair, n notice.Notice) {
 	if len(q.in) > 0 {
 		n.Proto, n.SPI, n.SPIOut = q.in[0].Proto, q.in[0].SPI, q.out[0].SPI
 	}
-	n.Local, n.Peer = netip.AddrPortFrom(q.local, 0), netip.AddrPortFrom(q.remote, 0)
+	path := p.setup.Path
+	n.Local, n.Peer = netip.AddrPortFrom(q.local, path.Local.Port()), netip.AddrPortFrom(q.remote, path.Remote.Port())
 	p.notice(n)
 }
 
