@@ -1,0 +1,138 @@
+//go:build linux
+
+package xfrm
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/mdlayher/netlink"
+)
+
+// dialer opens a netlink socket of one family.
+type dialer func() (*netlink.Conn, error)
+
+func dial(family int, groups ...uint32) (*netlink.Conn, error) {
+	nl, err := netlink.Dial(family, nil)
+	if err != nil {
+		return nil, fmt.Errorf("open netlink socket: %w", err)
+	}
+	// Kernels before 4.12 have no sentences to give; their errnos must do.
+	_ = nl.SetOption(netlink.ExtendedAcknowledge, true)
+	for _, g := range groups {
+		if err := nl.JoinGroup(g); err != nil {
+			nl.Close()
+			return nil, fmt.Errorf("join netlink group %d: %w", g, err)
+		}
+	}
+	return nl, nil
+}
+
+func dialXFRM() (*netlink.Conn, error)  { return dial(syscall.NETLINK_XFRM) }
+func dialRoute() (*netlink.Conn, error) { return dial(syscall.NETLINK_ROUTE) }
+
+// conn is the socket of the requests. It is opened at the first one, and opened
+// anew when it failed in a way that may have left a stale answer in it.
+type conn struct {
+	dial dialer
+
+	mu sync.Mutex
+	nl *netlink.Conn
+
+	port atomic.Uint32 // netlink port of the socket last opened
+}
+
+// do sends one request and returns the answers. An error is the kernel's errno
+// or the socket's.
+func (c *conn) do(typ netlink.HeaderType, flags netlink.HeaderFlags, data []byte) ([]netlink.Message, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.nl == nil {
+		nl, err := c.dial()
+		if err != nil {
+			return nil, err
+		}
+		c.nl = nl
+		c.port.Store(nl.PID())
+	}
+	msgs, err := c.nl.Execute(netlink.Message{
+		Header: netlink.Header{Type: typ, Flags: netlink.Request | flags},
+		Data:   data,
+	})
+	if err != nil && !isVerdict(err) {
+		c.nl.Close()
+		c.nl = nil
+	}
+	return msgs, err
+}
+
+// ack sends one request that is answered by an errno only.
+func (c *conn) ack(typ netlink.HeaderType, data []byte) error {
+	_, err := c.do(typ, netlink.Acknowledge, data)
+	return err
+}
+
+// get sends one request that is answered by one message, and returns its body.
+func (c *conn) get(typ netlink.HeaderType, data []byte) ([]byte, error) {
+	msgs, err := c.do(typ, 0, data)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range msgs {
+		if m.Header.Type != netlink.Error && m.Header.Type != netlink.Done {
+			return m.Data, nil
+		}
+	}
+	return nil, errors.New("the kernel answered with no message")
+}
+
+func (c *conn) close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.nl == nil {
+		return nil
+	}
+	err := c.nl.Close()
+	c.nl = nil
+	return err
+}
+
+// isVerdict says whether err is the kernel's answer to a request, rather than a
+// failure to get one.
+func isVerdict(err error) bool {
+	var op *netlink.OpError
+	return errors.As(err, &op) && op.Sequence != 0
+}
+
+// dump sends a dump request on a socket of its own and calls f with every answer.
+func dump(dial dialer, typ netlink.HeaderType, data []byte, f func(netlink.Message) error) error {
+	nl, err := dial()
+	if err != nil {
+		return err
+	}
+	defer nl.Close()
+	if err := nl.SetReadBuffer(dumpBuffer); err != nil {
+		return fmt.Errorf("set dump buffer: %w", err)
+	}
+	req := netlink.Message{Header: netlink.Header{Type: typ, Flags: netlink.Request | netlink.Dump}, Data: data}
+	if _, err := nl.Send(req); err != nil {
+		return err
+	}
+	for m, err := range nl.ReceiveIter() {
+		if err != nil {
+			return err
+		}
+		if m.Header.Flags&netlink.DumpInterrupted != 0 {
+			return fmt.Errorf("dump changed while it was read: %w", syscall.EAGAIN)
+		}
+		if err := f(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const dumpBuffer = 1 << 20 // octets; a dump is flow-controlled, so this is speed, not safety

@@ -1,0 +1,79 @@
+//go:build linux
+
+package xfrm
+
+import (
+	"bytes"
+	"log/slog"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/mdlayher/netlink"
+	"github.com/mdlayher/netlink/nltest"
+)
+
+// A fakeKernel answers every request with success, or as its handlers say, and
+// keeps what it was sent.
+type fakeKernel struct {
+	t       testing.TB
+	handler map[netlink.HeaderType]nltest.Func
+
+	mu       sync.Mutex
+	messages []netlink.Message
+}
+
+func newFakeKernel(t testing.TB) *fakeKernel {
+	return &fakeKernel{t: t, handler: map[netlink.HeaderType]nltest.Func{
+		msgAllocSPI: func(req []netlink.Message) ([]netlink.Message, error) {
+			body := bytes.Clone(req[0].Data[:sizeSAInfo])
+			big.PutUint32(body[saSPI:], native.Uint32(req[0].Data[spiMin:]))
+			return reply(req[0], msgNewSA, body), nil
+		},
+		msgGetSA: func(req []netlink.Message) ([]netlink.Message, error) { return nltest.Error(int(syscall.ESRCH), req) },
+	}}
+}
+
+func (k *fakeKernel) backend() *Backend {
+	cfg := Config{ReplayWindow: defaultWindow, EventBuffer: defaultEventBuffer}
+	b := newBackend(cfg, slog.New(slog.DiscardHandler), k.dial, k.dial)
+	no := false
+	b.prober.saDir = &no
+	k.t.Cleanup(func() { b.Close() })
+	return b
+}
+
+func (k *fakeKernel) dial() (*netlink.Conn, error) { return nltest.Dial(k.answer), nil }
+
+func (k *fakeKernel) answer(req []netlink.Message) ([]netlink.Message, error) {
+	kept := req[0]
+	kept.Data = bytes.Clone(kept.Data) // the sender wipes it
+	k.mu.Lock()
+	k.messages = append(k.messages, kept)
+	k.mu.Unlock()
+	if h := k.handler[req[0].Header.Type]; h != nil {
+		return h(req)
+	}
+	return nltest.Error(0, req)
+}
+
+// sent returns the messages so far, and forgets them.
+func (k *fakeKernel) sent() []netlink.Message {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	m := k.messages
+	k.messages = nil
+	return m
+}
+
+// fail makes the kernel answer typ with errno.
+func (k *fakeKernel) fail(typ netlink.HeaderType, errno syscall.Errno) {
+	k.handler[typ] = func(req []netlink.Message) ([]netlink.Message, error) { return nltest.Error(int(errno), req) }
+}
+
+func reply(req netlink.Message, typ netlink.HeaderType, body []byte) []netlink.Message {
+	return []netlink.Message{{
+		Header: netlink.Header{Type: typ, Sequence: req.Header.Sequence, PID: req.Header.PID},
+		Data:   body,
+	}}
+}
