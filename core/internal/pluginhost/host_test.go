@@ -285,3 +285,24 @@ func TestAnExecutableOthersCanChangeIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestDescribeAndCheckVisitAPluginWithoutKeepingIt(t *testing.T) {
+	h, tr := newHost(t)
+	s := role("auth")
+	s.Kind = KindAuth
+	d, err := h.Describe(t.Context(), s)
+	if err != nil || d.Info.Version != "1.2" || d.Schema == nil || d.Schema.Body.Attrs[0].Name != "mode" {
+		t.Errorf("Describe: %+v, %v", d, err)
+	}
+	s.Decode = func(*config.Schema) (json.RawMessage, error) { return json.RawMessage(`{"mode":"warn"}`), nil }
+	diags, err := h.Check(t.Context(), s)
+	if err != nil || len(diags) != 1 || diags[0].Severity != config.Warning {
+		t.Errorf("Check: %v, %v", diags, err)
+	}
+	if _, err := h.Describe(t.Context(), Spec{Kind: "kernel", Name: "test", Path: self(), Env: s.Env}); err == nil {
+		t.Error("an auth plugin passes as a kernel plugin")
+	}
+	if tr.count(Starting) != 0 || len(h.Status()) != 0 {
+		t.Error("a visited plugin stays")
+	}
+}

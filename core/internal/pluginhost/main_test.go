@@ -60,6 +60,12 @@ func testAuth() plugin.Spec {
 	return plugin.Spec{
 		Name: "test", Version: "1.2", Vendor: "racoon",
 		Schema: &config.Schema{Body: config.Body{Attrs: []config.Attr{{Name: "mode", Type: "string"}}}},
+		Validate: func(_ context.Context, v config.Value) config.Diagnostics {
+			if strings.Contains(string(v.JSON), "warn") {
+				return config.Diagnostics{{Severity: config.Warning, Summary: "as you wish"}}
+			}
+			return nil
+		},
 		Auth: func(_ context.Context, v config.Value, env plugin.Env) (auth.Authenticator, config.Diagnostics) {
 			var c struct{ Mode, Peer string }
 			if err := v.Decode(&c); err != nil {

@@ -73,10 +73,7 @@ func (s *supervisor) configureFirst(ctx context.Context, p *process, base *plugi
 // configure hands spec's configuration over.
 func (s *supervisor) configure(ctx context.Context, base *plugingrpc.BaseClient, spec *Spec) error {
 	cfg := plugingrpc.Configuration{
-		JSON: spec.Config, Generation: spec.Generation, StateDir: spec.StateDir, LogLevel: int(spec.LogLevel),
-	}
-	if len(cfg.JSON) == 0 {
-		cfg.JSON = []byte("{}")
+		JSON: orEmpty(spec.Config), Generation: spec.Generation, StateDir: spec.StateDir, LogLevel: int(spec.LogLevel),
 	}
 	served, diags, err := base.Configure(ctx, cfg)
 	if err != nil {
@@ -212,26 +209,35 @@ func explain(p *process, err error) error {
 	}
 }
 
-// end stops the process in the order that cannot hang: our Shutdown with a deadline,
-// the end of the lifeline, SIGKILL, and only then go-plugin's own clean-up. A plugin
-// that failed gets no second chance to be graceful.
+// end stops this life's process; gracefully only if we were told to stop, because a
+// plugin that failed gets no second chance.
 func (s *supervisor) end(p *process, base *plugingrpc.BaseClient) {
-	t := s.host.timing
 	if s.stopping() {
-		ctx, cancel := context.WithTimeout(s.hurry, t.grace)
-		_ = base.Shutdown(ctx, t.grace)
-		cancel()
-		p.leave()
-		await(s.hurry, p.exited, t.exit)
+		s.host.dismiss(s.hurry, p, base)
 	}
+	s.host.destroy(p)
+	s.mu.Lock()
+	s.status.PID = 0
+	s.mu.Unlock()
+}
+
+// dismiss and then destroy stop a process in the order that cannot hang: our own
+// Shutdown with a deadline, the end of the lifeline, SIGKILL, and only then
+// go-plugin's clean-up. ctx cuts the graceful part short.
+func (h *Host) dismiss(ctx context.Context, p *process, base *plugingrpc.BaseClient) {
+	ctx, cancel := context.WithTimeout(ctx, h.timing.grace+h.timing.exit)
+	defer cancel()
+	_ = base.Shutdown(ctx, h.timing.grace)
+	p.leave()
+	await(ctx, p.exited, h.timing.exit)
+}
+
+func (h *Host) destroy(p *process) {
 	p.kill()
 	<-p.exited
 	freed := make(chan struct{})
 	go func() { defer close(freed); p.free() }()
-	await(context.Background(), freed, t.cleanup)
-	s.mu.Lock()
-	s.status.PID = 0
-	s.mu.Unlock()
+	await(context.Background(), freed, h.timing.cleanup)
 }
 
 // await waits for done, at most for d or until ctx ends.
