@@ -1,0 +1,232 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
+	"github.com/racoon-ike/racoon/core/sdk/kernel"
+)
+
+// refusal is why something cannot be negotiated.
+type refusal struct {
+	reason notice.Reason
+	detail string
+}
+
+func (r *refusal) Error() string { return r.reason.String() + ": " + r.detail }
+
+func refuse(r notice.Reason, format string, args ...any) error {
+	return &refusal{r, fmt.Sprintf(format, args...)}
+}
+
+// destination is where a wish for SAs goes.
+type destination struct {
+	remote   *policy.Remote
+	path     ike.Path
+	src, dst netip.Addr // end points of the SAs
+}
+
+// acquire is the way of the kernel's request: policy, end points, remote section,
+// PeerKey, machine.
+func (e *Engine) acquire(ev kernel.Event) {
+	out, d, err := e.routeAcquire(ev)
+	if err != nil {
+		n := notice.Notice{Event: notice.NoAcquire, Reason: notice.Internal, Peer: netip.AddrPortFrom(ev.Key.Dst, 0), Detail: err.Error()}
+		if r, ok := err.(*refusal); ok {
+			n.Reason, n.Detail = r.reason, r.detail
+		}
+		e.notify(n)
+		go e.answerAcquire(ev.AcquireSeq, true)
+		return
+	}
+	if !e.acquires.begin(acquireKey{out.Key, d.src, d.dst}, ev.AcquireSeq, time.Now()) {
+		return // the answer to the first serves this one too
+	}
+	e.spdMu.RLock()
+	pair := e.spd.PairOf(out)
+	e.spdMu.RUnlock()
+	e.tell(d, ike.Acquire{Seq: ev.AcquireSeq, Pair: pair, Src: d.src, Dst: d.dst})
+}
+
+func (e *Engine) routeAcquire(ev kernel.Event) (spd.Policy, destination, error) {
+	if e.closing.Load() {
+		return spd.Policy{}, destination{}, refuse(notice.ShuttingDown, "the daemon is ending")
+	}
+	out, ok := e.acquiredPolicy(ev)
+	if !ok {
+		return out, destination{}, refuse(notice.NoPolicy, "the policy it belongs to is not known")
+	}
+	if out.Action != spd.IPsec {
+		return out, destination{}, refuse(notice.NoPolicy, "the policy %v does not ask for IPsec", out.Key)
+	}
+	src, dst := ev.Key.Src.Unmap(), ev.Key.Dst.Unmap()
+	if s, t, ok := out.EndPoints(); ok {
+		if dst = t; !unspecified(s) {
+			src = s
+		}
+	} else if ev.Sel != nil && unspecified(dst) {
+		src, dst = ev.Sel.Src.Addr(), ev.Sel.Dst.Addr()
+	}
+	d, err := e.destination(src, dst, "")
+	return out, d, err
+}
+
+// acquiredPolicy finds the policy an acquire is about in our copy; if the event was
+// faster than the one that would have brought it there, the event says enough.
+func (e *Engine) acquiredPolicy(ev kernel.Event) (p spd.Policy, ok bool) {
+	e.spdMu.RLock()
+	defer e.spdMu.RUnlock()
+	if ev.Policy != nil {
+		if p, ok = e.spd.Get(spdKey(ev.Policy.Key)); !ok {
+			p, ok = e.spd.GetIndex(ev.Policy.Key.ID)
+		}
+	}
+	if !ok && ev.Key.Policy != nil {
+		if p, ok = e.spd.Get(spdKey(*ev.Key.Policy)); !ok {
+			p, ok = e.spd.GetIndex(ev.Key.Policy.ID)
+		}
+	}
+	if !ok && ev.Sel != nil {
+		p, ok = e.spd.Packet(packetSelector(ev.Sel))
+	}
+	if !ok && ev.Policy != nil && ev.Policy.Key.Sel.Src.IsValid() {
+		if p, ok = spdPolicy(ev.Policy), true; len(p.Templates) == 0 {
+			p.Templates = spdTemplates(ev.Templates)
+		}
+	}
+	return p, ok
+}
+
+// destination finds the remote section for a peer and the address to speak from. A
+// section may be asked for by name.
+func (e *Engine) destination(src, dst netip.Addr, section string) (destination, error) {
+	if unspecified(dst) || dst.IsMulticast() {
+		return destination{}, refuse(notice.NoRemote, "the peer's address is not known")
+	}
+	remotes := e.config.Load().RemotesFor(dst, 0, true)
+	if section != "" {
+		remotes = named(remotes, section)
+	}
+	switch len(remotes) {
+	case 0:
+		return destination{}, refuse(notice.NoRemote, "no remote section for %v that may initiate", dst)
+	case 1:
+	default:
+		return destination{}, refuse(notice.AmbiguousRemote, "%d remote sections for %v: %q and %q among them", len(remotes), dst, remotes[0].Name, remotes[1].Name)
+	}
+	local, ok := e.net.portOf(src)
+	if !ok {
+		return destination{}, refuse(notice.SendFailed, "%v is not an address we listen on", src)
+	}
+	port := remotes[0].Port
+	if port == 0 {
+		port = 500
+	}
+	if local.Addr().Zone() != "" && dst.IsLinkLocalUnicast() && dst.Zone() == "" {
+		dst = dst.WithZone(local.Addr().Zone())
+	}
+	return destination{remotes[0], ike.Path{Local: local, Remote: netip.AddrPortFrom(dst, port)}, src, dst}, nil
+}
+
+func named(rs []*policy.Remote, name string) []*policy.Remote {
+	for _, r := range rs {
+		if r.Name == name {
+			return []*policy.Remote{r}
+		}
+	}
+	return nil
+}
+
+// tell gives an event to the machine of a peer, which is made if need be.
+func (e *Engine) tell(d destination, ev ike.Event) *actor {
+	key := ike.PeerKeyFor(d.remote, d.path.Remote)
+	for {
+		a := e.registry.peer(key, nil)
+		if a == nil {
+			a = e.registry.peer(key, e.newPeer(key, d.remote, d.path))
+		}
+		if a.post(mail{ev: ev}) == delivered {
+			return a
+		}
+	}
+}
+
+// newPeer makes the actor of a peer; it is not entered anywhere yet.
+func (e *Engine) newPeer(key ike.PeerKey, r *policy.Remote, path ike.Path) *actor {
+	a := &actor{shell: e, key: key, path: path}
+	a.machine = e.newMachine(ike.Setup{Config: e.config.Load(), Remotes: []*policy.Remote{r}, Path: path, Rand: random,
+		Cookie: e.secret.maker(time.Now())})
+	return a
+}
+
+// answerAcquire tells the kernel how its request ended, where it wants to know.
+func (e *Engine) answerAcquire(seq uint32, failed bool) {
+	if seq == 0 || e.caps.Load().Features&kernel.FeatAcquireSeq == 0 {
+		return
+	}
+	r := &kernel.AcquireResult{Seq: seq}
+	if failed {
+		r.Errno = int(syscall.ENOENT) // what the original says
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, kernelTimeout)
+	defer cancel()
+	txn := kernel.Transaction{TxnID: fmt.Sprintf("%s-%d", e.instance, e.txns.Add(1)), Ops: []kernel.Op{{Kind: kernel.AcquireDone, Acquire: r}}}
+	_, _ = e.kernel.Apply(ctx, []kernel.Transaction{txn}) // the kernel's own timeout is the fallback
+}
+
+// acquires merges repeated requests for one policy: a kernel asks again for every
+// packet, or whenever its larval SA has expired. There is at most one entry for
+// each policy and pair of end points.
+type acquires struct {
+	mu      sync.Mutex
+	pending map[acquireKey]pendingAcquire
+	bySeq   map[uint32]acquireKey
+}
+
+type acquireKey struct {
+	policy   spd.Key
+	src, dst netip.Addr
+}
+
+type pendingAcquire struct {
+	seq uint32
+	at  time.Time
+}
+
+// acquireMemory is how long an unanswered request keeps others away. The machine
+// has its own, exact rule; this only saves it from a flood.
+const acquireMemory = 10 * time.Second
+
+// begin reports whether the request is to be served.
+func (q *acquires) begin(k acquireKey, seq uint32, now time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	old, ok := q.pending[k]
+	if ok && now.Sub(old.at) < acquireMemory {
+		return false
+	}
+	if q.pending == nil {
+		q.pending, q.bySeq = map[acquireKey]pendingAcquire{}, map[uint32]acquireKey{}
+	}
+	delete(q.bySeq, old.seq)
+	q.pending[k], q.bySeq[seq] = pendingAcquire{seq, now}, k
+	return true
+}
+
+// done ends a request.
+func (q *acquires) done(seq uint32) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if k, ok := q.bySeq[seq]; ok {
+		delete(q.pending, k)
+		delete(q.bySeq, seq)
+	}
+}

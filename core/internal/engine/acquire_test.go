@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/sdk/kernel"
+)
+
+func TestAcquiresFindTheirPeer(t *testing.T) {
+	site := tunnel("10.0.0.0/16", "10.1.0.0/16", "192.0.2.1", "192.0.2.2", 8)
+	dynamic := tunnel("10.0.0.0/16", "10.2.0.0/16", "0.0.0.0", "192.0.2.2", 16)
+	host := tunnel("192.0.2.1/32", "192.0.2.7/32", "", "", 24)
+	host.Templates[0].Mode = kernel.ModeTransport
+	plain := tunnel("10.0.0.0/16", "10.3.0.0/16", "192.0.2.1", "192.0.2.2", 32)
+	plain.Action = kernel.ActionBypass
+	away := tunnel("10.0.0.0/16", "10.4.0.0/16", "192.0.2.99", "192.0.2.2", 40)
+	nobody := tunnel("10.0.0.0/16", "10.5.0.0/16", "192.0.2.1", "192.0.2.66", 48)
+	two := tunnel("10.0.0.0/16", "10.6.0.0/16", "192.0.2.1", "192.0.2.77", 56)
+	unknown := tunnel("10.0.0.0/16", "10.7.0.0/16", "192.0.2.1", "192.0.2.2", 64)
+	six := tunnel("2001:db8:1::/48", "2001:db8:2::/48", "2001:db8::1", "2001:db8::2", 72)
+
+	cfg := config(literal("192.0.2.2"), literal("192.0.2.7"), literal("192.0.2.66"), literal("192.0.2.77"), literal("192.0.2.77"), literal("2001:db8::2"))
+	cfg.Remotes[1].Port = 1500
+	cfg.Remotes[2].Passive = true
+	cfg.Remotes[4].Name = "another"
+
+	key := func(p *kernel.Policy) *kernel.Policy { return &kernel.Policy{Key: p.Key} }
+	for _, tt := range []struct {
+		name string
+		ev   kernel.Event
+		want string // path, end points, pair
+		no   string
+	}{
+		{"a tunnel goes between its end points", kernel.Event{Policy: key(site)},
+			"192.0.2.1:500-192.0.2.2:500 192.0.2.1 192.0.2.2 10.0.0.0/16[any] 10.1.0.0/16[any] any in=true", ""},
+		{"by the kernel's number", kernel.Event{Key: kernel.Key{Policy: &kernel.PolicyKey{ID: 8}}},
+			"192.0.2.1:500-192.0.2.2:500 192.0.2.1 192.0.2.2 10.0.0.0/16[any] 10.1.0.0/16[any] any in=true", ""},
+		{"by the packet", kernel.Event{Sel: &kernel.Selector{Src: prefix("10.0.0.5/32"), Dst: prefix("10.1.2.3/32"), DstPort: 80, Proto: 6}},
+			"192.0.2.1:500-192.0.2.2:500 192.0.2.1 192.0.2.2 10.0.0.0/16[any] 10.1.0.0/16[any] any in=true", ""},
+		{"an open source is the acquire's", kernel.Event{Policy: key(dynamic), Key: kernel.Key{Src: addr("192.0.2.1"), Dst: addr("192.0.2.2")}},
+			"192.0.2.1:500-192.0.2.2:500 192.0.2.1 192.0.2.2 10.0.0.0/16[any] 10.2.0.0/16[any] any in=false", ""},
+		{"transport mode goes between the hosts, to the section's port", kernel.Event{Policy: key(host), Key: kernel.Key{Src: addr("192.0.2.1"), Dst: addr("192.0.2.7")}},
+			"192.0.2.1:500-192.0.2.7:1500 192.0.2.1 192.0.2.7 192.0.2.1/32[any] 192.0.2.7/32[any] any in=false", ""},
+		{"IPv6", kernel.Event{Policy: key(six)},
+			"[2001:db8::1]:500-[2001:db8::2]:500 2001:db8::1 2001:db8::2 2001:db8:1::/48[any] 2001:db8:2::/48[any] any in=false", ""},
+		{"an event that was faster than its policy's", kernel.Event{Policy: unknown},
+			"192.0.2.1:500-192.0.2.2:500 192.0.2.1 192.0.2.2 10.0.0.0/16[any] 10.7.0.0/16[any] any in=false", ""},
+		{"no such policy", kernel.Event{Key: kernel.Key{Dst: addr("192.0.2.2")}}, "", "no-policy: the policy it belongs to is not known"},
+		{"a policy without IPsec", kernel.Event{Policy: key(plain)}, "", "no-policy: the policy out 10.0.0.0/16[any] 10.3.0.0/16[any] any does not ask for IPsec"},
+		{"an address we do not listen on", kernel.Event{Policy: key(away)}, "", "send-failed: 192.0.2.99 is not an address we listen on"},
+		{"a passive section does not initiate", kernel.Event{Policy: key(nobody)}, "", "no-remote: no remote section for 192.0.2.66 that may initiate"},
+		{"several sections are none", kernel.Event{Policy: key(two)}, "", `ambiguous-remote: 2 remote sections for 192.0.2.77: "192.0.2.77" and "another" among them`},
+		{"multicast", kernel.Event{Policy: key(host), Key: kernel.Key{Src: addr("192.0.2.1"), Dst: addr("224.0.0.1")}}, "", "no-remote: the peer's address is not known"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, Options{Config: cfg})
+				h.kern.policies = []*kernel.Policy{site, reverse(site), dynamic, host, plain, away, nobody, two, six}
+				h.start(t)
+				ev := tt.ev
+				ev.Kind, ev.AcquireSeq = kernel.Acquire, 7
+				h.kern.tell(ev)
+				synctest.Wait()
+				got := ""
+				for _, m := range h.all() {
+					for _, ev := range m.told() {
+						a := ev.(ike.Acquire)
+						got = fmt.Sprintf("%v-%v %v %v %v in=%v", m.setup.Path.Local, m.setup.Path.Remote, a.Src, a.Dst, a.Pair.Selector(), a.Pair.HasIn)
+					}
+				}
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Error(diff)
+				}
+				var no string
+				if all := h.said(notice.NoAcquire); len(all) > 0 {
+					no = all[0]
+				}
+				if diff := cmp.Diff(tt.no, no); diff != "" {
+					t.Error(diff)
+				}
+				// The kernel is told of a refusal at once.
+				var want []string
+				if tt.no != "" {
+					want = []string{"acquire-done 7 errno 2 ok"}
+				}
+				if diff := cmp.Diff(want, h.kern.applied()); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
+func TestRepeatedAcquiresOfOnePolicyAreMerged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{})
+		one, two := tunnel("10.0.0.0/16", "10.1.0.0/16", "192.0.2.1", "192.0.2.2", 8), tunnel("10.0.0.0/16", "10.2.0.0/16", "192.0.2.1", "192.0.2.2", 16)
+		h.kern.policies = []*kernel.Policy{one, two}
+		h.start(t)
+		ask := func(p *kernel.Policy, seq uint32) {
+			h.kern.tell(kernel.Event{Kind: kernel.Acquire, Policy: p, AcquireSeq: seq})
+			synctest.Wait()
+		}
+		ask(one, 1)
+		ask(one, 2)
+		ask(two, 3)
+		a := h.registry.snapshot()[0]
+		h.calls(a, ike.AcquireDone{Seq: 1})
+		synctest.Wait()
+		ask(one, 4) // answered: this is a new one
+		ask(two, 5)
+		time.Sleep(acquireMemory)
+		ask(two, 6) // never answered: not for ever
+		var got []uint32
+		for _, ev := range h.machine(t, 0).told() {
+			if a, ok := ev.(ike.Acquire); ok {
+				got = append(got, a.Seq)
+			}
+		}
+		if !slices.Equal(got, []uint32{1, 3, 4, 6}) || len(h.all()) != 1 {
+			t.Errorf("the machine was told %v; %d machines", got, len(h.all()))
+		}
+		if diff := cmp.Diff([]string{"acquire-done 1 errno 0 ok"}, h.kern.applied()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestReloadTellsOnlyThoseItConcerns(t *testing.T) {
+	base := func() *policy.Config {
+		c := config(literal("192.0.2.2"), literal("192.0.2.3"), anonymous())
+		c.SAInfos = []*policy.SAInfo{{Lifetime: time.Hour, Encryption: []policy.Algorithm{{ID: 12, KeyBits: 128}}}}
+		return c
+	}
+	for _, tt := range []struct {
+		name string
+		edit func(*policy.Config)
+		want map[string]string // machine → section it is told, "gone" without one
+	}{
+		{"nothing", func(*policy.Config) {}, nil},
+		{"a section that moved in the file", func(c *policy.Config) { c.Remotes[0].Where.Line = 99; c.SAInfos[0].Where.Line = 98 }, nil},
+		{"the log level", func(c *policy.Config) { c.Log = policy.LogDebug }, nil},
+		{"one section", func(c *policy.Config) { c.Remotes[0].DPD = true }, map[string]string{"192.0.2.2": "192.0.2.2"}},
+		{"a proposal of one section", func(c *policy.Config) { c.Remotes[1].Proposals = []policy.Phase1Proposal{{Group: 14}} }, map[string]string{"192.0.2.3": "192.0.2.3"}},
+		{"a section that is gone", func(c *policy.Config) { c.Remotes = c.Remotes[1:] }, map[string]string{"192.0.2.2": "gone"}},
+		{"a closer section for somebody's address", func(c *policy.Config) { c.Remotes = append(c.Remotes, literal("198.51.100.9")) }, map[string]string{"anonymous": "gone"}},
+		{"a sainfo", func(c *policy.Config) { c.SAInfos[0].Encryption[0].KeyBits = 256 }, map[string]string{"192.0.2.2": "192.0.2.2", "192.0.2.3": "192.0.2.3", "anonymous": "anonymous"}},
+		{"a timer", func(c *policy.Config) { c.Timer.Counter = 9 }, map[string]string{"192.0.2.2": "192.0.2.2", "192.0.2.3": "192.0.2.3", "anonymous": "anonymous"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				old := base()
+				h := newHouse(t, Options{Config: old}).start(t)
+				for i, to := range []string{"192.0.2.2", "192.0.2.3", "198.51.100.9"} {
+					d, err := h.destination(addr("192.0.2.1"), addr(to), "")
+					if err != nil {
+						t.Fatal(err)
+					}
+					h.tell(d, ike.Mapping{SPI: uint32(i)})
+				}
+				h.receive(here, false, edit(0)) // a stranger ends as it began
+				cfg := base()
+				tt.edit(cfg)
+				if err := h.Reload(cfg); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				var got map[string]string
+				for _, m := range h.all() {
+					for _, ev := range m.told() {
+						if r, ok := ev.(ike.Reconfigure); ok {
+							if got == nil {
+								got = map[string]string{}
+							}
+							name := "gone"
+							if r.Remote != nil {
+								name = r.Remote.Name
+							}
+							got[m.setup.Remotes[0].Name] = name
+							if m.setup.Stranger || r.Config != cfg {
+								t.Error("told a stranger, or of another configuration")
+							}
+						}
+					}
+				}
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Error(diff)
+				}
+				if h.config.Load() != cfg {
+					t.Error("the new snapshot is not in force")
+				}
+			})
+		})
+	}
+}
+
+func TestAConfigurationWhoseSocketsCannotBeHadIsRejected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{}).start(t)
+		old := h.config.Load()
+		h.wire.fail = fmt.Errorf("address in use")
+		if err := h.Reload(config(literal("192.0.2.3"))); err == nil || h.config.Load() != old {
+			t.Errorf("%v", err)
+		}
+		synctest.Wait()
+		if got := h.said(notice.ConfigRejected); !slices.Equal(got, []string{"address in use"}) {
+			t.Errorf("%q", got)
+		}
+	})
+}

@@ -1,0 +1,213 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/sdk/errs"
+	"github.com/racoon-ike/racoon/core/sdk/kernel"
+)
+
+// Kernel writes are never cancelled: it would not be known what they did.
+const (
+	// applyPatience is how long an install may stay unanswered while the kernel
+	// plugin is away. Then it counts as failed, and is undone when the plugin is back.
+	applyPatience = 15 * time.Second
+
+	minRetry = 100 * time.Millisecond
+	maxRetry = 5 * time.Second
+)
+
+// apply makes the changes one machine asks for. Registry and ledger know the SAs
+// before the kernel does, and the keys are copied, all while the machine waits;
+// the rest is done by a goroutine that is never cancelled.
+func (e *Engine) apply(a *actor, req ike.Apply, reply func(any, error) bool) {
+	var ops []kernel.Op
+	var made, gone []ledgerKey
+	for _, op := range req.Ops {
+		k := ledgerKey{op.SA.Key(), op.SA.Src}
+		if op.Kind == ike.DeleteSA {
+			if known, ok := e.registry.disown(k.SAKey); ok && unspecified(k.src) {
+				k.src = known.src
+			}
+			gone = append(gone, k)
+			continue
+		}
+		ops = append(ops, install(op.Kind, op.SA))
+		made = append(made, k)
+	}
+	e.registry.own(a, made, installing)
+	e.record(e.ledger.add(made))
+	go func() {
+		err := e.installSAs(ops, made)
+		if err == nil {
+			err = e.deleteSAs(gone)
+		}
+		if !reply(nil, err) && err == nil {
+			e.removeSAs(made) // the machine has ended meanwhile
+		}
+	}()
+}
+
+// record says that the ledger cannot be kept. Tunnels go on: what it would cost is
+// cleaning up after a crash.
+func (e *Engine) record(err error) {
+	if err != nil {
+		e.notify(notice.Notice{Event: notice.LocalFailure, Reason: notice.Internal, Detail: err.Error()})
+	}
+}
+
+// installSAs makes SAs, all or none.
+func (e *Engine) installSAs(ops []kernel.Op, keys []ledgerKey) error {
+	if len(ops) == 0 {
+		return nil
+	}
+	defer wipe(ops)
+	res, again, err := e.transact(ops, kernel.Rollback, applyPatience)
+	if err == nil && larvalGone(ops, res) {
+		// The SPI was reserved for too short a time; it is still ours to use.
+		for i := range ops {
+			ops[i].Kind = kernel.AddSA
+		}
+		onError := kernel.Rollback
+		if again { // some of it may be there
+			onError = kernel.Continue
+		}
+		var retried bool
+		res, retried, err = e.transact(ops, onError, applyPatience)
+		again = again || retried
+	}
+	known := err == nil
+	if known {
+		err = outcome(ops, res, again)
+	}
+	if err == nil {
+		e.registry.settle(keys)
+		return nil
+	}
+	for _, k := range keys {
+		e.registry.disown(k.SAKey)
+	}
+	left := func(o kernel.OpResult) bool { return o.Done && !o.Undone }
+	if known && !again && !slices.ContainsFunc(res.Ops, left) {
+		e.record(e.ledger.remove(keys))
+	} else {
+		e.removeSAs(keys)
+	}
+	return err
+}
+
+// larvalGone reports whether an SA could not be completed because what
+// AllocateSPIs had reserved has expired.
+func larvalGone(ops []kernel.Op, r kernel.TxnResult) bool {
+	for i, o := range r.Ops {
+		if o.Err != nil {
+			return i < len(ops) && ops[i].Kind == kernel.UpdateSA && o.Err.Reason == errs.NotFound
+		}
+	}
+	return false
+}
+
+// removeSAs deletes SAs that nobody waits for.
+func (e *Engine) removeSAs(keys []ledgerKey) {
+	if len(keys) == 0 {
+		return
+	}
+	for _, k := range keys {
+		e.registry.disown(k.SAKey)
+	}
+	go func() {
+		if err := e.deleteSAs(keys); err != nil && e.ctx.Err() == nil {
+			e.notify(notice.Notice{Event: notice.LocalFailure, Reason: notice.KernelRefused, Detail: "delete SAs: " + err.Error()})
+		}
+	}()
+}
+
+// deleteSAs deletes SAs, however long the kernel plugin is away. What cannot be
+// deleted stays in the ledger for the next comparison with the kernel.
+func (e *Engine) deleteSAs(keys []ledgerKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	ops := make([]kernel.Op, len(keys))
+	for i, k := range keys {
+		ops[i] = deleteOp(k)
+	}
+	res, again, err := e.transact(ops, kernel.Continue, 0)
+	if err != nil {
+		return err
+	}
+	e.strike(keys, res)
+	return outcome(ops, res, again)
+}
+
+// strike takes what was deleted, or was not there, off the ledger.
+func (e *Engine) strike(keys []ledgerKey, res kernel.TxnResult) {
+	var gone []ledgerKey
+	for i, o := range res.Ops {
+		if i < len(keys) && (o.Done || o.Err != nil && o.Err.Reason == errs.NotFound) {
+			gone = append(gone, keys[i])
+		}
+	}
+	e.record(e.ledger.remove(gone))
+}
+
+// transact runs a transaction to an answer. Where none came it is sent again under
+// its ID, which a plugin that still lives recognises; one that was restarted does
+// it again and finds its first half done, so that nothing must be rolled back then.
+// patience 0 has no end but the engine's. again reports a second attempt.
+func (e *Engine) transact(ops []kernel.Op, onError kernel.OnError, patience time.Duration) (res kernel.TxnResult, again bool, err error) {
+	n := e.txns.Add(1)
+	txn := kernel.Transaction{TxnID: fmt.Sprintf("%s-%d", e.instance, n), Ops: ops, OnError: onError, Generation: n}
+	until := time.Now().Add(patience)
+	for wait := minRetry; ; wait = min(2*wait, maxRetry) {
+		back := e.kernelBack()
+		ctx, cancel := context.WithTimeout(e.ctx, kernelTimeout)
+		rs, err := e.kernel.Apply(ctx, []kernel.Transaction{txn})
+		cancel()
+		if err == nil && len(rs) == 1 {
+			return rs[0], again, nil
+		}
+		if err == nil {
+			err = fmt.Errorf("the kernel plugin gave %d results for one transaction", len(rs))
+		}
+		if !uncertain(err) || patience != 0 && !time.Now().Add(wait).Before(until) {
+			return res, again, err
+		}
+		again, txn.OnError = true, kernel.Continue
+		select {
+		case <-time.After(wait):
+		case <-back:
+		case <-e.ctx.Done():
+			return res, again, errors.Join(err, e.ctx.Err())
+		}
+	}
+}
+
+// uncertain reports whether the transaction may have been done, or may yet be.
+func uncertain(err error) bool {
+	switch errs.From(err).Reason {
+	case errs.Unavailable, errs.Busy, errs.Timeout, errs.Internal:
+		return true
+	}
+	return false
+}
+
+// kernelBack returns a channel that is closed when the kernel plugin is back.
+func (e *Engine) kernelBack() <-chan struct{} {
+	e.backMu.Lock()
+	defer e.backMu.Unlock()
+	return e.back
+}
+
+func (e *Engine) kernelIsBack() {
+	e.backMu.Lock()
+	defer e.backMu.Unlock()
+	close(e.back)
+	e.back = make(chan struct{})
+}

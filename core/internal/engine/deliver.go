@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+)
+
+// sender is what machines need of the network.
+type sender interface {
+	// send puts a message on the wire from the address and port the path names.
+	send(path ike.Path, msg []byte) error
+	// portOf returns where IKE is spoken on a local address.
+	portOf(local netip.Addr) (netip.AddrPort, bool)
+}
+
+// send puts a machine's message on the wire. Answers to a phase 1 message must find
+// the machine, so its cookies are learnt first.
+func (e *Engine) send(a *actor, s ike.Send) {
+	if h, err := isakmp.ParseHeader(s.Data); err == nil {
+		switch h.Exchange {
+		case isakmp.Base, isakmp.IdentityProtection, isakmp.Aggressive:
+			if k := (cookieKey{i: h.CkyI, r: h.CkyR}); k != a.said {
+				if !e.registry.learn(a, h.CkyI, h.CkyR) {
+					e.drop(s.Path, h, notice.BadCookie, "another exchange has these cookies")
+					return
+				}
+				a.said = k
+			}
+		}
+	}
+	if err := e.net.send(s.Path, s.Data); err != nil {
+		e.notify(notice.Notice{Event: notice.LocalFailure, Reason: notice.SendFailed, Local: s.Path.Local, Peer: s.Path.Remote, Detail: err.Error()})
+	}
+}
+
+// handover gives a stranger's ISAKMP SA to the peer it turned out to be.
+func (e *Engine) handover(s *actor, h ike.Handover) {
+	peer := e.registry.adopt(s, h.Key, h.SA, nil)
+	if peer == nil {
+		fresh := e.newPeer(h.Key, h.Remote, s.path)
+		peer = e.registry.adopt(s, h.Key, h.SA, fresh)
+	}
+	cfg := e.config.Load()
+	if now := sectionOf(cfg, peer); now == nil || now != h.Remote && !sameRemote(now, h.Remote) {
+		peer.post(mail{ev: ike.Reconfigure{Config: cfg, Remote: now}}) // it was reloaded during phase 1
+	}
+}
+
+func (e *Engine) retire(a *actor) bool { return e.registry.retire(a) }
+
+// refreshListeners has the sockets compared with the host's addresses soon.
+func (e *Engine) refreshListeners() {
+	select {
+	case e.refresh <- struct{}{}:
+	default:
+	}
+}
+
+// addressDelay lets a burst of changes end: an interface comes up with several
+// addresses, and IPv6 ones are tentative at first.
+const addressDelay = 200 * time.Millisecond
+
+// followAddresses keeps the sockets what the configuration and the host's addresses
+// make them. What could not be bound is tried again, ever more rarely.
+func (e *Engine) followAddresses(again bool) {
+	retry := time.Second
+	for {
+		var timer <-chan time.Time
+		if again {
+			timer = time.After(retry)
+			retry = min(2*retry, time.Minute)
+		}
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-timer:
+		case <-e.refresh:
+			retry = time.Second
+			select {
+			case <-time.After(addressDelay):
+			case <-e.ctx.Done():
+				return
+			}
+		}
+		var err error
+		e.reloading.Lock() // the configuration must not change under it
+		again, err = e.net.sync(e.ctx, e.config.Load().Listen)
+		e.reloading.Unlock()
+		if err != nil && !errors.Is(err, context.Canceled) {
+			again = true
+		}
+	}
+}

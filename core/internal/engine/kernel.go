@@ -1,0 +1,317 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/spd"
+	"github.com/racoon-ike/racoon/core/sdk/kernel"
+)
+
+// dumpTimeout bounds reading the whole SAD and SPD.
+const dumpTimeout = 30 * time.Second
+
+// watch is one subscription to the kernel's events, with the comparison that goes
+// before it. Its events are handled one after the other, in order.
+type watch struct {
+	e       *Engine
+	backend kernel.Backend
+	ctx     context.Context
+	cancel  context.CancelFunc
+	ended   chan struct{}
+	ready   chan error // one: how the first comparison went
+}
+
+// KernelUp subscribes to the kernel's events again and compares what the kernel has
+// with what we know. It returns when that is done, or ctx has ended.
+func (e *Engine) KernelUp(ctx context.Context) error { return e.Resync(ctx, e.kernel) }
+
+// Resync is KernelUp for a plugin that was started again, through the client of
+// its new life, before anybody else can call it.
+func (e *Engine) Resync(ctx context.Context, client kernel.Backend) error {
+	caps, err := client.Capabilities(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the kernel plugin for its capabilities: %w", err)
+	}
+	e.caps.Store(&caps)
+	e.net.forget()
+	w := e.watch(client)
+	select {
+	case err = <-w.ready:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("compare with the kernel: %w", err)
+	}
+	e.kernelIsBack()
+	return nil
+}
+
+// watch replaces the subscription.
+func (e *Engine) watch(client kernel.Backend) *watch {
+	e.watchMu.Lock()
+	defer e.watchMu.Unlock()
+	old := e.watching
+	w := &watch{e: e, backend: client, ended: make(chan struct{}), ready: make(chan error, 1)}
+	w.ctx, w.cancel = context.WithCancel(e.ctx)
+	e.watching = w
+	e.goroutines.Go(func() {
+		defer close(w.ended)
+		if old != nil {
+			old.cancel()
+			<-old.ended
+		}
+		w.run()
+	})
+	return w
+}
+
+// run subscribes until the watch is replaced: a stream may break without its
+// plugin dying.
+func (w *watch) run() {
+	for wait := minRetry; ; wait = min(2*wait, maxRetry) {
+		began := time.Now()
+		err := w.subscribe()
+		if w.ctx.Err() != nil {
+			return
+		}
+		select {
+		case w.ready <- err:
+		default:
+		}
+		if time.Since(began) > time.Minute {
+			wait = minRetry
+		}
+		select {
+		case <-time.After(wait):
+		case <-w.ctx.Done():
+			return
+		}
+	}
+}
+
+// subscribe reads events until the stream or a comparison fails. The plugin drains
+// the kernel whatever we do, and says Overflow when we have been too slow.
+func (w *watch) subscribe() error {
+	ctx, cancel := context.WithCancelCause(w.ctx)
+	defer cancel(nil)
+	events := make(chan kernel.Event, 256)
+	handled := make(chan struct{})
+	go func() {
+		defer close(handled)
+		for ev := range events {
+			if ctx.Err() != nil {
+				continue
+			}
+			if err := w.handle(ctx, ev); err != nil {
+				cancel(err)
+			}
+		}
+	}()
+	err := w.backend.Events(ctx, 0, func(ev kernel.Event) error {
+		select {
+		case events <- ev:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	close(events)
+	<-handled
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	if err == nil {
+		err = errors.New("the kernel plugin ended the stream of events")
+	}
+	return err
+}
+
+// handle acts on one event. An error means that we have lost track.
+func (w *watch) handle(ctx context.Context, ev kernel.Event) error {
+	e := w.e
+	switch ev.Kind {
+	case kernel.Ready, kernel.Overflow:
+		if err := w.compare(ctx); err != nil {
+			return err
+		}
+		select {
+		case w.ready <- nil:
+		default:
+		}
+	case kernel.Acquire:
+		e.acquire(ev)
+	case kernel.ExpireSoft, kernel.ExpireHard:
+		e.expire(ev)
+	case kernel.Mapping:
+		if s, ok := e.registry.owner(saKey(ev.Key)); ok {
+			s.owner.post(mail{ev: ike.Mapping{SPI: ev.Key.SPI, Remote: ev.NewRemote}})
+		}
+	case kernel.SADeleted:
+		e.lost([]ike.SAKey{saKey(ev.Key)})
+	case kernel.SAFlushed:
+		return w.compare(ctx) // of one protocol, or of all: the kernel knows
+	case kernel.PolicyAdded, kernel.PolicyUpdated:
+		if ev.Policy != nil {
+			e.changeSPD(func(db *spd.DB) { db.Put(spdPolicy(ev.Policy)) })
+		}
+	case kernel.PolicyDeleted:
+		e.policyDeleted(ev)
+	case kernel.PolicyFlushed:
+		e.changeSPD(func(db *spd.DB) { *db = spd.DB{} })
+	case kernel.Migrate: // nothing of ours follows yet
+	case kernel.NetChanged:
+		e.refreshListeners()
+	}
+	return nil
+}
+
+func (e *Engine) changeSPD(f func(*spd.DB)) {
+	e.spdMu.Lock()
+	defer e.spdMu.Unlock()
+	f(e.spd)
+}
+
+func (e *Engine) policyDeleted(ev kernel.Event) {
+	key := ev.Key.Policy
+	if ev.Policy != nil {
+		key = &ev.Policy.Key
+	}
+	if key == nil {
+		return
+	}
+	e.changeSPD(func(db *spd.DB) {
+		if key.Sel.Src.IsValid() {
+			db.Remove(spdKey(*key))
+		} else {
+			db.RemoveIndex(key.ID)
+		}
+	})
+}
+
+// expire tells the owner of an SA. With a hard one the kernel has removed it. The
+// event may precede the answer to the Apply that made the SA; while that is out, a
+// hard one can only mean that the reserved SPI has expired, which Apply copes with.
+func (e *Engine) expire(ev kernel.Event) {
+	k := saKey(ev.Key)
+	s, ok := e.registry.owner(k)
+	hard := ev.Kind == kernel.ExpireHard
+	if !ok || hard && s.state == installing {
+		return
+	}
+	if hard {
+		e.registry.disown(k)
+		e.record(e.ledger.remove([]ledgerKey{{SAKey: k}}))
+	}
+	s.owner.post(mail{ev: ike.Expire{Dst: k.Dst, Proto: k.Proto, SPI: k.SPI, Hard: hard}})
+}
+
+// lost tells the owners of SAs that somebody else has removed them. One that is
+// being made, or was removed by us, is no longer or not yet settled.
+func (e *Engine) lost(keys []ike.SAKey) {
+	byOwner := map[*actor][]ike.SAKey{}
+	var gone []ledgerKey
+	for _, k := range keys {
+		if s, ok := e.registry.owner(k); ok && s.state == settled {
+			e.registry.disown(k)
+			gone = append(gone, ledgerKey{SAKey: k})
+			byOwner[s.owner] = append(byOwner[s.owner], k)
+		}
+	}
+	e.record(e.ledger.remove(gone))
+	for a, ks := range byOwner {
+		a.post(mail{ev: ike.KernelLost{SAs: ks}})
+	}
+}
+
+// compare reads what the kernel has: the policies become our copy; SAs of ours
+// that are missing are lost; SAs that the ledger says are ours and that no machine
+// knows are deleted. All others belong to somebody else and stay.
+func (w *watch) compare(ctx context.Context) error {
+	e := w.e
+	before := e.registry.settledSAs()
+	db, sas, err := w.dump(ctx)
+	if err != nil {
+		return fmt.Errorf("dump the kernel: %w", err)
+	}
+	e.spdMu.Lock()
+	e.spd = db
+	e.spdMu.Unlock()
+
+	var lost []ike.SAKey
+	for k := range before {
+		if _, ok := sas[k]; !ok {
+			lost = append(lost, k)
+		}
+	}
+	e.lost(lost)
+	orphans, err := w.deleteOrphans(ctx, sas)
+	e.notify(notice.Notice{Event: notice.KernelResync, Detail: fmt.Sprintf(
+		"%d policies, %d SAs; %d of ours were missing, %d left over from before were deleted", db.Len(), len(sas), len(lost), orphans)})
+	return err
+}
+
+// dump reads SPD and SAD.
+func (w *watch) dump(ctx context.Context) (*spd.DB, map[ike.SAKey]netip.Addr, error) {
+	ctx, cancel := context.WithTimeout(ctx, dumpTimeout)
+	defer cancel()
+	db, sas := new(spd.DB), map[ike.SAKey]netip.Addr{}
+	err := w.backend.Dump(ctx, kernel.DumpFilter{SAs: true, Policies: true}, func(o kernel.Object) error {
+		if o.Policy != nil {
+			db.Put(spdPolicy(o.Policy))
+		}
+		if o.SA != nil {
+			sas[saKey(o.SA.Key)] = o.SA.Key.Src
+		}
+		return nil
+	})
+	return db, sas, err
+}
+
+// deleteOrphans deletes what the ledger has and the registry has not; sas is what
+// the kernel has. The registry is asked after the ledger: an SA enters the
+// registry first.
+func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]netip.Addr) (n int, err error) {
+	e := w.e
+	var orphans, absent []ledgerKey
+	for k := range e.ledger.all() {
+		if _, known := e.registry.owner(k); known {
+			continue
+		}
+		if src, there := sas[k]; there {
+			orphans = append(orphans, ledgerKey{k, src})
+		} else {
+			absent = append(absent, ledgerKey{SAKey: k})
+		}
+	}
+	e.record(e.ledger.remove(absent))
+	for len(orphans) > 0 {
+		batch := orphans[:min(len(orphans), maxOrphans)]
+		orphans = orphans[len(batch):]
+		ops := make([]kernel.Op, len(batch))
+		for i, k := range batch {
+			ops[i] = deleteOp(k)
+		}
+		ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
+		rs, err := w.backend.Apply(ctx, []kernel.Transaction{{TxnID: fmt.Sprintf("%s-%d", e.instance, e.txns.Add(1)), Ops: ops, OnError: kernel.Continue}})
+		cancel()
+		if err == nil && len(rs) == 1 {
+			e.strike(batch, rs[0])
+			err = outcome(ops, rs[0], false)
+		}
+		if err != nil {
+			return n, fmt.Errorf("delete SAs left over: %w", err)
+		}
+		n += len(batch)
+	}
+	return n, nil
+}
+
+// maxOrphans is how many leftovers go in one transaction.
+const maxOrphans = 64

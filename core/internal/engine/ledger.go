@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+)
+
+// ledgerKey is an SA with the address the kernel may want for finding it.
+type ledgerKey struct {
+	ike.SAKey
+	src netip.Addr // not in the file
+}
+
+// ledger is the file that says which SAs in the kernel are ours, so that a racoon
+// that was killed can clean up, and nobody else's SA is ever touched. A line is
+// "+" or "-" and the SA; there are no keys in it. An SA is entered before the
+// kernel hears of it, and struck off once it is surely gone. The file outlives
+// the process, not the machine: nothing is flushed to disk.
+type ledger struct {
+	mu    sync.Mutex
+	path  string // "": in memory only
+	file  *os.File
+	sas   map[ike.SAKey]bool
+	lines int
+}
+
+// openLedger reads what an earlier process left. A last line that was cut off is
+// ignored: the kernel had not been asked yet.
+func openLedger(path string) (*ledger, error) {
+	l := &ledger{path: path, sas: map[ike.SAKey]bool{}}
+	if path == "" {
+		return l, nil
+	}
+	old, err := os.Open(path)
+	if err == nil {
+		err = l.read(old)
+		old.Close()
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the ledger of SAs: %w", err)
+	}
+	if err := l.compact(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *ledger) read(f *os.File) error {
+	s := bufio.NewScanner(f)
+	for s.Scan() {
+		sign, rest, _ := strings.Cut(s.Text(), " ")
+		k, ok := parseSAKey(rest)
+		switch {
+		case ok && sign == "+":
+			l.sas[k] = true
+		case ok && sign == "-":
+			delete(l.sas, k)
+		}
+	}
+	return s.Err()
+}
+
+func formatSAKey(k ike.SAKey) string { return fmt.Sprintf("%v %d 0x%08x", k.Dst, k.Proto, k.SPI) }
+
+func parseSAKey(s string) (k ike.SAKey, ok bool) {
+	var dst string
+	if n, err := fmt.Sscanf(s, "%s %d 0x%08x", &dst, &k.Proto, &k.SPI); n != 3 || err != nil {
+		return k, false
+	}
+	var err error
+	k.Dst, err = netip.ParseAddr(dst)
+	return k, err == nil && s == formatSAKey(k)
+}
+
+func (l *ledger) add(ks []ledgerKey) error    { return l.write("+", ks) }
+func (l *ledger) remove(ks []ledgerKey) error { return l.write("-", ks) }
+
+func (l *ledger) write(sign string, ks []ledgerKey) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var b strings.Builder
+	for _, k := range ks {
+		if l.sas[k.SAKey] == (sign == "+") {
+			continue
+		}
+		if sign == "+" {
+			l.sas[k.SAKey] = true
+		} else {
+			delete(l.sas, k.SAKey)
+		}
+		l.lines++
+		b.WriteString(sign + " " + formatSAKey(k.SAKey) + "\n")
+	}
+	if b.Len() == 0 || l.path == "" {
+		return nil
+	}
+	if l.lines > 1024+2*len(l.sas) {
+		return l.compact()
+	}
+	if _, err := l.file.WriteString(b.String()); err != nil {
+		return fmt.Errorf("write the ledger of SAs: %w", err)
+	}
+	return nil
+}
+
+// compact writes the file anew.
+func (l *ledger) compact() error {
+	f, err := os.OpenFile(l.path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("write the ledger of SAs: %w", err)
+	}
+	w := bufio.NewWriter(f)
+	for k := range l.sas {
+		w.WriteString("+ " + formatSAKey(k) + "\n")
+	}
+	if err := errors.Join(w.Flush(), os.Rename(l.path+".new", l.path)); err != nil {
+		f.Close()
+		return fmt.Errorf("write the ledger of SAs: %w", err)
+	}
+	if l.file != nil {
+		l.file.Close()
+	}
+	l.file, l.lines = f, len(l.sas)
+	return nil
+}
+
+// all lists what is in the ledger.
+func (l *ledger) all() map[ike.SAKey]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make(map[ike.SAKey]bool, len(l.sas))
+	for k := range l.sas {
+		all[k] = true
+	}
+	return all
+}
+
+func (l *ledger) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		l.file.Close()
+	}
+}

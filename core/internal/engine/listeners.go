@@ -1,0 +1,247 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/sdk/kernel"
+)
+
+// listeners are the sockets. They follow the configuration and, where it names no
+// addresses, those of the host.
+type listeners struct {
+	port, nattPort uint16
+	family         int // 0, 4 or 6: restricts the default addresses
+	backend        kernel.Backend
+	notify         func(notice.Notice)
+	receive        func(path ike.Path, natt bool, b []byte)
+	addrs          func() ([]netip.Addr, error)
+
+	syncing sync.Mutex // one sync at a time; guards setups and failed
+	setups  map[setupKey]kernel.SocketSetup
+	failed  map[netip.AddrPort]string // what has been complained about
+
+	mu      sync.RWMutex
+	open    map[netip.AddrPort]*socket
+	reading sync.WaitGroup
+	started bool // sockets are read
+	closed  bool
+}
+
+func newListeners(o Options, notify func(notice.Notice), receive func(ike.Path, bool, []byte)) *listeners {
+	return &listeners{port: o.Port, nattPort: o.NATTPort, family: o.Family, backend: o.Kernel, notify: notify, receive: receive,
+		addrs: localAddrs, setups: map[setupKey]kernel.SocketSetup{}, failed: map[netip.AddrPort]string{}, open: map[netip.AddrPort]*socket{}}
+}
+
+type setupKey struct {
+	role   kernel.SocketRole
+	family kernel.Family
+}
+
+// want lists the sockets the configuration asks for.
+func (l *listeners) want(c policy.Listen) (map[netip.AddrPort]kernel.SocketRole, error) {
+	want := map[netip.AddrPort]kernel.SocketRole{}
+	for _, ap := range c.ISAKMP {
+		want[ap] = kernel.SocketIKE
+	}
+	for _, ap := range c.ISAKMPNATT {
+		want[ap] = kernel.SocketNATT
+	}
+	if len(want) > 0 {
+		return want, nil
+	}
+	addrs, err := l.addrs()
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range addrs {
+		if l.family == 4 && !a.Is4() || l.family == 6 && !a.Is6() {
+			continue
+		}
+		want[netip.AddrPortFrom(a, l.port)] = kernel.SocketIKE
+		want[netip.AddrPortFrom(a, l.nattPort)] = kernel.SocketNATT
+	}
+	return want, nil
+}
+
+// sync opens and closes sockets until they are what c asks for. New ones come
+// first: if c cannot be had, nothing has changed. One address that cannot be
+// bound is a Notice, none that can an error; with strict_address the first is.
+// It reports whether some address should be tried again.
+func (l *listeners) sync(ctx context.Context, c policy.Listen) (again bool, err error) {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	want, err := l.want(c)
+	if err != nil {
+		return false, err
+	}
+	var fresh []*socket
+	var bad []error
+	held := 0
+	for ap, role := range want {
+		if s := l.find(ap); s != nil && s.role == role {
+			held++
+			continue
+		}
+		s, err := l.bind(ctx, ap, role)
+		if err != nil {
+			bad = append(bad, err)
+			l.complain(ap, err)
+		} else if s != nil {
+			fresh = append(fresh, s)
+			delete(l.failed, ap)
+		}
+	}
+	if len(bad) > 0 && (c.Strict || held+len(fresh) == 0) {
+		for _, s := range fresh {
+			s.conn.Close()
+		}
+		return true, errors.Join(bad...)
+	}
+	if held+len(fresh) == 0 {
+		return true, errors.New("there is no address to listen on")
+	}
+	l.replace(want, fresh)
+	return len(bad) > 0, nil
+}
+
+// complain says once that an address cannot be had, until it can or the cause changes.
+func (l *listeners) complain(ap netip.AddrPort, err error) {
+	if l.failed[ap] != err.Error() {
+		l.failed[ap] = err.Error()
+		l.notify(notice.Notice{Event: notice.ListenFailed, Local: ap, Detail: err.Error()})
+	}
+}
+
+// bind opens one socket; nil without an error means that it is not ours to open.
+func (l *listeners) bind(ctx context.Context, ap netip.AddrPort, role kernel.SocketRole) (*socket, error) {
+	k := setupKey{role, kernel.IPv4}
+	if ap.Addr().Is6() {
+		k.family = kernel.IPv6
+	}
+	setup, ok := l.setups[k]
+	if !ok {
+		ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
+		defer cancel()
+		var err error
+		if setup, err = l.backend.SocketOptions(ctx, k.role, k.family); err != nil {
+			return nil, fmt.Errorf("ask the kernel plugin for socket options: %w", err)
+		}
+		l.setups[k] = setup
+	}
+	if setup.Owned {
+		return nil, errors.New("the kernel plugin wants to own this port, which is not supported yet")
+	}
+	s, err := openSocket(ap, role, setup, func(err error) {
+		l.notify(notice.Notice{Event: notice.ListenFailed, Local: ap, Detail: err.Error() + " (not required)"})
+	})
+	if err != nil || !setup.PolicyBypass {
+		return s, err
+	}
+	if err := l.bypass(ctx, s.local); err != nil {
+		s.conn.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// bypass lets the backend install policies that keep IKE itself in clear, where
+// sockets cannot be exempted.
+func (l *listeners) bypass(ctx context.Context, bound netip.AddrPort) error {
+	ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
+	defer cancel()
+	res, err := l.backend.Apply(ctx, []kernel.Transaction{{TxnID: "bypass " + bound.String(),
+		Ops: []kernel.Op{{Kind: kernel.Bypass, Net: &kernel.NetOp{Bound: bound}}}}})
+	if err == nil && len(res) == 1 && len(res[0].Ops) == 1 {
+		err = res[0].Ops[0].Err.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("install bypass policies for %v: %w", bound, err)
+	}
+	return nil
+}
+
+// replace takes fresh sockets into use and closes those no longer wanted.
+func (l *listeners) replace(want map[netip.AddrPort]kernel.SocketRole, fresh []*socket) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for ap, s := range l.open {
+		if role, ok := want[ap]; !ok || role != s.role {
+			s.conn.Close()
+			delete(l.open, ap)
+		}
+	}
+	for _, s := range fresh {
+		if l.closed {
+			s.conn.Close()
+			continue
+		}
+		l.open[s.local] = s
+		if l.started {
+			l.reading.Go(func() { s.read(l.receive) })
+		}
+		l.notify(notice.Notice{Event: notice.Listening, Local: s.local})
+	}
+}
+
+// start lets the sockets be read.
+func (l *listeners) start() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.started = true
+	for _, s := range l.open {
+		l.reading.Go(func() { s.read(l.receive) })
+	}
+}
+
+// close ends all sockets and waits for their readers.
+func (l *listeners) close() {
+	l.mu.Lock()
+	l.closed = true
+	for ap, s := range l.open {
+		s.conn.Close()
+		delete(l.open, ap)
+	}
+	l.mu.Unlock()
+	l.reading.Wait()
+}
+
+func (l *listeners) find(local netip.AddrPort) *socket {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.open[local]
+}
+
+// send puts a message on the wire, from the address the path says.
+func (l *listeners) send(p ike.Path, b []byte) error {
+	s := l.find(p.Local)
+	if s == nil {
+		return fmt.Errorf("no socket on %v", p.Local)
+	}
+	return s.write(p.Remote, b)
+}
+
+// port returns where IKE is spoken on a local address.
+func (l *listeners) portOf(local netip.Addr) (netip.AddrPort, bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for ap, s := range l.open {
+		if s.role == kernel.SocketIKE && (ap.Addr() == local || ap.Addr().WithZone("") == local) {
+			return ap, true
+		}
+	}
+	return netip.AddrPort{}, false
+}
+
+// forget drops what the kernel backend said about sockets: it may be another one.
+func (l *listeners) forget() {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	clear(l.setups)
+}

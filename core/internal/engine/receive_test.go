@@ -1,0 +1,262 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+)
+
+// edit is a first message of main mode with some octets changed.
+func edit(at int, octets ...byte) []byte {
+	m := message(cookie(1), cookie(0), isakmp.IdentityProtection)
+	copy(m[at:], octets)
+	return m
+}
+
+func TestWhatIsRefusedBeforeAnythingIsAllocated(t *testing.T) {
+	aggressive := edit(18, byte(isakmp.Aggressive))
+	for _, tt := range []struct {
+		name   string
+		path   ike.Path
+		natt   bool
+		data   []byte
+		reason notice.Reason // 0: admitted
+	}{
+		{"a first message of main mode is admitted", here, false, edit(0), 0},
+		{"on the NAT traversal port with the marker", here, true, append([]byte{0, 0, 0, 0}, edit(0)...), 0},
+		{"there without the marker it is ESP", here, true, edit(0, 1), notice.NonESP},
+		{"a keepalive", here, true, []byte{0xff}, notice.Keepalive},
+		{"a keepalive to the wrong port", here, false, []byte{0xff}, notice.Keepalive},
+		{"an empty datagram", here, true, nil, notice.NonESP},
+		{"less than a header", here, false, edit(0)[:27], notice.ShortDatagram},
+		{"a length beyond the datagram", here, false, edit(27, 29), notice.BadLength},
+		{"no initiator cookie", here, false, edit(7, 0), notice.BadCookie},
+		{"a responder cookie we never gave", here, false, edit(15, 1), notice.UnknownSA},
+		{"version 3", here, false, edit(17, 0x30), notice.BadVersion},
+		{"version 0", here, false, edit(17, 0x00), notice.BadVersion},
+		{"IKEv2", here, false, edit(17, 0x20), notice.BadVersion},
+		{"quick mode without an ISAKMP SA", here, false, edit(18, byte(isakmp.QuickMode)), notice.BadExchange},
+		{"an unknown exchange", here, false, edit(18, 99), notice.BadExchange},
+		{"an encrypted first message", here, false, edit(19, 1), notice.NotClear},
+		{"a message ID in phase 1", here, false, edit(23, 1), notice.BadMessageID},
+		{"source port 0", path("192.0.2.1:500", "192.0.2.2:0"), false, edit(0), notice.WrongAddress},
+		{"an exchange no section answers", here, false, aggressive, notice.UnknownPeer},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, Options{}).start(t)
+				h.receive(tt.path, tt.natt, tt.data)
+				synctest.Wait()
+				_, reasons := h.Counters()
+				if tt.reason == 0 {
+					if len(reasons) != 0 || len(h.all()) != 1 {
+						t.Fatalf("%v, %d machines", reasons, len(h.all()))
+					}
+					d := h.machine(t, 0).told()[0].(ike.Datagram)
+					if string(d.Data) != string(edit(0)) || d.Path != tt.path {
+						t.Errorf("the machine was told %x from %v", d.Data, d.Path)
+					}
+					return
+				}
+				if reasons[tt.reason] != 1 || len(reasons) != 1 || len(h.all()) != 0 {
+					t.Errorf("%v, %d machines, want one %v", reasons, len(h.all()), tt.reason)
+				}
+			})
+		})
+	}
+}
+
+func TestNobodyIsAdmittedWithoutASection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{Config: config(literal("192.0.2.99"))}).start(t)
+		h.receive(here, false, edit(0))
+		synctest.Wait()
+		want := "unknown-peer: no remote section for 192.0.2.2 answers main mode"
+		if got := h.said(notice.Dropped); !slices.Equal(got, []string{want}) {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+func TestIKEv2IsAnsweredWithNoMoreThanItSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{}).start(t)
+		big := append(edit(17, 0x20, 34), make([]byte, 100)...)
+		h.receive(here, false, edit(17, 0x20, 34)) // 28 octets: any answer would be longer
+		h.receive(here, false, big)
+		response := slices.Clone(big)
+		response[15] = 1 // it has both SPIs
+		h.receive(here, false, response)
+		synctest.Wait()
+		if len(h.wire.sent) != 1 {
+			t.Fatalf("%d answers", len(h.wire.sent))
+		}
+		hd, ps, err := isakmp.ParseMessage(h.wire.sent[0].Data)
+		if err != nil || hd.Version != isakmp.Version1 || hd.Exchange != isakmp.Informational || hd.CkyI != cookie(1) || len(ps) != 1 {
+			t.Fatalf("%v %v %v", hd, ps, err)
+		}
+		if n, err := isakmp.ParseNotify(ps[0].Body); err != nil || n.Type != isakmp.NotifyInvalidMajorVersion {
+			t.Errorf("%v %v", n, err)
+		}
+		if h.wire.sent[0].Path != here {
+			t.Errorf("sent to %v", h.wire.sent[0].Path)
+		}
+		for range 200 {
+			h.receive(here, false, big)
+		}
+		if n := len(h.wire.sent); n > 41 {
+			t.Errorf("%d answers to one source", n)
+		}
+	})
+}
+
+func TestASourceMayNotBeginWithoutLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{Limits: Limits{SourceRate: 2, SourceBurst: 3}}).start(t)
+		begin := func(from string, n int) (admitted int) {
+			before := len(h.all())
+			for i := range n {
+				m := edit(6, byte(len(h.all())), byte(i+1))
+				h.receive(ike.Path{Local: here.Local, Remote: port(from)}, false, m)
+			}
+			synctest.Wait()
+			return len(h.all()) - before
+		}
+		for _, s := range []struct {
+			wait time.Duration
+			from string
+			want int
+		}{
+			{0, "198.51.100.1:500", 3},
+			{0, "198.51.100.1:501", 0}, // ports do not matter
+			{0, "198.51.100.2:500", 3},
+			{time.Second, "198.51.100.1:500", 2},
+			{0, "[2001:db8::1]:500", 3},
+			{0, "[2001:db8::2]:500", 0}, // nor does the host part of an IPv6 address
+			{0, "[2001:db8:0:1::1]:500", 3},
+		} {
+			time.Sleep(s.wait)
+			if got := begin(s.from, 5); got != s.want {
+				t.Errorf("%s: %d admitted, want %d", s.from, got, s.want)
+			}
+		}
+	})
+}
+
+func TestSourcesAreForgottenOldestFirst(t *testing.T) {
+	l := newSourceLimiter(Limits{SourceRate: 1, SourceBurst: 1})
+	now := time.Now()
+	first := addr("192.0.2.1")
+	l.allow(now, first)
+	a := addr("10.0.0.0")
+	for range maxSources - 1 {
+		l.allow(now, a)
+		a = a.Next()
+	}
+	if l.allow(now, first) {
+		t.Error("forgotten before the table is full")
+	}
+	for range maxSources { // first has just been seen, but now all are newer
+		l.allow(now, a)
+		a = a.Next()
+	}
+	if !l.allow(now, first) || len(l.sources) != maxSources || l.recent.Len() != maxSources {
+		t.Errorf("%d sources, %d in order", len(l.sources), l.recent.Len())
+	}
+}
+
+func TestTheOldestStrangerMakesRoomAndIsToldToEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{Limits: Limits{HalfOpen: 4, Reserve: 1}}).start(t)
+		h.step = func(m *script, ev ike.Event) []ike.Action {
+			if _, ok := ev.(ike.Shutdown); ok {
+				m.set(func() { m.done = true })
+			}
+			return nil
+		}
+		for i := range 5 {
+			h.receive(ike.Path{Local: here.Local, Remote: netip.AddrPortFrom(addr(fmt.Sprintf("198.51.100.%d", i)), 500)}, false, edit(7, byte(i+1)))
+		}
+		synctest.Wait()
+		for i, m := range h.all() {
+			ended := slices.Contains(m.kinds(), "Shutdown")
+			if ended != (i < 2) {
+				t.Errorf("stranger %d: %v", i, m.kinds())
+			}
+		}
+		if n := len(h.registry.snapshot()); n != 3 {
+			t.Errorf("%d actors", n)
+		}
+		h.receive(here, false, edit(0)) // a section with a literal address has the reserve
+		synctest.Wait()
+		if n := len(h.registry.snapshot()); n != 4 {
+			t.Errorf("%d actors with a configured peer", n)
+		}
+	})
+}
+
+func TestAStrangersMachineIsBornWithItsSectionsAndACookie(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{}).start(t)
+		h.receive(here, false, edit(0))
+		other := here
+		other.Remote = port("192.0.2.2:501")
+		h.receive(other, false, edit(0))
+		time.Sleep(2 * time.Minute)
+		h.receive(here, false, edit(7, 2))
+		synctest.Wait()
+		s := h.machine(t, 0).setup
+		if !s.Stranger || s.Path != here || len(s.Remotes) != 1 || s.Remotes[0].Name != "192.0.2.2" {
+			t.Errorf("%+v", s)
+		}
+		seen := map[isakmp.Cookie]string{}
+		for _, c := range []struct {
+			name string
+			ckyR isakmp.Cookie
+		}{
+			{"one", s.Cookie(here, cookie(1))},
+			{"another path", h.machine(t, 1).setup.Cookie(other, cookie(1))},
+			{"another initiator cookie", s.Cookie(here, cookie(2))},
+			{"another time", h.machine(t, 2).setup.Cookie(here, cookie(1))},
+		} {
+			if old, ok := seen[c.ckyR]; ok || c.ckyR.IsZero() {
+				t.Errorf("%s has the cookie of %s: %v", c.name, old, c.ckyR)
+			}
+			seen[c.ckyR] = c.name
+		}
+		if s.Cookie(here, cookie(1)) != s.Cookie(here, cookie(1)) {
+			t.Error("one exchange is given two cookies")
+		}
+	})
+}
+
+func TestALoudFloodIsCountedButNotLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{Config: config(literal("192.0.2.99")), Limits: Limits{SourceRate: 1e9, SourceBurst: 1e9}}).start(t)
+		for range 1000 {
+			h.receive(here, false, edit(0))
+		}
+		synctest.Wait()
+		_, reasons := h.Counters()
+		if n := len(h.said(notice.Dropped)); n != 100 || reasons[notice.UnknownPeer] != 1000 {
+			t.Errorf("%d logged, %d counted", n, reasons[notice.UnknownPeer])
+		}
+	})
+}
+
+func TestExchangeModesAreExchangeTypes(t *testing.T) {
+	for mode, x := range map[policy.ExchangeMode]isakmp.ExchangeType{policy.Base: isakmp.Base,
+		policy.Main: isakmp.IdentityProtection, policy.Aggressive: isakmp.Aggressive} {
+		if uint8(mode) != uint8(x) {
+			t.Errorf("%v is %d on the wire, %d in the configuration", x, x, mode)
+		}
+	}
+}

@@ -1,0 +1,312 @@
+package engine
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+)
+
+// cookieKey is how a message finds its actor. Until an initiator knows CKY-R, r is
+// zero; the first message of a stranger, and its repetitions, are also told
+// apart by where they come from.
+type cookieKey struct {
+	i, r isakmp.Cookie
+	from netip.AddrPort
+}
+
+// sa is one of our SAs.
+type sa struct {
+	owner *actor
+	src   netip.Addr
+	state saState
+}
+
+type saState uint8
+
+const (
+	reserved   saState = iota // an SPI
+	installing                // the kernel is being asked
+	settled                   // the kernel has said that it is there
+)
+
+// registry says which actor is meant. Its mutex is the only one that protects more
+// than one actor; nobody is called while it is held, except that mail is posted.
+// Lock order: registry.mu, then actor.mu.
+type registry struct {
+	mu      sync.Mutex
+	all     map[*actor]struct{}
+	cookies map[cookieKey]*actor
+	peers   map[ike.PeerKey]*actor
+	sas     map[ike.SAKey]sa
+	half    halfOpen
+	empty   chan struct{} // non-nil: closed when the last actor has ended
+}
+
+func newRegistry(l Limits) *registry {
+	return &registry{all: map[*actor]struct{}{}, cookies: map[cookieKey]*actor{}, peers: map[ike.PeerKey]*actor{},
+		sas: map[ike.SAKey]sa{}, half: halfOpen{max: l.HalfOpen, reserve: l.Reserve}}
+}
+
+// find returns the actor a message with these cookies is for, or nil.
+func (r *registry) find(i, rr isakmp.Cookie, from netip.AddrPort) *actor {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if rr.IsZero() {
+		return r.cookies[cookieKey{i: i, from: from}]
+	}
+	if a := r.cookies[cookieKey{i: i, r: rr}]; a != nil {
+		return a
+	}
+	return r.cookies[cookieKey{i: i}] // the first answer to an exchange of ours
+}
+
+// admit enters a stranger under the cookie of its first message, and returns the
+// stranger that has to make room for it, if any; false means there is no room.
+func (r *registry) admit(a *actor, i isakmp.Cookie, literal bool) (evicted *actor, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if evicted, ok = r.half.admit(a, literal); ok {
+		r.all[a] = struct{}{}
+		r.name(a, cookieKey{i: i, from: a.path.Remote})
+	}
+	return evicted, ok
+}
+
+// peer returns the peer's actor; fresh becomes it if there is none. With fresh nil
+// it only looks.
+func (r *registry) peer(key ike.PeerKey, fresh *actor) *actor {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.peerLocked(key, fresh)
+}
+
+func (r *registry) peerLocked(key ike.PeerKey, fresh *actor) *actor {
+	if a := r.peers[key]; a != nil || fresh == nil {
+		return a
+	}
+	r.peers[key] = fresh
+	r.all[fresh] = struct{}{}
+	return fresh
+}
+
+// adopt ends a stranger and gives what it has to the peer it turned out to be, in
+// one critical section: whoever looks a cookie up or posts sees the one or the
+// other. It returns nil if the peer has no actor and fresh is nil.
+func (r *registry) adopt(s *actor, key ike.PeerKey, sa *ike.ISAKMPSA, fresh *actor) *actor {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	peer := r.peerLocked(key, fresh)
+	if peer == nil {
+		return nil
+	}
+	for _, c := range s.cookies {
+		r.cookies[c] = peer
+	}
+	peer.cookies = append(peer.cookies, s.cookies...)
+	s.cookies = nil
+	r.half.remove(s)
+
+	s.mu.Lock()
+	s.ended = true
+	rest := s.box
+	s.box = nil
+	s.mu.Unlock()
+	r.drop(s)
+
+	peer.mu.Lock()
+	defer peer.mu.Unlock()
+	peer.postLocked(mail{ev: ike.Adopt{SA: sa}})
+	for _, m := range rest {
+		if _, ok := m.ev.(ike.Datagram); ok {
+			peer.postLocked(m)
+		} else if m.ask != nil {
+			peer.postLocked(mail{ask: func(machine) { m.ask(nil) }}) // the stranger is no more
+		}
+	}
+	return peer
+}
+
+// retire ends an actor whose machine is done, unless mail has come meanwhile.
+func (r *registry) retire(a *actor) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended {
+		return true
+	}
+	if len(a.box) > 0 {
+		return false
+	}
+	a.ended = true
+	a.box = nil
+	r.drop(a)
+	return true
+}
+
+// drop removes all that leads to an actor.
+func (r *registry) drop(a *actor) {
+	for _, k := range a.cookies {
+		if r.cookies[k] == a {
+			delete(r.cookies, k)
+		}
+	}
+	for k := range a.sas {
+		delete(r.sas, k)
+	}
+	if r.peers[a.key] == a {
+		delete(r.peers, a.key)
+	}
+	r.half.remove(a)
+	delete(r.all, a)
+	a.cookies, a.sas = nil, nil
+	if r.empty != nil && len(r.all) == 0 {
+		close(r.empty)
+		r.empty = nil
+	}
+}
+
+// drained returns a channel that is closed once no actor is left.
+func (r *registry) drained() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := make(chan struct{})
+	if len(r.all) == 0 {
+		close(c)
+	} else {
+		r.empty = c
+	}
+	return c
+}
+
+// snapshot lists the actors of the moment.
+func (r *registry) snapshot() []*actor {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	as := make([]*actor, 0, len(r.all))
+	for a := range r.all {
+		as = append(as, a)
+	}
+	return as
+}
+
+// learn makes answers to a phase 1 message find the actor that sent it. It
+// reports false if the cookies are another's.
+func (r *registry) learn(a *actor, i, rr isakmp.Cookie) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k := cookieKey{i: i, r: rr}
+	if a.ended { // it was handed over; its cookies are the peer's
+		return true
+	}
+	if there := r.cookies[k]; there != nil {
+		return there == a
+	}
+	r.name(a, k)
+	if !rr.IsZero() {
+		r.unname(a, cookieKey{i: i}) // the exchange has its second cookie
+	}
+	return true
+}
+
+// forget removes the cookies of an ISAKMP SA that has ended.
+func (r *registry) forget(a *actor, i, rr isakmp.Cookie) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range slices.Clone(a.cookies) {
+		if k.i == i && (k.r == rr || k.r.IsZero()) {
+			r.unname(a, k)
+		}
+	}
+}
+
+func (r *registry) name(a *actor, k cookieKey) {
+	r.cookies[k] = a
+	a.cookies = append(a.cookies, k)
+}
+
+func (r *registry) unname(a *actor, k cookieKey) {
+	if at := slices.Index(a.cookies, k); at >= 0 {
+		a.cookies = slices.Delete(a.cookies, at, at+1)
+		delete(r.cookies, k)
+	}
+}
+
+// own enters SAs before they are made, so that an event may precede the answer.
+func (r *registry) own(a *actor, sas []ledgerKey, state saState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a.ended {
+		return
+	}
+	if a.sas == nil {
+		a.sas = make(map[ike.SAKey]bool, len(sas))
+	}
+	for _, k := range sas {
+		if old, ok := r.sas[k.SAKey]; ok && old.owner != a {
+			delete(old.owner.sas, k.SAKey)
+		}
+		r.sas[k.SAKey] = sa{a, k.src, state}
+		a.sas[k.SAKey] = true
+	}
+}
+
+// settle notes that the kernel has the SAs.
+func (r *registry) settle(sas []ledgerKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range sas {
+		if s, ok := r.sas[k.SAKey]; ok {
+			s.state = settled
+			r.sas[k.SAKey] = s
+		}
+	}
+}
+
+// disown removes an SA and returns what was known of it.
+func (r *registry) disown(k ike.SAKey) (sa, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, ok := r.sas[k]
+	if ok {
+		delete(r.sas, k)
+		delete(s.owner.sas, k)
+	}
+	return s, ok
+}
+
+// owner returns who made the SA.
+func (r *registry) owner(k ike.SAKey) (sa, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, ok := r.sas[k]
+	return s, ok
+}
+
+// settledSAs lists the SAs the kernel is known to have had.
+func (r *registry) settledSAs() map[ike.SAKey]*actor {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make(map[ike.SAKey]*actor, len(r.sas))
+	for k, s := range r.sas {
+		if s.state == settled {
+			all[k] = s.owner
+		}
+	}
+	return all
+}
+
+// withSPI lists the actors that have an SA with the SPI.
+func (r *registry) withSPI(spi uint32) (as []*actor) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k, s := range r.sas {
+		if k.SPI == spi && !slices.Contains(as, s.owner) {
+			as = append(as, s.owner)
+		}
+	}
+	return as
+}

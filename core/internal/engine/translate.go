@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
+	"github.com/racoon-ike/racoon/core/sdk/auth"
+	"github.com/racoon-ike/racoon/core/sdk/errs"
+	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/secret"
+)
+
+// This is the one place where the machine's requests become the SDK's types, and
+// the kernel's objects become spd's.
+
+func skeyidRequest(r ike.DeriveSKEYIDs) auth.SKEYIDRequest {
+	return auth.SKEYIDRequest{
+		Peer: auth.PeerContext{Remotes: r.Remotes, LocalAddr: r.Path.Local, RemoteAddr: r.Path.Remote,
+			Initiator: r.Initiator, Aggressive: r.Aggressive, LocalID: authID(r.LocalID), PeerID: authID(r.PeerID),
+			ExchangeID: r.ExchangeID},
+		PRF: auth.PRF(r.PRF), Ni: r.Ni, Nr: r.Nr,
+	}
+}
+
+func authID(id *ike.Identity) *auth.ID {
+	if id == nil {
+		return nil
+	}
+	return &auth.ID{Type: id.Type, Raw: id.Data}
+}
+
+func skeyidCandidates(r auth.SKEYIDResult) ([]ike.SKEYIDCandidate, error) {
+	if r.Err != nil && r.Err.Reason != errs.NotFound { // no key is an answer
+		return nil, callError(r.Err)
+	}
+	cs := make([]ike.SKEYIDCandidate, len(r.Candidates))
+	for i, c := range r.Candidates {
+		cs[i] = ike.SKEYIDCandidate{SKEYID: c.SKEYID, CredentialID: c.CredentialID}
+	}
+	return cs, nil
+}
+
+// callError tells the machine which failures may pass.
+func callError(err error) error {
+	if err == nil {
+		return nil
+	}
+	switch errs.From(err).Reason {
+	case errs.Unavailable, errs.Busy, errs.Timeout:
+		return &ike.Unavailable{Err: err}
+	}
+	return err
+}
+
+func spiRequest(r ike.SPIRequest, caps kernel.Capabilities) kernel.SPIRequest {
+	q := kernel.SPIRequest{Src: r.Src, Dst: r.Dst, Proto: r.Proto, Min: caps.SPIMin, Max: caps.SPIMax, ReqID: r.ReqID, Seq: r.Seq}
+	if q.Max == 0 {
+		q.Min, q.Max = 256, 1<<32-1 // RFC 4303 section 2.1: 1 to 255 are reserved
+	}
+	if r.Proto == protoIPComp {
+		q.Min, q.Max = 256, 61439 // RFC 3173 section 3.3: the others are well-known or private
+	}
+	return q
+}
+
+const protoIPComp = 108
+
+// replayWindow is in packets. The original asked Linux for 4.
+const replayWindow = 32
+
+// install makes the operation that installs an SA. The machine wipes its keys when
+// the exchange ends, which may be before the kernel has answered, so the
+// operation has its own copies.
+func install(k ike.OpKind, s ike.KernelSA) kernel.Op {
+	sa := &kernel.SA{
+		Key:   kernel.Key{Src: s.Src, Dst: s.Dst, SPI: s.SPI, Proto: s.Proto},
+		ReqID: s.ReqID, Seq: s.Seq, Mode: uint8(s.Mode), Dir: kernel.Direction(s.Dir),
+		Life:         kernel.Lifetime{SoftTime: s.Soft, HardTime: s.Hard},
+		ReplayWindow: replayWindow,
+	}
+	if s.Encr != 0 {
+		sa.Encr = &kernel.AlgKey{ID: s.Encr, Key: clone(s.EncrKey)}
+	}
+	if s.Auth != 0 {
+		sa.Auth = &kernel.AlgKey{ID: s.Auth, Key: clone(s.AuthKey)}
+	}
+	if k == ike.InstallInbound {
+		return kernel.Op{Kind: kernel.UpdateSA, SA: sa}
+	}
+	return kernel.Op{Kind: kernel.AddSA, SA: sa}
+}
+
+func clone(b secret.Bytes) secret.Bytes { return secret.New(append([]byte(nil), b.Reveal()...)) }
+
+// wipe overwrites the copies install made.
+func wipe(ops []kernel.Op) {
+	for _, op := range ops {
+		if op.SA.Encr != nil {
+			op.SA.Encr.Key.Zero()
+		}
+		if op.SA.Auth != nil {
+			op.SA.Auth.Key.Zero()
+		}
+	}
+}
+
+func deleteOp(k ledgerKey) kernel.Op {
+	return kernel.Op{Kind: kernel.DeleteSA, SA: &kernel.SA{Key: kernel.Key{Src: k.src, Dst: k.Dst, SPI: k.SPI, Proto: k.Proto}}}
+}
+
+// outcome is nil if all of a transaction's operations were done. In one that was
+// sent again, an SA that exists is one that the first attempt made; in a deletion,
+// one that does not is what was wanted.
+func outcome(ops []kernel.Op, r kernel.TxnResult, again bool) error {
+	if len(r.Ops) != len(ops) {
+		return fmt.Errorf("%d results for %d operations", len(r.Ops), len(ops))
+	}
+	var bad []error
+	for i, o := range r.Ops {
+		switch {
+		case o.Err == nil && o.Done:
+		case o.Err == nil: // an earlier one failed
+		case ops[i].Kind != kernel.DeleteSA && again && o.Err.Reason == errs.Exists:
+		case ops[i].Kind == kernel.DeleteSA && o.Err.Reason == errs.NotFound:
+		default:
+			bad = append(bad, fmt.Errorf("SA %v proto %d spi 0x%08x: %w", ops[i].SA.Key.Dst, ops[i].SA.Key.Proto, ops[i].SA.Key.SPI, o.Err))
+		}
+	}
+	return errors.Join(bad...)
+}
+
+func saKey(k kernel.Key) ike.SAKey { return ike.SAKey{Dst: k.Dst, Proto: k.Proto, SPI: k.SPI} }
+
+func spdKey(k kernel.PolicyKey) spd.Key {
+	key := spd.Key{Dir: spd.Direction(k.Dir), Src: k.Sel.Src, Dst: k.Sel.Dst, SrcPort: k.Sel.SrcPort, DstPort: k.Sel.DstPort,
+		Proto: k.Sel.Proto, IfID: k.IfID}
+	if k.Mark != nil {
+		key.Mark, key.MarkMask = k.Mark.Value, k.Mark.Mask
+	}
+	return key
+}
+
+func spdPolicy(p *kernel.Policy) spd.Policy {
+	return spd.Policy{Key: spdKey(p.Key), Index: p.Key.ID, Priority: p.Priority, Action: spd.Action(p.Action), Templates: spdTemplates(p.Templates)}
+}
+
+func spdTemplates(ts []kernel.Template) []spd.Template {
+	all := make([]spd.Template, len(ts))
+	for i, t := range ts {
+		all[i] = spd.Template{Proto: t.Proto, Mode: spd.Mode(t.Mode), Level: spd.Level(t.Level), ReqID: t.ReqID, Src: t.Src, Dst: t.Dst}
+	}
+	return all
+}
+
+// packetSelector is the packet of an acquire, which leaves this host.
+func packetSelector(s *kernel.Selector) policy.Selector {
+	return policy.Selector{Local: s.Src, Remote: s.Dst, LocalPort: s.SrcPort, RemotePort: s.DstPort, Proto: s.Proto}
+}
+
+func unspecified(a netip.Addr) bool { return !a.IsValid() || a.IsUnspecified() }
