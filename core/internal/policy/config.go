@@ -8,6 +8,7 @@
 package policy
 
 import (
+	"log/slog"
 	"net/netip"
 	"time"
 )
@@ -39,6 +40,13 @@ const (
 	LogDebug   LogLevel = 1
 	LogDebug2  LogLevel = 2
 )
+
+// Level is the same on slog's scale, where racoon's notify and debug2 have places
+// of their own.
+func (l LogLevel) Level() slog.Level {
+	levels := [...]slog.Level{slog.LevelError, slog.LevelWarn, slog.LevelInfo + 2, slog.LevelInfo, slog.LevelDebug, slog.LevelDebug - 4}
+	return levels[min(max(l, LogError), LogDebug2)-LogError]
+}
 
 // Paths are the path directives, absolute.
 type Paths struct {
