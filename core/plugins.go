@@ -1,0 +1,177 @@
+package core
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"sync"
+
+	"github.com/racoon-ike/racoon/core/internal/config"
+	"github.com/racoon-ike/racoon/core/internal/pluginhost"
+	"github.com/racoon-ike/racoon/core/sdk/auth"
+	sdk "github.com/racoon-ike/racoon/core/sdk/config"
+	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/logsink"
+)
+
+// plugin is one plugin we run, with the configuration it shall have at its next
+// start: that of the last reload, not that of the first start.
+type plugin struct {
+	kind, name string
+	running    interface {
+		Configure(context.Context, json.RawMessage, uint64) error
+		Warnings() sdk.Diagnostics
+		Close(context.Context)
+	}
+	auth   *pluginhost.Auth
+	kernel *pluginhost.Kernel
+
+	mu     sync.Mutex
+	spec   config.PluginSpec
+	schema *sdk.Schema // as the plugin declared it at its last start
+}
+
+func (p *plugin) String() string { return p.kind + "/" + p.name }
+
+// decode is called at each start of the plugin.
+func (p *plugin) decode(schema *sdk.Schema) (json.RawMessage, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.schema = schema
+	return p.spec.Decode(schema)
+}
+
+// startPlugins starts what the configuration asks for, the log first.
+func (d *racoon) startPlugins(ctx context.Context) error {
+	for _, kind := range []string{pluginhost.KindLog, pluginhost.KindKernel, pluginhost.KindAuth} {
+		for _, s := range d.running.Plugins {
+			if s.Kind != kind || kind == pluginhost.KindLog && !d.wantsLogPlugin() {
+				continue
+			}
+			p := &plugin{kind: s.Kind, name: s.Name, spec: s}
+			if err := d.startPlugin(ctx, p); err != nil {
+				return explain(p, err)
+			}
+			d.plugins = append(d.plugins, p)
+		}
+	}
+	return nil
+}
+
+func (d *racoon) startPlugin(ctx context.Context, p *plugin) (err error) {
+	spec := pluginhost.Spec{Kind: p.kind, Name: p.name, Path: p.spec.Path, SHA256: p.spec.SHA256, Critical: p.spec.Critical,
+		Decode: p.decode, Generation: d.running.Policy.Generation}
+	d.lower(&spec)
+	switch p.kind {
+	case pluginhost.KindLog:
+		log, err := d.host.StartLog(ctx, spec, pluginhost.Hooks[logsink.Sink]{})
+		if err != nil {
+			return err
+		}
+		p.running = log
+		d.sink.use(log)
+	case pluginhost.KindKernel:
+		p.kernel, err = d.host.StartKernel(ctx, spec, pluginhost.Hooks[kernel.Backend]{
+			OnUp: func(ctx context.Context, client kernel.Backend) error {
+				if e := d.engine.Load(); e != nil {
+					return e.Resync(ctx, client)
+				}
+				return nil // the engine's own start compares
+			}})
+		p.running = p.kernel
+	case pluginhost.KindAuth:
+		p.auth, err = d.host.StartAuth(ctx, spec, pluginhost.Hooks[auth.Authenticator]{
+			OnUp: func(context.Context, auth.Authenticator) error {
+				if e := d.engine.Load(); e != nil {
+					e.AuthChanged(p.name)
+				}
+				return nil
+			}})
+		p.running = p.auth
+	}
+	return err
+}
+
+// lower gives a plugin a user of its own, where root has made one for it:
+// racoon-auth, racoon-kernel, racoon-log.
+func (d *racoon) lower(s *pluginhost.Spec) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	name := "racoon-" + s.Kind
+	u, err := user.Lookup(name)
+	if err != nil {
+		d.log.Info("RC2101 plugin "+s.Kind+"/"+s.Name+" runs as root: there is no user "+name, "fix", "useradd --system "+name)
+		return
+	}
+	uid, err1 := strconv.Atoi(u.Uid)
+	gid, err2 := strconv.Atoi(u.Gid)
+	if err := errors.Join(err1, err2); err != nil {
+		d.log.Warn("RC2101 plugin "+s.Kind+"/"+s.Name+" runs as root: user "+name+" has no number", "error", err)
+		return
+	}
+	s.UID, s.GID = uid, gid
+	switch s.Kind {
+	case pluginhost.KindKernel:
+		s.Capabilities = []string{"CAP_NET_ADMIN"}
+	case pluginhost.KindAuth:
+		if file := d.running.Policy.Paths.PreSharedKey; file != "" && !ownedBy(file, uid) {
+			s.Capabilities = []string{"CAP_DAC_READ_SEARCH"}
+			d.log.Info("RC2102 plugin "+s.Kind+"/"+s.Name+" may read every file, because the keys are not its own", "fix", "chown "+name+" "+file)
+		}
+	}
+}
+
+// located gives what a plugin says about its configuration its file and line.
+func (p *plugin) located(ds sdk.Diagnostics) []config.Diagnostic {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.spec.Explain(p.schema, ds)
+}
+
+// explain gives a plugin's complaints about its configuration their file and line.
+func explain(p *plugin, err error) error {
+	var refused *pluginhost.ConfigError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	text := ""
+	for _, c := range p.located(refused.Diagnostics) {
+		text += "\n" + c.Text()
+	}
+	return fmt.Errorf("plugin %s refused its configuration%s", p, text)
+}
+
+// stopPlugins stops all but the log.
+func (d *racoon) stopPlugins(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, p := range d.plugins {
+		if p.kind != pluginhost.KindLog {
+			wg.Go(func() { p.running.Close(ctx) })
+		}
+	}
+	wg.Wait()
+}
+
+func (d *racoon) auths() map[string]auth.Authenticator {
+	m := map[string]auth.Authenticator{}
+	for _, p := range d.plugins {
+		if p.auth != nil {
+			m[p.name] = p.auth
+		}
+	}
+	return m
+}
+
+func (d *racoon) kernel() kernel.Backend {
+	for _, p := range d.plugins {
+		if p.kernel != nil {
+			return p.kernel
+		}
+	}
+	return nil
+}

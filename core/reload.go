@@ -1,0 +1,124 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/racoon-ike/racoon/core/internal/config"
+	"github.com/racoon-ike/racoon/core/internal/control"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+)
+
+// Reload reads the configuration again and puts it into force as a whole, or not at
+// all: it implements the control socket's Daemon.
+func (d *racoon) Reload(ctx context.Context) (control.ReloadResult, error) {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	loaded, diags, err := config.Load(d.flags.config)
+	if err != nil {
+		var b strings.Builder
+		for _, c := range diags {
+			if c.Severity == config.Error {
+				d.log.Error(c.String(), "code", c.Code)
+				b.WriteString("\n" + c.Text())
+			}
+		}
+		return d.rejected(fmt.Errorf("%w%s", err, b.String()))
+	}
+	old := d.running
+	cfg := d.prepare(loaded.Policy, old.Policy.Generation+1)
+	undo, err := d.reconfigure(ctx, loaded)
+	if err != nil {
+		return d.rejected(err)
+	}
+	if err := d.engine.Load().Reload(cfg); err != nil { // it has said so itself
+		undo()
+		return control.ReloadResult{}, err
+	}
+	d.running = loaded
+	d.findings(diags)
+	if a, b := old.Policy, cfg; a.Listen.AdminSock != b.Listen.AdminSock || a.Paths.PidFile != b.Paths.PidFile || a.Paths.LogFile != b.Paths.LogFile {
+		d.log.Warn("adminsock, path pidfile and path logfile take effect at the next start")
+	}
+	res := control.ReloadResult{Generation: cfg.Generation}
+	for _, c := range diags {
+		res.Findings = append(res.Findings, c.Code+" "+c.String())
+	}
+	return res, nil
+}
+
+func (d *racoon) rejected(err error) (control.ReloadResult, error) {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	d.engine.Load().Notify(notice.Notice{Event: notice.ConfigRejected, Detail: first})
+	return control.ReloadResult{}, err
+}
+
+// reconfigure hands the plugins their part of a new configuration. If one refuses,
+// those before it get the old one back; undo does that for all.
+func (d *racoon) reconfigure(ctx context.Context, loaded *config.Loaded) (undo func(), err error) {
+	specs := map[string]config.PluginSpec{}
+	for _, s := range loaded.Plugins {
+		specs[s.Kind+"/"+s.Name] = s
+	}
+	for _, p := range d.plugins {
+		s, ok := specs[p.String()]
+		if !ok || s.Path != p.spec.Path || s.SHA256 != p.spec.SHA256 || s.Critical != p.spec.Critical {
+			return nil, fmt.Errorf("plugin %s is another one now: that takes effect at the next start only", p)
+		}
+		delete(specs, p.String())
+	}
+	for name, s := range specs {
+		if s.Kind != "log" || s.Where.Line > 0 {
+			return nil, fmt.Errorf("plugin %s is new: that takes effect at the next start only", name)
+		}
+	}
+	var undos []func()
+	undo = func() {
+		for _, f := range undos {
+			f()
+		}
+	}
+	for _, p := range d.plugins {
+		for _, s := range loaded.Plugins {
+			if s.Kind != p.kind || s.Name != p.name {
+				continue
+			}
+			back, err := p.change(ctx, s, loaded.Policy.Generation)
+			if err != nil {
+				undo()
+				return nil, explain(p, err)
+			}
+			undos = append(undos, back)
+		}
+	}
+	return undo, nil
+}
+
+// change configures a running plugin anew. back gives it its old configuration.
+func (p *plugin) change(ctx context.Context, s config.PluginSpec, generation uint64) (back func(), err error) {
+	swap := func(ctx context.Context, s config.PluginSpec, generation uint64) (config.PluginSpec, error) {
+		p.mu.Lock()
+		old, schema := p.spec, p.schema
+		text, err := s.Decode(schema)
+		if err == nil {
+			p.spec = s
+		}
+		p.mu.Unlock()
+		if err != nil {
+			return old, err
+		}
+		if err := p.running.Configure(ctx, text, generation); err != nil {
+			p.mu.Lock()
+			p.spec = old
+			p.mu.Unlock()
+			return old, err
+		}
+		return old, nil
+	}
+	old, err := swap(ctx, s, generation)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _, _ = swap(context.WithoutCancel(ctx), old, generation-1) }, nil
+}
