@@ -13,7 +13,7 @@ func peerToProto(p auth.PeerContext) *authv1.PeerContext {
 		Remotes: p.Remotes, Local: authEndpoint(p.LocalAddr), Remote: authEndpoint(p.RemoteAddr),
 		Initiator: p.Initiator, Aggressive: p.Aggressive, LocalId: idToProto(p.LocalID), PeerId: idToProto(p.PeerID),
 		ExpectedIds: mapped(p.ExpectedIDs, func(i auth.IDPattern) *authv1.IdentityPattern {
-			return &authv1.IdentityPattern{Type: uint32(i.Type), Raw: i.Raw, Text: i.Text, Wildcard: i.Wildcard}
+			return &authv1.IdentityPattern{Type: uint32(i.Type), Raw: i.Raw, Text: text(i.Text), Wildcard: i.Wildcard}
 		}),
 		PeerVendorIds: p.PeerVIDs, ExchangeId: p.ExchangeID,
 	}
@@ -123,7 +123,7 @@ func (d *decoder) skeyidRequest(r *authv1.SkeyidRequest) auth.SKEYIDRequest {
 func skeyidResultToProto(r auth.SKEYIDResult) *authv1.SkeyidResult {
 	return &authv1.SkeyidResult{
 		Candidates: mapped(r.Candidates, func(c auth.SKEYIDCandidate) *authv1.SkeyidCandidate {
-			return &authv1.SkeyidCandidate{Skeyid: c.SKEYID.Reveal(), CredentialId: c.CredentialID, NotAfter: timestamp(c.NotAfter)}
+			return &authv1.SkeyidCandidate{Skeyid: c.SKEYID.Reveal(), CredentialId: text(c.CredentialID), NotAfter: timestamp(c.NotAfter)}
 		}),
 		Error: errorToProto(r.Err),
 	}
@@ -173,7 +173,7 @@ func (d *decoder) verifyItem(r *authv1.VerifyItem) auth.VerifyRequest {
 
 func verdictToProto(v auth.Verdict) *authv1.Verdict {
 	return &authv1.Verdict{
-		Accepted: v.Accepted, Reason: authv1.RejectReason(v.Reason), Detail: v.Detail, Subject: v.Subject,
+		Accepted: v.Accepted, Reason: authv1.RejectReason(v.Reason), Detail: text(v.Detail), Subject: text(v.Subject),
 		NotAfter: timestamp(v.NotAfter), Error: errorToProto(v.Err),
 	}
 }
@@ -186,7 +186,7 @@ func verdict(v *authv1.Verdict) auth.Verdict {
 }
 
 func sessionToProto(s auth.Session) *authv1.Session {
-	return &authv1.Session{Id: s.ID, Peer: peerToProto(s.Peer), User: s.User, Request: numbers[uint32](s.Request)}
+	return &authv1.Session{Id: s.ID, Peer: peerToProto(s.Peer), User: text(s.User), Request: numbers[uint32](s.Request)}
 }
 
 func (d *decoder) session(s *authv1.Session) auth.Session {
@@ -200,7 +200,7 @@ func accountToProto(r auth.AccountRecord) *authv1.AccountRequest {
 	return &authv1.AccountRequest{
 		Kind: authv1.AccountKind(r.Kind), Session: sessionToProto(r.Session), LeaseId: r.Lease.ID,
 		InOctets: r.InOctets, OutOctets: r.OutOctets, InPackets: r.InPackets, OutPackets: r.OutPackets,
-		Since: timestamp(r.Since), Cause: r.Cause,
+		Since: timestamp(r.Since), Cause: text(r.Cause),
 	}
 }
 

@@ -208,8 +208,8 @@ func (s watchServer) Watch(_ *authv1.WatchRequest, ss grpc.ServerStreamingServer
 	return stream(s.src, ss, func(ctx context.Context, a auth.Watcher) error {
 		return a.Watch(ctx, func(e auth.Event) error {
 			return ss.Send(&authv1.WatchResponse{
-				Kind: authv1.WatchResponse_Kind(e.Kind), Handle: e.Handle, CredentialId: e.CredentialID,
-				Subject: e.Subject, Detail: e.Detail,
+				Kind: authv1.WatchResponse_Kind(e.Kind), Handle: e.Handle, CredentialId: text(e.CredentialID),
+				Subject: text(e.Subject), Detail: text(e.Detail),
 			})
 		})
 	})

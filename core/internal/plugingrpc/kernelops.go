@@ -14,7 +14,7 @@ func kernelCapabilitiesToProto(c kernel.Capabilities) *kernelv1.GetCapabilitiesR
 		features = append(features, kernelv1.Feature(bits.TrailingZeros64(uint64(f))+1))
 	}
 	return &kernelv1.GetCapabilitiesResponse{
-		Platform: c.Platform, Features: features,
+		Platform: text(c.Platform), Features: features,
 		Algorithms: mapped(c.Algorithms, func(a kernel.Algorithm) *kernelv1.Algorithm {
 			return &kernelv1.Algorithm{Kind: kernelv1.AlgKind(a.Kind), Id: uint32(a.ID), MinKey: uint32(a.MinKey), MaxKey: uint32(a.MaxKey)}
 		}),
@@ -64,7 +64,7 @@ func transactionToProto(t kernel.Transaction) *kernelv1.Transaction {
 				Kind: kernelv1.OpKind(o.Kind), Sa: saToProto(o.SA), Policy: policyToProto(o.Policy),
 				Net: optional(o.Net, func(n *kernel.NetOp) *kernelv1.NetOp {
 					return &kernelv1.NetOp{
-						Prefix: prefixToProto(n.Prefix), Interface: n.Interface, Gateway: addr(n.Gateway),
+						Prefix: prefixToProto(n.Prefix), Interface: text(n.Interface), Gateway: addr(n.Gateway),
 						Source: addr(n.Source), Bound: endpoint(n.Bound),
 					}
 				}),
@@ -125,7 +125,7 @@ func stats(s *kernelv1.Stats) kernel.Stats {
 func objectToProto(o kernel.Object) *kernelv1.Object {
 	return &kernelv1.Object{
 		Sa: saToProto(o.SA), Policy: policyToProto(o.Policy), Stats: statsToProto(o.Stats),
-		Address: prefixToProto(o.Address), Interface: o.Iface,
+		Address: prefixToProto(o.Address), Interface: text(o.Iface),
 	}
 }
 
@@ -164,7 +164,7 @@ func eventToProto(e kernel.Event) *kernelv1.Event {
 				AuthMinBits: uint32(p.AuthMinBits), AuthBits: uint32(p.AuthBits), Life: lifetimeToProto(p.Life),
 			}
 		}),
-		AcquireSeq: e.AcquireSeq, NewRemote: endpoint(e.NewRemote), Interface: e.Iface,
+		AcquireSeq: e.AcquireSeq, NewRemote: endpoint(e.NewRemote), Interface: text(e.Iface),
 	}
 }
 
@@ -186,7 +186,7 @@ func (d *decoder) event(e *kernelv1.Event) kernel.Event {
 
 func routeToProto(r kernel.Route) *kernelv1.Route {
 	return &kernelv1.Route{
-		Src: addr(r.Src), NextHop: addr(r.NextHop), Interface: r.Iface, Mtu: uint32(max(r.MTU, 0)), Error: errorToProto(r.Err),
+		Src: addr(r.Src), NextHop: addr(r.NextHop), Interface: text(r.Iface), Mtu: uint32(max(r.MTU, 0)), Error: errorToProto(r.Err),
 	}
 }
 

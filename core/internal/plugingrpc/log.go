@@ -27,8 +27,8 @@ func (c *LogClient) Write(ctx context.Context, b logsink.Batch) error {
 
 func recordToProto(r logsink.Record) *logv1.Record {
 	return &logv1.Record{
-		Time: timestamp(r.Time), Level: int32(r.Level), Msg: r.Msg, Source: r.Source,
-		Attrs: mapped(r.Attrs, func(a logsink.Attr) *logv1.Attr { return &logv1.Attr{Key: a.Key, Value: a.Value} }),
+		Time: timestamp(r.Time), Level: int32(r.Level), Msg: text(r.Msg), Source: text(r.Source),
+		Attrs: mapped(r.Attrs, func(a logsink.Attr) *logv1.Attr { return &logv1.Attr{Key: text(a.Key), Value: text(a.Value)} }),
 	}
 }
 

@@ -218,3 +218,21 @@ func TestOutOfRangeValuesAreRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestTextInAnotherEncodingDoesNotFailACall(t *testing.T) {
+	const latin1 = "caf\xe9"
+	for name, m := range map[string]proto.Message{
+		"a log record":      recordToProto(logsink.Record{Msg: latin1, Source: latin1, Attrs: []logsink.Attr{{Key: latin1, Value: latin1}}}),
+		"an error":          errorToProto(&errs.Error{Msg: latin1, Attrs: map[string]string{latin1: latin1}}),
+		"a verdict":         verdictToProto(auth.Verdict{Subject: latin1, Detail: latin1}),
+		"a key's name":      skeyidResultToProto(auth.SKEYIDResult{Candidates: []auth.SKEYIDCandidate{{CredentialID: latin1}}}),
+		"a user":            accountToProto(auth.AccountRecord{Session: auth.Session{User: latin1}, Cause: latin1}),
+		"an identity":       peerToProto(auth.PeerContext{ExpectedIDs: []auth.IDPattern{{Text: latin1}}}),
+		"a diagnostic":      DiagnosticsToProto(config.Diagnostics{{Summary: latin1, Detail: latin1, Path: []string{latin1}, Fix: latin1}})[0],
+		"an interface name": eventToProto(kernel.Event{Iface: latin1}),
+	} {
+		if _, err := proto.Marshal(m); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

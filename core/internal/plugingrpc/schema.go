@@ -55,8 +55,8 @@ func bodyFromProto(b *basev1.Body) config.Body {
 func DiagnosticsToProto(ds config.Diagnostics) []*basev1.Diagnostic {
 	return mapped(ds, func(d config.Diagnostic) *basev1.Diagnostic {
 		return &basev1.Diagnostic{
-			Severity: basev1.Diagnostic_Severity(d.Severity + 1), Summary: d.Summary, Detail: d.Detail,
-			Path: d.Path, Code: d.Code, Fix: d.Fix,
+			Severity: basev1.Diagnostic_Severity(d.Severity + 1), Summary: text(d.Summary), Detail: text(d.Detail),
+			Path: mapped(d.Path, text), Code: text(d.Code), Fix: text(d.Fix),
 		}
 	})
 }

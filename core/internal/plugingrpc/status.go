@@ -40,8 +40,11 @@ func errorToProto(e *errs.Error) *basev1.ErrorDetail {
 		return nil
 	}
 	d := &basev1.ErrorDetail{
-		Reason: string(e.Reason), Message: e.Msg, OsErrno: int32(e.Errno),
-		RetryAfterMs: uint32(e.RetryAfter / time.Millisecond), Attributes: e.Attrs,
+		Reason: string(e.Reason), Message: text(e.Msg), OsErrno: int32(e.Errno),
+		RetryAfterMs: uint32(e.RetryAfter / time.Millisecond), Attributes: make(map[string]string, len(e.Attrs)),
+	}
+	for k, v := range e.Attrs {
+		d.Attributes[text(k)] = text(v)
 	}
 	if e.Op >= 0 {
 		i := uint32(e.Op)
@@ -93,9 +96,9 @@ func toStatus(err error) error {
 	if !ok {
 		code = codes.Unknown
 	}
-	st, detailErr := status.New(code, e.Msg).WithDetails(errorToProto(e))
+	st, detailErr := status.New(code, text(e.Msg)).WithDetails(errorToProto(e))
 	if detailErr != nil {
-		st = status.New(code, e.Msg)
+		st = status.New(code, text(e.Msg))
 	}
 	return st.Err()
 }

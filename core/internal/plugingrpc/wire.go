@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -35,6 +36,10 @@ func addr(a netip.Addr) []byte {
 	b, _ := a.MarshalBinary() // never fails
 	return b
 }
+
+// text is s as a protobuf string can carry it. Names and messages may come from a
+// peer or from a file in another encoding; one of them must not fail a whole call.
+func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // small narrows a number the wire carries in 32 bits.
 func small[T ~uint8 | ~uint16](d *decoder, what string, v uint32) T {

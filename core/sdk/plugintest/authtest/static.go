@@ -186,7 +186,7 @@ func (s *Static) VerifyPeers(ctx context.Context, rs []auth.VerifyRequest) ([]au
 }
 
 func (s *Static) verify(r auth.VerifyRequest) auth.Verdict {
-	if r.Method != MethodRSASig {
+	if r.Method != MethodRSASig || s.Signers == nil {
 		return auth.Verdict{Err: errs.Errorf(errs.Unsupported, "no verification for method %d", r.Method)}
 	}
 	if r.Peer.PeerID == nil {
