@@ -1,120 +1,143 @@
 package doi
 
-import "fmt"
+import (
+	"fmt"
 
-// ESP transform identifiers (RFC 2407 section 4.4.4, RFC 3602, 3686, 4106, 4312) we can key.
-const (
-	ESP3DES     = 3
-	ESPCAST     = 6
-	ESPBlowfish = 7
-	ESPNULL     = 11
-	ESPAESCBC   = 12
-	ESPAESCTR   = 13
-	ESPAESGCM8  = 18
-	ESPAESGCM12 = 19
-	ESPAESGCM16 = 20
-	ESPCamellia = 22
-	ESPTwofish  = 253
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
 // cipher is what phase 2 must know of an ESP transform.
 type cipher struct {
-	name             string
-	fixed            int    // key octets where the length is not negotiable
-	defaultBits      uint16 // where it is and the attribute is absent
-	minBits, maxBits uint16
-	step             uint16
-	salt             int  // octets of KEYMAT behind the key (RFC 3686 section 5.1, RFC 4106 section 8.1)
-	aead             bool // no authentication attribute
+	fixed    uint16 // bits, where the length is not negotiable
+	min, max uint16 // bits; max 0 = fixed
+	step     uint16
+	salt     uint16 // bits of KEYMAT behind the key (RFC 3686 section 5.1, RFC 4106 section 8.1)
+	aead     bool   // takes no authentication algorithm
 }
 
+// ciphers are the ESP transforms we can key. Where the key length varies and the
+// attribute is absent, 128 bits are meant: RFC 2451 says so of Blowfish and
+// CAST-128, the others demand the attribute and are read as everybody does.
 var ciphers = map[uint16]cipher{
-	ESP3DES:     {name: "3des-cbc", fixed: 24},
-	ESPCAST:     {name: "cast128-cbc", defaultBits: 128, minBits: 40, maxBits: 128, step: 8},
-	ESPBlowfish: {name: "blowfish-cbc", defaultBits: 128, minBits: 40, maxBits: 448, step: 8},
-	ESPNULL:     {name: "null"},
-	ESPAESCBC:   {name: "aes-cbc", defaultBits: 128, minBits: 128, maxBits: 256, step: 64},
-	ESPAESCTR:   {name: "aes-ctr", defaultBits: 128, minBits: 128, maxBits: 256, step: 64, salt: 4},
-	ESPAESGCM8:  {name: "aes-gcm-8", defaultBits: 128, minBits: 128, maxBits: 256, step: 64, salt: 4, aead: true},
-	ESPAESGCM12: {name: "aes-gcm-12", defaultBits: 128, minBits: 128, maxBits: 256, step: 64, salt: 4, aead: true},
-	ESPAESGCM16: {name: "aes-gcm-16", defaultBits: 128, minBits: 128, maxBits: 256, step: 64, salt: 4, aead: true},
-	ESPCamellia: {name: "camellia-cbc", defaultBits: 128, minBits: 128, maxBits: 256, step: 64},
-	ESPTwofish:  {name: "twofish-cbc", defaultBits: 128, minBits: 128, maxBits: 256, step: 64},
+	isakmp.ESP3DES:     {fixed: 192},
+	isakmp.ESPNull:     {},
+	isakmp.ESPCAST:     {min: 40, max: 128, step: 8},
+	isakmp.ESPBlowfish: {min: 40, max: 448, step: 8},
+	isakmp.ESPAESCBC:   {min: 128, max: 256, step: 64},
+	isakmp.ESPAESCTR:   {min: 128, max: 256, step: 64, salt: 32},
+	isakmp.ESPAESGCM8:  {min: 128, max: 256, step: 64, salt: 32, aead: true},
+	isakmp.ESPAESGCM12: {min: 128, max: 256, step: 64, salt: 32, aead: true},
+	isakmp.ESPAESGCM16: {min: 128, max: 256, step: 64, salt: 32, aead: true},
+	isakmp.ESPCamellia: {min: 128, max: 256, step: 64},
+	isakmp.ESPTwofish:  {min: 128, max: 256, step: 64},
 }
 
-// Authentication algorithm attribute values (RFC 2407 section 4.5, RFC 4868).
+const defaultBits = 128
+
+// auths are the authentication algorithms we can key, by their attribute value
+// (RFC 2407 section 4.5, RFC 4868): octets of KEYMAT, and the AH transform that
+// goes with it (RFC 2407 section 4.4.3).
 var auths = map[uint16]struct {
-	name   string
 	octets int
+	ah     uint8
 }{
-	1: {"hmac-md5", 16},
-	2: {"hmac-sha1", 20},
-	5: {"hmac-sha256", 32},
-	6: {"hmac-sha384", 48},
-	7: {"hmac-sha512", 64},
+	isakmp.SAAuthHMACMD5:    {16, isakmp.AHMD5},
+	isakmp.SAAuthHMACSHA1:   {20, isakmp.AHSHA1},
+	isakmp.SAAuthHMACSHA256: {32, isakmp.AHSHA256},
+	isakmp.SAAuthHMACSHA384: {48, isakmp.AHSHA384},
+	isakmp.SAAuthHMACSHA512: {64, isakmp.AHSHA512},
 }
-
-// ahTransform is the AH transform identifier that goes with an authentication
-// attribute (RFC 2407 section 4.4.3).
-var ahTransform = map[uint16]uint8{1: 2, 2: 3, 5: 5, 6: 6, 7: 7}
 
 // AEAD reports whether an ESP transform authenticates by itself.
 func AEAD(encr uint16) bool { return ciphers[encr].aead }
 
+// espKeyBits is the key length an attribute means, 0 for a cipher without a choice.
+func espKeyBits(encr, attr uint16) (uint16, error) {
+	c, ok := ciphers[encr]
+	name := word(isakmp.ESPTransforms, encr)
+	switch {
+	case !ok:
+		return 0, fmt.Errorf("ESP transform %s is not supported", name)
+	case c.max == 0 && attr != 0:
+		return 0, fmt.Errorf("%s takes no key length, got %d bits", name, attr)
+	case c.max == 0:
+		return 0, nil
+	case attr == 0:
+		return defaultBits, nil
+	case attr < c.min || attr > c.max || attr%c.step != 0:
+		return 0, fmt.Errorf("%s cannot have a key of %d bits", name, attr)
+	}
+	return attr, nil
+}
+
 // EncrKeyOctets is the KEYMAT an ESP transform takes, salt included. bits is the
 // key length attribute, 0 if absent.
 func EncrKeyOctets(encr, bits uint16) (int, error) {
-	c, ok := ciphers[encr]
-	switch {
-	case !ok:
-		return 0, fmt.Errorf("ESP transform %d is not supported", encr)
-	case c.maxBits == 0 && bits != 0:
-		return 0, fmt.Errorf("%s takes no key length, got %d", c.name, bits)
-	case c.maxBits == 0:
-		return c.fixed, nil
-	case bits == 0:
-		bits = c.defaultBits
+	bits, err := espKeyBits(encr, bits)
+	if err != nil {
+		return 0, err
 	}
-	if bits < c.minBits || bits > c.maxBits || bits%c.step != 0 {
-		return 0, fmt.Errorf("%s cannot have a key of %d bits", c.name, bits)
-	}
-	return int(bits/8) + c.salt, nil
+	c := ciphers[encr]
+	return int(c.fixed+bits+c.salt) / 8, nil
 }
 
-// AuthKeyOctets is the KEYMAT an authentication algorithm takes.
+// AuthKeyOctets is the KEYMAT an authentication algorithm takes; 0 is none.
 func AuthKeyOctets(auth uint16) (int, error) {
-	if auth == 0 {
-		return 0, nil
-	}
 	a, ok := auths[auth]
-	if !ok {
-		return 0, fmt.Errorf("authentication algorithm %d is not supported", auth)
+	if !ok && auth != 0 {
+		return 0, fmt.Errorf("authentication algorithm %s is not supported", word(isakmp.AuthAlgorithms, auth))
 	}
 	return a.octets, nil
 }
 
 // EncrName names an ESP transform with its key length: "aes-cbc-128".
 func EncrName(encr, bits uint16) string {
-	c, ok := ciphers[encr]
-	if !ok {
-		return fmt.Sprintf("esp-transform-%d", encr)
+	name := word(isakmp.ESPTransforms, encr)
+	if bits, err := espKeyBits(encr, bits); err == nil && bits != 0 {
+		return fmt.Sprintf("%s-%d", name, bits)
 	}
-	if c.maxBits == 0 {
-		return c.name
-	}
-	if bits == 0 {
-		bits = c.defaultBits
-	}
-	return fmt.Sprintf("%s-%d", c.name, bits)
+	return name
 }
 
-// AuthName names an authentication algorithm; "none" for 0.
-func AuthName(auth uint16) string {
-	if auth == 0 {
-		return "none"
+// AuthName names an authentication algorithm: "hmac-sha2-256"; "none" for 0.
+func AuthName(auth uint16) string { return word(isakmp.AuthAlgorithms, auth) }
+
+// suites is the cross product of the sainfo's lists for one protocol in their
+// order, encryption outermost (racoon.conf(5), sainfo), without the pairs that
+// protect nothing or authenticate twice: ESP without authentication is never
+// negotiated. It fails on what cannot be keyed.
+func suites(proto uint8, s *policy.SAInfo) (all []Suite, err error) {
+	auth := func(base Suite) error {
+		for _, a := range s.Auth {
+			if a.ID == 0 {
+				continue
+			}
+			if _, err := AuthKeyOctets(a.ID); err != nil {
+				return err
+			}
+			base.Auth = a.ID
+			all = append(all, base)
+		}
+		return nil
 	}
-	if a, ok := auths[auth]; ok {
-		return a.name
+	switch proto {
+	case ipAH:
+		err = auth(Suite{Proto: proto})
+	case ipESP:
+		for _, e := range s.Encryption {
+			one := Suite{Proto: proto, Encr: e.ID}
+			if one.KeyBits, err = espKeyBits(e.ID, e.KeyBits); err != nil {
+				return nil, err
+			}
+			if AEAD(e.ID) {
+				all = append(all, one)
+			} else if err = auth(one); err != nil {
+				return nil, err
+			}
+		}
+	default:
+		err = fmt.Errorf("IP protocol %d is not supported", proto)
 	}
-	return fmt.Sprintf("auth-%d", auth)
+	return all, err
 }

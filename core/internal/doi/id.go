@@ -2,6 +2,7 @@ package doi
 
 import (
 	"fmt"
+	"math/bits"
 	"net/netip"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
@@ -10,105 +11,53 @@ import (
 
 // AddrID is the identity of a host (RFC 2407 section 4.6.2.2).
 func AddrID(a netip.Addr, proto uint8, port uint16) isakmp.ID {
-	t := isakmp.IDIPv4Addr
-	if a.Unmap().Is6() {
-		t = isakmp.IDIPv6Addr
-	}
-	return isakmp.ID{Type: t, Protocol: proto, Port: port, Data: a.Unmap().AsSlice()}
+	id := isakmp.AddrID(a)
+	id.Protocol, id.Port = proto, port
+	return id
 }
 
 // PrefixID is the phase 2 identity of a network; a full-length prefix is a host.
 func PrefixID(p netip.Prefix, proto uint8, port uint16) isakmp.ID {
-	a := p.Addr().Unmap()
-	if p.Bits() == a.BitLen() {
-		return AddrID(a, proto, port)
+	if p.IsSingleIP() {
+		return AddrID(p.Addr(), proto, port)
 	}
-	t := isakmp.IDIPv4Subnet
-	if a.Is6() {
-		t = isakmp.IDIPv6Subnet
-	}
-	mask := make([]byte, a.BitLen()/8)
-	for i := range p.Bits() {
-		mask[i/8] |= 0x80 >> (i % 8)
-	}
-	return isakmp.ID{Type: t, Protocol: proto, Port: port, Data: append(a.AsSlice(), mask...)}
+	id := isakmp.PrefixID(p)
+	id.Protocol, id.Port = proto, port
+	return id
 }
 
-// Prefix is the network an address, subnet or range identity means. A range must
-// be one a prefix can express, since that is all a policy can hold.
+// Prefix is the network an address, subnet or range identity means. Bits beyond a
+// mask say nothing and are cleared. A range must be one a prefix can express,
+// since that is all a policy can hold.
 func Prefix(id isakmp.ID) (netip.Prefix, error) {
-	n := 4
-	switch id.Type {
-	case isakmp.IDIPv6Addr, isakmp.IDIPv6Subnet, isakmp.IDIPv6Range:
-		n = 16
+	if p, ok := id.Prefix(); ok {
+		return p, nil
 	}
-	fail := func(why string) (netip.Prefix, error) {
-		return netip.Prefix{}, fmt.Errorf("identity %v: %s", id, why)
-	}
-	switch id.Type {
-	case isakmp.IDIPv4Addr, isakmp.IDIPv6Addr:
-		if len(id.Data) != n {
-			return fail("wrong length")
-		}
-		a, _ := netip.AddrFromSlice(id.Data)
-		return netip.PrefixFrom(a, 8*n), nil
-	case isakmp.IDIPv4Subnet, isakmp.IDIPv6Subnet, isakmp.IDIPv4Range, isakmp.IDIPv6Range:
-		if len(id.Data) != 2*n {
-			return fail("wrong length")
-		}
-	default:
-		return fail("is not an address, subnet or range")
-	}
-	a, _ := netip.AddrFromSlice(id.Data[:n])
-	var bits int
-	var ok bool
-	if id.Type == isakmp.IDIPv4Subnet || id.Type == isakmp.IDIPv6Subnet {
-		bits, ok = maskBits(id.Data[n:])
-	} else {
-		bits, ok = rangeBits(id.Data[:n], id.Data[n:])
-	}
+	first, last, ok := id.Range()
 	if !ok {
-		return fail("is not a prefix")
+		return netip.Prefix{}, fmt.Errorf("%v is no network: neither an address nor a subnet nor a range", id)
 	}
-	p := netip.PrefixFrom(a, bits)
-	if p.Masked().Addr() != a {
-		return fail("has bits outside its mask")
+	p := netip.PrefixFrom(first, commonBits(first, last))
+	if a, b, _ := isakmp.PrefixID(p).Range(); a != first || b != last {
+		return netip.Prefix{}, fmt.Errorf("%v is no network: a policy needs a range that a prefix can express", id)
 	}
 	return p, nil
 }
 
-// maskBits counts the leading ones of a mask without holes.
-func maskBits(mask []byte) (n int, ok bool) {
-	ended := false
-	for _, b := range mask {
-		for bit := byte(0x80); bit != 0; bit >>= 1 {
-			switch {
-			case b&bit == 0:
-				ended = true
-			case ended:
-				return 0, false
-			default:
-				n++
-			}
+// commonBits counts the leading bits two addresses of one family share.
+func commonBits(a, b netip.Addr) (n int) {
+	x, y := a.AsSlice(), b.AsSlice()
+	for i := range x {
+		if d := x[i] ^ y[i]; d != 0 {
+			return n + bits.LeadingZeros8(d)
 		}
+		n += 8
 	}
-	return n, true
-}
-
-// rangeBits is the length of the prefix that covers lo to hi exactly.
-func rangeBits(lo, hi []byte) (int, bool) {
-	mask := make([]byte, len(lo))
-	for i := range lo {
-		mask[i] = ^(lo[i] ^ hi[i])
-		if lo[i]&^mask[i] != 0 || hi[i]|mask[i] != 0xff {
-			return 0, false
-		}
-	}
-	return maskBits(mask)
+	return n
 }
 
 // Selector is the traffic a pair of phase 2 identities means, seen from our side.
-// The narrower protocol wins where only one side names it.
+// Where only one names a protocol, it is meant by both.
 func Selector(local, remote isakmp.ID) (policy.Selector, error) {
 	l, err := Prefix(local)
 	if err != nil {
@@ -118,11 +67,11 @@ func Selector(local, remote isakmp.ID) (policy.Selector, error) {
 	if err != nil {
 		return policy.Selector{}, err
 	}
-	if l.Addr().Is4() != r.Addr().Is4() {
-		return policy.Selector{}, fmt.Errorf("identities %v and %v are of different families", local, remote)
+	if l.Addr().BitLen() != r.Addr().BitLen() {
+		return policy.Selector{}, fmt.Errorf("%v and %v are of different families", local, remote)
 	}
 	if local.Protocol != remote.Protocol && local.Protocol != 0 && remote.Protocol != 0 {
-		return policy.Selector{}, fmt.Errorf("identities %v and %v name different protocols", local, remote)
+		return policy.Selector{}, fmt.Errorf("%v and %v name different protocols", local, remote)
 	}
 	return policy.Selector{Local: l, Remote: r, LocalPort: local.Port, RemotePort: remote.Port,
 		Proto: max(local.Protocol, remote.Protocol)}, nil

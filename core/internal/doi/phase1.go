@@ -2,47 +2,33 @@ package doi
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
-// keyIKE is the only transform identifier of protocol ISAKMP (RFC 2407 section 4.4.2).
-const keyIKE = 1
-
-// Life types (RFC 2407 section 4.5, RFC 2409 appendix A).
-const (
-	lifeSeconds   = 1
-	lifeKilobytes = 2
-)
-
 // ISAKMPChoice is the transform both sides agreed on.
 type ISAKMPChoice struct {
 	Remote   *policy.Remote        // the section it was found in
-	Proposal policy.Phase1Proposal // with the lifetime and key length to be used
+	Proposal policy.Phase1Proposal // what is to be used; Method is the one on the wire
 	Answer   isakmp.SA             // what the responder sends: the offer's transform, octet for octet
 }
 
 // OfferISAKMP builds the SA payload of the first message: one proposal, one
-// transform for each proposal block, in the order written.
+// transform for each proposal block, in the order written. There is room for
+// isakmp.MaxTransforms blocks; later ones are not offered.
 func OfferISAKMP(r *policy.Remote) isakmp.SA {
-	ts := make([]isakmp.Transform, len(r.Proposals))
-	for i, p := range r.Proposals {
-		a := []isakmp.Attribute{
-			isakmp.TV(isakmp.AttrLifeType, lifeSeconds),
-			isakmp.UintAttr(isakmp.AttrLifeDuration, uint32(p.Lifetime/time.Second)),
-			isakmp.TV(isakmp.AttrEncryption, p.Encryption),
-		}
-		if p.KeyBits != 0 {
-			a = append(a, isakmp.TV(isakmp.AttrKeyLength, p.KeyBits))
-		}
-		a = append(a,
-			isakmp.TV(isakmp.AttrAuthMethod, p.Method),
-			isakmp.TV(isakmp.AttrHash, p.Hash),
-			isakmp.TV(isakmp.AttrGroup, p.Group))
-		ts[i] = isakmp.Transform{Number: uint8(i + 1), ID: keyIKE, Attrs: a}
+	ts := make([]isakmp.Transform, min(len(r.Proposals), isakmp.MaxTransforms))
+	for i := range ts {
+		p := meant(r.Proposals[i])
+		a := phase1Classes.lifetime(p.Lifetime)
+		a = present(a, isakmp.AttrEncryption, p.Encryption)
+		a = present(a, isakmp.AttrKeyLength, p.KeyBits)
+		a = present(a, isakmp.AttrAuthMethod, p.Method)
+		a = present(a, isakmp.AttrHash, p.Hash)
+		a = present(a, isakmp.AttrGroup, p.Group)
+		ts[i] = isakmp.Transform{Number: uint8(i + 1), ID: isakmp.TransformKeyIKE, Attrs: a}
 	}
 	return isakmp.SA{DOI: isakmp.DOIIPsec, Situation: isakmp.SituationIdentityOnly,
 		Proposals: []isakmp.Proposal{{Number: 1, Protocol: isakmp.ProtoISAKMP, Transforms: ts}}}
@@ -53,15 +39,18 @@ func OfferISAKMP(r *policy.Remote) isakmp.SA {
 func ChooseISAKMP(offer isakmp.SA, remotes []*policy.Remote) (ISAKMPChoice, error) {
 	var near closest
 	for _, prop := range offer.Proposals {
-		if prop.Protocol != isakmp.ProtoISAKMP {
-			continue
-		}
-		for _, t := range prop.Transforms {
+		for i, t := range prop.Transforms {
+			at := place{prop.Number, prop.Protocol, i + 1}
+			theirs, err := parsePhase1(prop.Protocol, t)
+			if err != nil {
+				near.refuse(at, err.Error())
+				continue
+			}
 			for _, r := range remotes {
-				if p, ok := matchPhase1(t, r, &near); ok {
+				if near.phase1(at, theirs, r.Proposals, r) {
 					prop.Transforms = []isakmp.Transform{t}
-					return ISAKMPChoice{Remote: r, Proposal: p,
-						Answer: isakmp.SA{DOI: offer.DOI, Situation: offer.Situation, Proposals: []isakmp.Proposal{prop}}}, nil
+					answer := isakmp.SA{DOI: offer.DOI, Situation: offer.Situation, Proposals: []isakmp.Proposal{prop}}
+					return ISAKMPChoice{r, theirs, answer}, nil
 				}
 			}
 		}
@@ -69,152 +58,114 @@ func ChooseISAKMP(offer isakmp.SA, remotes []*policy.Remote) (ISAKMPChoice, erro
 	return ISAKMPChoice{}, near.err("phase 1 proposal")
 }
 
-// CheckISAKMP decides whether answer is one transform of our offer. Its lifetime
-// and key length may differ as far as proposal_check allows, all else may not.
+// CheckISAKMP decides whether answer is one transform of our offer to r. Its
+// lifetime and key length may differ as far as proposal_check allows, all else may
+// not. Proposal and transform numbers do not matter, some peers renumber.
 func CheckISAKMP(offer, answer isakmp.SA, r *policy.Remote) (ISAKMPChoice, error) {
+	var near closest
 	if len(answer.Proposals) != 1 || len(answer.Proposals[0].Transforms) != 1 {
-		return ISAKMPChoice{}, &Mismatch{What: "phase 1 answer", Field: "number of transforms", Ours: "1",
-			Theirs: fmt.Sprint(countTransforms(answer))}
+		return ISAKMPChoice{}, &Mismatch{What: "phase 1 answer", Offer: "it", Why: "there is not exactly one transform"}
 	}
-	// Peers renumber proposals and transforms; what counts is the content.
-	choice, err := ChooseISAKMP(answer, []*policy.Remote{r})
+	prop := answer.Proposals[0]
+	at := place{prop.Number, prop.Protocol, 1}
+	theirs, err := parsePhase1(prop.Protocol, prop.Transforms[0])
 	if err != nil {
-		err.(*Mismatch).What = "phase 1 answer"
+		near.refuse(at, err.Error())
+		return ISAKMPChoice{}, near.err("phase 1 answer")
 	}
-	return choice, err
+	var ours []policy.Phase1Proposal
+	for _, p := range offer.Proposals {
+		for _, t := range p.Transforms {
+			if o, err := parsePhase1(p.Protocol, t); err == nil { // else it is one we could not use either
+				ours = append(ours, o)
+			}
+		}
+	}
+	if !near.phase1(at, theirs, ours, r) {
+		return ISAKMPChoice{}, near.err("phase 1 answer")
+	}
+	return ISAKMPChoice{r, theirs, answer}, nil
 }
 
-func countTransforms(sa isakmp.SA) (n int) {
-	for _, p := range sa.Proposals {
-		n += len(p.Transforms)
+// phase1 reports whether one of our proposals accepts theirs. What is used then is
+// theirs in every field: no level of proposal_check puts ours in its place.
+func (c *closest) phase1(at place, theirs policy.Phase1Proposal, ours []policy.Phase1Proposal, r *policy.Remote) bool {
+	check := r.ProposalCheck
+	where := func() string { return fmt.Sprintf("remote %s, proposal_check %v", r.Name, check) }
+	for _, o := range ours {
+		o = meant(o)
+		if c.agree(at, where, []field{
+			named("authentication method", theirs.Method, o.Method, isakmp.AuthMethods),
+			named("DH group", theirs.Group, o.Group, isakmp.Groups),
+			named("encryption algorithm", theirs.Encryption, o.Encryption, isakmp.EncryptionAlgorithms),
+			named("hash algorithm", theirs.Hash, o.Hash, isakmp.HashAlgorithms),
+			keyLength(theirs.KeyBits, o.KeyBits, keyBitsFit(check, theirs.KeyBits, o.KeyBits)),
+			lifetime(theirs.Lifetime, o.Lifetime, phase1LifeFits(check, theirs.Lifetime, o.Lifetime)),
+		}) {
+			return true
+		}
 	}
-	return n
+	return false
 }
 
-// matchPhase1 compares one transform with the proposals of one section.
-func matchPhase1(t isakmp.Transform, r *policy.Remote, near *closest) (policy.Phase1Proposal, bool) {
-	theirs, err := parsePhase1(t)
+// parsePhase1 reads a transform of a peer.
+func parsePhase1(proto isakmp.Protocol, t isakmp.Transform) (policy.Phase1Proposal, error) {
+	var p policy.Phase1Proposal
+	if proto != isakmp.ProtoISAKMP || t.ID != isakmp.TransformKeyIKE {
+		return p, fmt.Errorf("%v %d is not KEY_IKE", proto, t.ID)
+	}
+	a, err := phase1Classes.read(t.Attrs)
 	if err != nil {
-		near.note(0, &Mismatch{Field: "transform", Theirs: err.Error(), Ours: "well-formed", Where: "remote " + r.Name})
-		return theirs, false
+		return p, err
 	}
-	for _, ours := range r.Proposals {
-		depth, m := diffPhase1(theirs, ours, r.ProposalCheck)
-		if m == nil {
-			used := theirs
-			switch r.ProposalCheck {
-			case policy.Obey: // the peer's word
-			default:
-				used.Lifetime = min(theirs.Lifetime, ours.Lifetime)
-			}
-			return used, true
-		}
-		m.Where = "remote " + r.Name
-		near.note(depth, m)
+	if v := a.value[isakmp.AttrGroupType]; v > groupTypeMODP { // MODP, or absent as it should be: the group says it all
+		return p, fmt.Errorf("group type %d is not supported", v)
 	}
-	return theirs, false
+	p = policy.Phase1Proposal{
+		Encryption: a.value[isakmp.AttrEncryption],
+		KeyBits:    a.value[isakmp.AttrKeyLength],
+		Hash:       a.value[isakmp.AttrHash],
+		Method:     a.value[isakmp.AttrAuthMethod],
+		Group:      a.value[isakmp.AttrGroup],
+		Lifetime:   a.life,
+	}
+	if c := oakley.Cipher(p.Encryption); c.Supported() {
+		p.KeyBits, err = keyBits(c, p.KeyBits)
+	}
+	return p, err
 }
 
-// diffPhase1 returns the first difference that matters and how many fields agreed
-// before it (racoon.conf(5), proposal_check).
-func diffPhase1(theirs, ours policy.Phase1Proposal, check policy.Check) (int, *Mismatch) {
-	differ := func(field string, t, o any) *Mismatch {
-		return &Mismatch{Field: field, Theirs: fmt.Sprint(t), Ours: fmt.Sprint(o)}
+const groupTypeMODP = 1 // RFC 2409 appendix A
+
+// meant is a proposal of the configuration as it is on the wire.
+func meant(p policy.Phase1Proposal) policy.Phase1Proposal {
+	if m, ok := initiatorMethods[p.Method]; ok {
+		p.Method = m
 	}
-	keyOK := theirs.KeyBits == ours.KeyBits ||
-		check == policy.Obey || check != policy.Exact && theirs.KeyBits > ours.KeyBits
-	lifeOK := theirs.Lifetime == ours.Lifetime ||
-		check == policy.Obey || check != policy.Exact && theirs.Lifetime < ours.Lifetime
-	switch {
-	case theirs.Method != ours.Method:
-		return 1, differ("authentication method", MethodName(theirs.Method), MethodName(ours.Method))
-	case theirs.Group != ours.Group:
-		return 2, differ("DH group", oakley.Group(theirs.Group), oakley.Group(ours.Group))
-	case theirs.Encryption != ours.Encryption:
-		return 3, differ("encryption algorithm", oakley.Cipher(theirs.Encryption), oakley.Cipher(ours.Encryption))
-	case theirs.Hash != ours.Hash:
-		return 4, differ("hash algorithm", oakley.Hash(theirs.Hash), oakley.Hash(ours.Hash))
-	case !keyOK:
-		return 5, differ("key length", theirs.KeyBits, ours.KeyBits)
-	case !lifeOK:
-		m := differ("lifetime", theirs.Lifetime, fmt.Sprintf("%v with proposal_check %v", ours.Lifetime, check))
-		m.Lifetime = true
-		return 6, m
+	if bits, err := keyBits(oakley.Cipher(p.Encryption), p.KeyBits); err == nil {
+		p.KeyBits = bits
 	}
-	return 7, nil
+	return p
 }
 
-// parsePhase1 reads the attributes of a transform, in any order; only a life
-// duration must follow its type (RFC 2409 appendix A).
-func parsePhase1(t isakmp.Transform) (policy.Phase1Proposal, error) {
-	p := policy.Phase1Proposal{Lifetime: policy.DefaultLifetime}
-	if t.ID != keyIKE {
-		return p, fmt.Errorf("transform id %d instead of KEY_IKE", t.ID)
-	}
-	lifeType := uint64(0)
-	for _, a := range t.Attrs {
-		v, ok := a.Uint()
-		if !ok && a.Type != isakmp.AttrGroupPrime && a.Type != isakmp.AttrGroupGenOne {
-			return p, fmt.Errorf("attribute %d has no number for a value", a.Type)
-		}
-		switch a.Type {
-		case isakmp.AttrEncryption:
-			p.Encryption = uint16(v)
-		case isakmp.AttrHash:
-			p.Hash = uint16(v)
-		case isakmp.AttrAuthMethod:
-			p.Method = uint16(v)
-		case isakmp.AttrGroup:
-			p.Group = uint16(v)
-		case isakmp.AttrKeyLength:
-			p.KeyBits = uint16(v)
-		case isakmp.AttrLifeType:
-			lifeType = v
-		case isakmp.AttrLifeDuration:
-			if v == 0 {
-				return p, fmt.Errorf("life duration 0")
-			}
-			if lifeType == lifeSeconds {
-				p.Lifetime = seconds(v)
-			}
-		case isakmp.AttrGroupType, isakmp.AttrPRF: // the named group and the hash say it all
-		default:
-			return p, fmt.Errorf("attribute %d is not supported", a.Type)
-		}
-	}
-	return p, nil
+// initiatorMethods are the methods in which the responder of phase 1 is the user.
+// Both sides of an offer name the initiator's variant, as the original does; who
+// the user is the configuration says.
+var initiatorMethods = map[uint16]uint16{
+	isakmp.AuthHybridRespRSA: isakmp.AuthHybridInitRSA,
+	isakmp.AuthHybridRespDSS: isakmp.AuthHybridInitDSS,
+	isakmp.AuthXAuthRespPSK:  isakmp.AuthXAuthInitPSK,
+	isakmp.AuthXAuthRespDSS:  isakmp.AuthXAuthInitDSS,
+	isakmp.AuthXAuthRespRSA:  isakmp.AuthXAuthInitRSA,
 }
 
-// seconds converts a life duration, cut off at what a Duration of years can hold.
-func seconds(v uint64) time.Duration {
-	return time.Duration(min(v, 1<<32-1)) * time.Second
-}
-
-// MethodName names an authentication method (RFC 2409 appendix A, XAUTH drafts).
-func MethodName(m uint16) string {
-	switch m {
-	case 1:
-		return "pre_shared_key"
-	case 2:
-		return "dsssig"
-	case 3:
-		return "rsasig"
-	case 4:
-		return "rsaenc"
-	case 5:
-		return "rsarev"
-	case 9:
-		return "ecdsa256"
-	case 10:
-		return "ecdsa384"
-	case 11:
-		return "ecdsa521"
-	case 64221:
-		return "hybrid_rsa"
-	case 65001:
-		return "xauth_psk"
-	case 65005:
-		return "xauth_rsa"
+// keyBits is the key length an attribute means, 0 for 3DES, which has no choice.
+// The attribute is always sent where there is one: what its absence means differs
+// between ciphers (RFC 2409 appendix B) and has been misread.
+func keyBits(c oakley.Cipher, attr uint16) (uint16, error) {
+	octets, err := c.KeyLen(attr)
+	if err != nil || c == oakley.TripleDES {
+		return 0, err
 	}
-	return fmt.Sprintf("method %d", m)
+	return uint16(8 * octets), nil
 }

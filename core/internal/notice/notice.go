@@ -123,7 +123,7 @@ func (n Notice) Level() slog.Level {
 	if n.Event == Dropped && n.Reason.Loud() {
 		return slog.LevelWarn
 	}
-	if n.Event >= eventCount {
+	if n.Event == 0 || n.Event >= eventCount {
 		return slog.LevelError
 	}
 	return events[n.Event].level
@@ -160,6 +160,7 @@ func (n Notice) Attrs() []slog.Attr {
 		a = append(a, slog.String("msgid", fmt.Sprintf("%08x", n.MsgID)))
 	}
 	add(n.Step != 0, "step", n.Step)
+	add(n.Proto != 0, "proto", n.Proto)
 	if n.SPI != 0 {
 		a = append(a, slog.String("spi", fmt.Sprintf("0x%08x", n.SPI)))
 	}

@@ -1,0 +1,43 @@
+package doi
+
+import (
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/policy"
+)
+
+// The levels of proposal_check. theirs is what the peer says, ours what is
+// configured; key lengths are those meant, an absent attribute read as the
+// cipher's default.
+
+func keyBitsFit(c policy.Check, theirs, ours uint16) bool {
+	switch c {
+	case policy.Obey:
+		return true
+	case policy.Exact:
+		return theirs == ours
+	default:
+		return theirs >= ours
+	}
+}
+
+func groupFits(c policy.Check, theirs, ours uint16) bool {
+	return c == policy.Obey || theirs == ours || ours == 0 && c != policy.Exact
+}
+
+// phase1LifeFits: claim has no meaning of its own in phase 1, nothing there can
+// tell the peer of our lifetime.
+func phase1LifeFits(c policy.Check, theirs, ours time.Duration) bool {
+	return phase2LifeFits(c, theirs, ours) && (c != policy.Claim || theirs <= ours)
+}
+
+func phase2LifeFits(c policy.Check, theirs, ours time.Duration) bool {
+	switch c {
+	case policy.Obey, policy.Claim:
+		return true
+	case policy.Exact:
+		return theirs == ours
+	default:
+		return theirs <= ours
+	}
+}

@@ -1,0 +1,199 @@
+package doi
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
+)
+
+// ChooseIPsec picks from the peer's offer the first proposal, and in it the first
+// transforms, that the templates and the sainfo accept.
+func ChooseIPsec(offer isakmp.SA, tmpls []spd.Template, s *policy.SAInfo, check policy.Check) (IPsecChoice, error) {
+	m := match{tmpls: tmpls, sainfo: s, check: check}
+	for _, b := range bundles(offer.Proposals) {
+		if c, ok := m.bundle(b); ok {
+			return c, nil
+		}
+	}
+	return IPsecChoice{}, m.near.err("IPsec proposal")
+}
+
+// CheckIPsec decides whether answer is one of the alternatives we offered. Its
+// lifetime and key length may differ as far as proposal_check allows; not so the
+// PFS group, since our public value of it has been sent.
+func CheckIPsec(answer isakmp.SA, tmpls []spd.Template, s *policy.SAInfo, check policy.Check) (IPsecChoice, error) {
+	m := match{tmpls: tmpls, sainfo: s, check: check, initiator: true}
+	b := bundles(answer.Proposals)
+	if len(b) != 1 || slices.ContainsFunc(answer.Proposals, func(p isakmp.Proposal) bool { return len(p.Transforms) != 1 }) {
+		return IPsecChoice{}, &Mismatch{What: "IPsec answer", Offer: "it", Why: "there is not exactly one transform for each protocol"}
+	}
+	c, ok := m.bundle(b[0])
+	if !ok {
+		return IPsecChoice{}, m.near.err("IPsec answer")
+	}
+	return c, nil
+}
+
+// bundles groups proposals by number: those of one number are wanted together,
+// different numbers are alternatives (RFC 2408 section 4.2). They need not be
+// neighbours, or half a bundle might be taken for an alternative.
+func bundles(ps []isakmp.Proposal) (all [][]isakmp.Proposal) {
+	for _, p := range ps {
+		i := slices.IndexFunc(all, func(b []isakmp.Proposal) bool { return b[0].Number == p.Number })
+		if i < 0 {
+			all = append(all, []isakmp.Proposal{p})
+		} else {
+			all[i] = append(all[i], p)
+		}
+	}
+	return all
+}
+
+// match is our side of a comparison.
+type match struct {
+	tmpls     []spd.Template
+	sainfo    *policy.SAInfo
+	check     policy.Check
+	initiator bool
+	near      closest
+}
+
+// bundle tries to serve every template from the proposals of one number.
+func (m *match) bundle(props []isakmp.Proposal) (IPsecChoice, bool) {
+	c := IPsecChoice{Suites: make([]Suite, len(m.tmpls))}
+	if len(props) != len(m.tmpls) {
+		m.near.refuse(place{proposal: props[0].Number}, fmt.Sprintf("there are %d protocols, the policy asks for %d", len(props), len(m.tmpls)))
+		return c, false
+	}
+	for _, p := range props {
+		if !m.proposal(p, &c) {
+			return c, false
+		}
+	}
+	return c, true
+}
+
+// proposal gives p to a template that is not served yet. Of several the outermost
+// comes first, as in our own offers.
+func (m *match) proposal(p isakmp.Proposal, c *IPsecChoice) bool {
+	at := place{proposal: p.Number, protocol: p.Protocol}
+	if len(p.SPI) != 4 {
+		m.near.refuse(at, fmt.Sprintf("there is an SPI of %d octets", len(p.SPI)))
+		return false
+	}
+	spi := binary.BigEndian.Uint32(p.SPI)
+	if spi < 256 { // RFC 4303 section 2.1, RFC 4302 section 2.4
+		m.near.refuse(at, fmt.Sprintf("there is the reserved SPI %d", spi))
+		return false
+	}
+	asked := false
+	for i, t := range slices.Backward(m.tmpls) {
+		if protocols[t.Proto] != p.Protocol || slices.Contains(c.tmpl, i) {
+			continue
+		}
+		asked = true
+		if tr, ok := m.transform(p, t, c, i); ok {
+			c.Suites[i].PeerSPI = spi
+			p.Transforms = []isakmp.Transform{tr}
+			c.answer, c.tmpl = append(c.answer, p), append(c.tmpl, i)
+			return true
+		}
+	}
+	if !asked {
+		m.near.refuse(at, "there is a protocol the policy does not ask for")
+	}
+	return false
+}
+
+// transform picks the first transform of p that template i accepts, and records
+// what it means.
+func (m *match) transform(p isakmp.Proposal, t spd.Template, c *IPsecChoice, i int) (isakmp.Transform, bool) {
+	ours, err := suites(t.Proto, m.sainfo)
+	if err != nil {
+		m.near.refuse(place{proposal: p.Number, protocol: p.Protocol}, fmt.Sprintf("nothing is accepted, %s: %v", sainfo(m.sainfo), err))
+		return isakmp.Transform{}, false
+	}
+	for n, tr := range p.Transforms {
+		at := place{p.Number, p.Protocol, n + 1}
+		theirs, err := parsePhase2(p.Protocol, tr)
+		if err != nil {
+			m.near.refuse(at, err.Error())
+			continue
+		}
+		for _, o := range ours {
+			if !m.near.agree(at, m.where, m.fields(theirs, o, t, c)) {
+				continue
+			}
+			life := theirs.life
+			if m.check == policy.Claim && life > m.sainfo.Lifetime {
+				life, c.Claim = m.sainfo.Lifetime, true
+			}
+			if len(c.answer) == 0 || life < c.Lifetime {
+				c.Lifetime = life
+			}
+			c.Group = theirs.group
+			c.Suites[i] = Suite{Proto: t.Proto, Mode: t.Mode, Encr: theirs.encr, KeyBits: theirs.keyBits, Auth: theirs.auth}
+			return tr, true
+		}
+	}
+	return isakmp.Transform{}, false
+}
+
+func (m *match) where() string {
+	return fmt.Sprintf("%s, proposal_check %v", sainfo(m.sainfo), m.check)
+}
+
+// fields are the comparisons of racoon.conf(5), proposal_check. c has what the
+// bundle's earlier protocols agreed on.
+func (m *match) fields(theirs phase2Transform, ours Suite, t spd.Template, c *IPsecChoice) []field {
+	s := m.sainfo
+	pfs := named("PFS group", theirs.group, s.PFSGroup, isakmp.Groups)
+	if len(c.answer) > 0 {
+		pfs = named("PFS group", theirs.group, c.Group, isakmp.Groups) // one KE payload serves all
+	} else if !m.initiator {
+		pfs.fits = groupFits(m.check, theirs.group, s.PFSGroup)
+	}
+	pfs.fits = pfs.fits && (theirs.group == 0 || oakley.Group(theirs.group).Supported())
+	return []field{
+		named("encapsulation mode", theirs.mode, encapModes[t.Mode], isakmp.EncapModes),
+		named("encryption algorithm", theirs.encr, ours.Encr, isakmp.ESPTransforms),
+		named("authentication algorithm", theirs.auth, ours.Auth, isakmp.AuthAlgorithms),
+		keyLength(theirs.keyBits, ours.KeyBits, keyBitsFit(m.check, theirs.keyBits, ours.KeyBits)),
+		pfs,
+		lifetime(theirs.life, s.Lifetime, phase2LifeFits(m.check, theirs.life, s.Lifetime)),
+	}
+}
+
+// phase2Transform is what an ESP or AH transform of a peer says.
+type phase2Transform struct {
+	mode, encr, keyBits, auth, group uint16
+	life                             time.Duration
+}
+
+func parsePhase2(proto isakmp.Protocol, t isakmp.Transform) (p phase2Transform, err error) {
+	a, err := phase2Classes.read(t.Attrs)
+	if err != nil {
+		return p, err
+	}
+	p = phase2Transform{a.value[isakmp.SAAttrEncapMode], 0, a.value[isakmp.SAAttrKeyLength], a.value[isakmp.SAAttrAuth],
+		a.value[isakmp.SAAttrGroup], a.life}
+	switch {
+	case p.mode == 0: // RFC 2407 section 4.5: "host-dependent", so nobody can know
+		return p, fmt.Errorf("the encapsulation mode is missing")
+	case proto == isakmp.ProtoESP:
+		p.encr = uint16(t.ID)
+		if _, ok := ciphers[p.encr]; ok {
+			p.keyBits, err = espKeyBits(p.encr, p.keyBits)
+		}
+	case auths[p.auth].ah != t.ID || p.keyBits != 0:
+		err = fmt.Errorf("AH transform %s does not go with authentication algorithm %s and a key length of %d",
+			word(isakmp.AHTransforms, uint16(t.ID)), AuthName(p.auth), p.keyBits)
+	}
+	return p, err
+}
