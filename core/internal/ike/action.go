@@ -156,6 +156,11 @@ type KernelSA struct {
 	Hard     time.Duration
 }
 
+func (s KernelSA) zero() {
+	s.EncrKey.Zero()
+	s.AuthKey.Zero()
+}
+
 // Key names the SA.
 func (s KernelSA) Key() SAKey { return SAKey{s.Dst, s.Proto, s.SPI} }
 

@@ -37,7 +37,7 @@ type exchange struct {
 	resendAt time.Time // zero: nothing is retransmitted
 	retryAt  time.Time // a Call could not be served: play again then
 
-	asked []interface{ forget() } // by the step being played
+	asked []asked // what the step, since its message left, wants to know
 
 	p1   *phase1
 	qm   *quick
@@ -73,11 +73,13 @@ func (x *exchange) play() {
 			x.advance()
 		case errors.Is(err, errWait), errors.Is(err, errNoMessage):
 			return
-		case errors.As(err, &d):
+		case errors.As(err, &d) && !x.sent:
 			x.dropMessage(d)
 			return
+		case errors.As(err, &d): // what it came from has been accepted and answered
+			x.fail(d.reason, errors.New(d.why))
 		case errors.As(err, &un):
-			x.forget()
+			x.askAgain()
 			x.retryAt = x.p.now.Add(time.Second)
 			x.notice(notice.Notice{Event: notice.LocalFailure, Reason: notice.PluginUnavailable, Detail: un.Error()})
 			return
@@ -110,7 +112,7 @@ func (x *exchange) playStep() error {
 		if err := x.transmit(st); err != nil {
 			return err
 		}
-		x.sent = true // the message is on the wire before `then` runs
+		x.sent, x.asked = true, nil // the message is on the wire before `then` runs
 	}
 	if st.then != nil {
 		return st.then(x)
@@ -151,9 +153,13 @@ func (x *exchange) fail(reason notice.Reason, err error) {
 	switch x.kind {
 	case isakmp.QuickMode:
 		n.Event = notice.Phase2Failed
+		if reason == notice.Superseded {
+			n.Event = notice.Dropped // nothing is lost: the other's goes on
+		}
 		x.notice(n)
-		x.undoQuick()
+		x.undoQuick(reason)
 		x.p.wantFailed(x.qm.want, reason, err.Error())
+		x.p.renewLater(x.qm.traffic())
 	case isakmp.Informational:
 		n.Event = notice.Dropped
 		x.notice(n)
@@ -177,9 +183,19 @@ func (x *exchange) zero() {
 // forget takes back what the step has asked for.
 func (x *exchange) forget() {
 	for _, f := range x.asked {
-		f.forget()
+		f.forget(x.p)
 	}
 	x.asked = nil
+}
+
+// askAgain takes back only what could not be answered: the rest may have been
+// sent, or installed.
+func (x *exchange) askAgain() {
+	for _, f := range x.asked {
+		if f.failed() {
+			f.forget(x.p)
+		}
+	}
 }
 
 // dropMessage throws the peer's message away; the exchange goes on waiting. A
@@ -218,7 +234,7 @@ func (x *exchange) deadline() time.Time {
 	return earliest(x.expires, earliest(x.resendAt, x.retryAt))
 }
 
-// wake does what is due.
+// wake does one thing that is due.
 func (x *exchange) wake(now time.Time) {
 	switch {
 	case due(x.expires, now) && x.over:

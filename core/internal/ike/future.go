@@ -6,6 +6,8 @@ import (
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
+	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // A future is one fact an exchange must ask for. The futures of an exchange are
@@ -46,9 +48,41 @@ func (f *future[T]) answer(v any, err error) {
 	f.val = val
 }
 
+// asked is a future of any type.
+type asked interface {
+	forget(p *Peer)
+	failed() bool
+}
+
+func (f *future[T]) failed() bool { return f.err != nil }
+
+// pending reports whether the question is out.
+func (f *future[T]) pending() bool { return f.id != 0 && !f.done }
+
 // forget makes a future ask again: its question came from a message that turned
-// out not to count, or could not be answered yet.
-func (f *future[T]) forget() { *f = future[T]{} }
+// out not to count, or could not be answered yet. An answer that still comes is
+// undone by the machine.
+func (f *future[T]) forget(p *Peer) {
+	if c := p.calls[f.id]; c != nil {
+		c.answer = nil
+	}
+	wipe(f.val)
+	*f = future[T]{}
+}
+
+// wipe zeroes the secrets in a Reply.
+func wipe(v any) {
+	switch v := v.(type) {
+	case secret.Bytes:
+		v.Zero()
+	case oakley.KeyPair:
+		v.Zero()
+	case []SKEYIDCandidate:
+		for _, c := range v {
+			c.SKEYID.Zero()
+		}
+	}
+}
 
 // Errors inside the machine are of four kinds and no others: errWait, drop,
 // *NotifyError, and anything else, which ends the exchange and is a local failure.

@@ -2,7 +2,9 @@ package ike
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
@@ -140,9 +142,25 @@ func (p *Peer) peerDeletes(sa *ISAKMPSA, d isakmp.Delete) {
 				}
 			}
 		case len(spi) == 4:
-			if q := p.pairOut(ipProto(d.Protocol), binary.BigEndian.Uint32(spi)); q != nil {
-				p.endPair(q, notice.PeerDeleted, false)
-			}
+			p.peerDeletesOut(ipProto(d.Protocol), binary.BigEndian.Uint32(spi))
+		}
+	}
+}
+
+// peerDeletesOut removes the pair we send to the peer's SPI with. It may not be
+// whole yet: the delete may have overtaken message 3.
+func (p *Peer) peerDeletesOut(proto uint8, spi uint32) {
+	match := func(s KernelSA) bool { return s.Proto == proto && s.SPI == spi }
+	for _, x := range p.exchanges {
+		if x.qm != nil && !x.over && x.qm.pair != nil && slices.ContainsFunc(x.qm.pair.out, match) {
+			x.fail(notice.PeerDeleted, errors.New("the peer deletes the SAs being negotiated"))
+			return
+		}
+	}
+	for _, q := range p.pairs {
+		if slices.ContainsFunc(q.out, match) {
+			p.endPair(q, notice.PeerDeleted, false)
+			return
 		}
 	}
 }
@@ -184,15 +202,16 @@ func (p *Peer) overheard(ev Datagram, h isakmp.Header) {
 }
 
 // forgetPeer removes everything an earlier life of the peer had with us
-// (INITIAL-CONTACT, RFC 2407 section 4.6.3.3), except under the SA that says so.
+// (INITIAL-CONTACT, RFC 2407 section 4.6.3.3): all that is older than the SA that
+// says so. What is younger the peer knows, however late its message comes.
 func (p *Peer) forgetPeer(by *ISAKMPSA) {
-	for _, q := range append([]*pair(nil), p.pairs...) {
-		if q.sa != by {
+	for _, q := range slices.Clone(p.pairs) {
+		if q.since.Before(by.Since) {
 			p.endPair(q, notice.PeerRestarted, false)
 		}
 	}
-	for _, sa := range append([]*ISAKMPSA(nil), p.sas...) {
-		if sa != by {
+	for _, sa := range slices.Clone(p.sas) {
+		if sa != by && sa.Since.Before(by.Since) {
 			p.endISAKMP(sa, notice.PeerRestarted, false)
 		}
 	}

@@ -113,6 +113,10 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	if sa.lastExchange != nil {
 		sa.lastExchange.p = p
 	}
+	if p.closing { // the stranger's machine was quicker than our shutdown
+		p.endISAKMP(sa, notice.ShuttingDown, true)
+		return
+	}
 	if sa.initialContact {
 		p.forgetPeer(sa)
 	}

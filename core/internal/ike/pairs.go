@@ -2,6 +2,7 @@ package ike
 
 import (
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -17,12 +18,12 @@ type pair struct {
 	policy        spd.Pair
 	local, remote netip.Addr
 	in, out       []KernelSA
-	sa            *ISAKMPSA // made under
 	initiator     bool
 	renews        bool // when it was made another pair carried the traffic
 	outbound      bool // the outbound SAs are installed
 	replaced      bool // a younger pair carries the traffic
-	rekeying      bool // its successor is being negotiated
+	worn          bool // its soft lifetime is over: it is to be renewed
+	installing    bool // its outbound SAs are being installed: the keys are in use
 	since         time.Time
 	soft, hard    time.Duration
 	encr, auth    string
@@ -32,10 +33,13 @@ type pair struct {
 	rekeyAt time.Time // renewing failed, try again
 }
 
-// sameTraffic reports whether two pairs serve one policy between the same end points.
-func (q *pair) sameTraffic(o *pair) bool {
-	return q.policy.Out.Key == o.policy.Out.Key && q.local == o.local && q.remote == o.remote
+// traffic is what SAs are for: one policy between two end points.
+type traffic struct {
+	policy        spd.Key
+	local, remote netip.Addr
 }
+
+func (q *pair) traffic() traffic { return traffic{q.policy.Out.Key, q.local, q.remote} }
 
 // ops lists the changes that install a pair.
 func (q *pair) ops(kinds ...OpKind) (ops []SAOp) {
@@ -62,16 +66,15 @@ func deletes(sas []KernelSA) (ops []SAOp) {
 // zero wipes the keys; the kernel has its own.
 func (q *pair) zero() {
 	for _, sas := range [][]KernelSA{q.in, q.out} {
-		for i := range sas {
-			sas[i].EncrKey.Zero()
-			sas[i].AuthKey.Zero()
+		for _, s := range sas {
+			s.zero()
 		}
 	}
 }
 
 // covers reports whether a pair for the same traffic is in use.
 func (p *Peer) covers(n *pair) bool {
-	return slices.ContainsFunc(p.pairs, func(q *pair) bool { return q.outbound && q.sameTraffic(n) })
+	return slices.ContainsFunc(p.pairs, func(q *pair) bool { return q.outbound && q.traffic() == n.traffic() })
 }
 
 // addPair takes a negotiated pair into use.
@@ -81,44 +84,61 @@ func (p *Peer) addPair(n *pair) {
 	if n.outbound {
 		p.carries(n)
 	}
-	// At most two pairs for the same traffic; a third ends the oldest.
-	var same []*pair
-	for _, q := range p.pairs {
-		if q.sameTraffic(n) {
-			same = append(same, q)
+	// Whoever still waits for the same has it now.
+	for _, w := range slices.Clone(p.wants) {
+		if !w.isakmp && w.traffic() == n.traffic() {
+			p.wants = slices.DeleteFunc(p.wants, func(o *want) bool { return o == w })
+			p.wantServed(w, "")
 		}
 	}
-	if len(same) > 2 {
+	// At most two pairs for the same traffic; a third ends the oldest.
+	if same := p.pairsFor(n.traffic()); len(same) > 2 {
 		p.endPair(same[0], notice.Replaced, true)
 	}
 }
 
+// pairsFor lists the pairs for a traffic, oldest first.
+func (p *Peer) pairsFor(t traffic) (same []*pair) {
+	for _, q := range p.pairs {
+		if q.traffic() == t {
+			same = append(same, q)
+		}
+	}
+	return same
+}
+
 // carries marks older pairs for the same traffic as replaced once a pair's
 // outbound SAs are in. Whoever started the renewal ends them, when the peer has
-// had time to repeat what was lost.
+// had time to repeat what was lost; the other end waits twice as long for the
+// delete, which may be lost too.
 func (p *Peer) carries(n *pair) {
 	n.outAt = time.Time{}
 	n.zero()
-	for _, q := range p.pairs {
-		if q == n || !q.sameTraffic(n) || q.replaced {
+	for _, q := range p.pairsFor(n.traffic()) {
+		if q == n || q.replaced {
 			continue
 		}
 		q.replaced, q.rekeyAt = true, time.Time{}
-		if n.initiator {
-			q.endAt = p.now.Add(p.patience())
+		q.endAt = p.now.Add(p.patience())
+		if !n.initiator {
+			q.endAt = q.endAt.Add(p.patience())
 		}
 	}
 }
 
 // installOutbound completes a renewed pair.
 func (p *Peer) installOutbound(q *pair) {
-	q.outAt = time.Time{}
+	q.outAt, q.installing = time.Time{}, true
 	p.callFor(Apply{q.ops(InstallOutbound)}, func(_ any, err error) {
+		q.installing = false
 		switch {
 		case !slices.Contains(p.pairs, q): // ended meanwhile
-			if err == nil {
+			q.zero()
+			if mayBeDone(err) {
 				p.deleteSAs(deletes(q.out))
 			}
+		case errors.As(err, new(*Unavailable)):
+			q.outAt = p.now.Add(time.Second)
 		case err != nil:
 			p.pairNotice(q, notice.Notice{Event: notice.LocalFailure, Reason: notice.KernelRefused, Detail: "install the outbound SAs: " + err.Error()})
 			p.endPair(q, notice.KernelRefused, true)
@@ -133,12 +153,40 @@ func (p *Peer) installOutbound(q *pair) {
 // not know.
 func (p *Peer) endPair(q *pair, reason notice.Reason, tell bool) {
 	p.pairs = slices.DeleteFunc(slices.Clone(p.pairs), func(o *pair) bool { return o == q })
+	q.outAt, q.endAt, q.rekeyAt = time.Time{}, time.Time{}, time.Time{}
 	if sa := p.current(); tell && sa != nil {
 		p.inform(sa, notes{deletes: q.deletePayloads()})
 	}
 	p.deleteSAs(append(deletes(q.in), deletes(q.out)...))
-	q.zero()
+	if !q.installing { // else the Reply does it
+		q.zero()
+	}
 	p.pairNotice(q, notice.Notice{Event: notice.Phase2Down, Reason: reason, Detail: q.policy.Selector().String()})
+	p.fallBack(q.traffic())
+}
+
+// fallBack makes the youngest pair that is left for a traffic carry it again, as
+// the kernel does by itself.
+func (p *Peer) fallBack(t traffic) {
+	same := p.pairsFor(t)
+	if len(same) == 0 {
+		return
+	}
+	q := same[len(same)-1]
+	q.replaced, q.endAt = false, time.Time{}
+	if !q.outAt.IsZero() {
+		q.outAt = p.now
+	}
+	p.renewLater(t)
+}
+
+// renewLater tries again to renew what should have been renewed.
+func (p *Peer) renewLater(t traffic) {
+	for _, q := range p.pairsFor(t) {
+		if q.worn && !q.replaced && !p.closing {
+			q.rekeyAt = p.now.Add(p.cfg.Timer.Interval)
+		}
+	}
 }
 
 // deletePayloads names the SAs we receive with (RFC 2408 section 3.15), a payload
@@ -163,11 +211,6 @@ func (p *Peer) deleteSAs(ops []SAOp) {
 	})
 }
 
-// pairOut finds the pair we send to the peer's SPI with.
-func (p *Peer) pairOut(proto uint8, spi uint32) *pair {
-	return p.findPair(func(s KernelSA) bool { return s.Dir == spd.Out && s.Proto == proto && s.SPI == spi })
-}
-
 func (p *Peer) findPair(match func(KernelSA) bool) *pair {
 	for _, q := range p.pairs {
 		if slices.ContainsFunc(q.in, match) || slices.ContainsFunc(q.out, match) {
@@ -189,14 +232,16 @@ func (p *Peer) expire(ev Expire) {
 	}
 }
 
-// rekey starts the negotiation of a pair's successor.
+// rekey starts the negotiation of a pair's successor, unless there is one.
 func (p *Peer) rekey(q *pair) {
-	if q.replaced || q.rekeying || p.closing {
+	q.worn, q.rekeyAt = true, time.Time{}
+	same := p.pairsFor(q.traffic())
+	w := &want{policy: q.policy, local: q.local, remote: q.remote, renews: true}
+	if p.closing || same[len(same)-1] != q || p.wanted(w) {
 		return
 	}
-	q.rekeying, q.rekeyAt = true, time.Time{}
 	p.pairNotice(q, notice.Notice{Event: notice.Rekeying})
-	p.want(&want{policy: q.policy, local: q.local, remote: q.remote, replaces: q})
+	p.want(w)
 }
 
 // pairNotice fills in which pair a Notice is about.

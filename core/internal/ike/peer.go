@@ -51,7 +51,7 @@ func New(s Setup) *Peer {
 // Step tells the machine one thing and returns what is now to be done. It never
 // blocks, reads no clock and opens nothing: the same events give the same actions.
 func (p *Peer) Step(now time.Time, ev Event) []Action {
-	p.now, p.out = now, nil
+	p.now = now
 	switch ev := ev.(type) {
 	case Datagram:
 		p.datagram(ev)
@@ -60,7 +60,7 @@ func (p *Peer) Step(now time.Time, ev Event) []Action {
 	case Wake: // what is due is done below
 	case Acquire:
 		p.notice(notice.Notice{Event: notice.Acquired, Detail: ev.Pair.Selector().String()})
-		p.want(&want{policy: ev.Pair, local: ev.Src, remote: ev.Dst, seq: ev.Seq})
+		p.want(&want{policy: ev.Pair, local: ev.Src, remote: ev.Dst, seqs: seqs(ev.Seq)})
 	case Expire:
 		p.expire(ev)
 	case Mapping: // the peer has not been found behind a NAT: nothing to follow
@@ -80,18 +80,20 @@ func (p *Peer) Step(now time.Time, ev Event) []Action {
 		p.shutdown()
 	}
 	p.settle()
-	return p.out
+	out := p.out
+	p.out = nil // nothing of it stays with an idle peer
+	return out
 }
 
 // settle does what is due, starts what can start and forgets what has ended.
 func (p *Peer) settle() {
 	for _, x := range slices.Clone(p.exchanges) {
-		if due(x.deadline(), p.now) {
+		for !x.gone && due(x.deadline(), p.now) {
 			x.wake(p.now)
 		}
 	}
 	for _, q := range slices.Clone(p.pairs) {
-		if due(q.deadline(), p.now) {
+		for due(q.deadline(), p.now) {
 			p.wakePair(q)
 		}
 	}
@@ -178,7 +180,7 @@ func (p *Peer) phase1Message(ev Datagram, h isakmp.Header) {
 			return
 		}
 	}
-	if p.setup.Stranger && h.CkyR.IsZero() && len(p.exchanges) == 0 && !p.gone {
+	if p.setup.Stranger && h.CkyR.IsZero() && len(p.exchanges) == 0 && !p.gone && !p.closing {
 		p.answerMain(ev, h)
 		return
 	}
@@ -247,17 +249,21 @@ func (p *Peer) reply(ev Reply) {
 		if c.answer != nil {
 			c.answer(ev.Value, ev.Err)
 		}
-	case c.x.over:
-		p.undo(c.req, ev)
+	case c.x.over, c.answer == nil:
+		p.undo(c, ev)
 	default:
 		c.answer(ev.Value, ev.Err)
 		c.x.play()
 	}
 }
 
-// undo reverses a kernel change whose exchange is no more.
-func (p *Peer) undo(req Request, ev Reply) {
-	switch req := req.(type) {
+// undo reverses what was done for an exchange that is no more, and wipes what was
+// kept for as long as somebody might be working with it.
+func (p *Peer) undo(c *pendingCall, ev Reply) {
+	wipe(ev.Value)
+	switch req := c.req.(type) {
+	case DHShared:
+		req.Key.Zero()
 	case AllocateSPIs:
 		spis, _ := ev.Value.([]uint32)
 		var ops []SAOp
@@ -266,14 +272,21 @@ func (p *Peer) undo(req Request, ev Reply) {
 			ops = append(ops, SAOp{DeleteSA, KernelSA{Src: r.Src, Dst: r.Dst, Proto: r.Proto, SPI: spi}})
 		}
 		p.deleteSAs(ops)
-	case Apply: // also after an error: a time-out may have been a success
-		var sas []KernelSA
-		for _, op := range req.Ops {
-			sas = append(sas, op.SA)
+	case Apply:
+		c.x.qm.pair.zero()
+		if mayBeDone(ev.Err) {
+			var sas []KernelSA
+			for _, op := range req.Ops {
+				sas = append(sas, op.SA)
+			}
+			p.deleteSAs(deletes(sas))
 		}
-		p.deleteSAs(deletes(sas))
 	}
 }
+
+// mayBeDone reports whether a change was or may have been made in spite of err: a
+// kernel that refuses has changed nothing, one that does not answer perhaps has.
+func mayBeDone(err error) bool { return err == nil || errors.As(err, new(*Unavailable)) }
 
 // callFor asks for something on behalf of the peer itself.
 func (p *Peer) callFor(req Request, answer func(any, error)) {

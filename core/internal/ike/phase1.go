@@ -139,6 +139,9 @@ func deriveKeys(x *exchange) error {
 		return err
 	}
 	cands, err := f.skeyids.await(x, ask)
+	if err != nil && !errors.Is(err, errWait) && !errors.As(err, new(*Unavailable)) {
+		return failf(notice.PluginRefused, "find the pre-shared key: %w", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -152,7 +155,9 @@ func deriveKeys(x *exchange) error {
 	f.keys = make([]candidate, len(cands))
 	for i, c := range cands {
 		k := oakley.DeriveKeys(hash, c.SKEYID, gxy.Reveal(), x.sa.CkyI, x.sa.CkyR)
-		cbc, err := oakley.NewCBC(cipher, oakley.CipherKey(hash, k.E, octets))
+		key := oakley.CipherKey(hash, k.E, octets)
+		cbc, err := oakley.NewCBC(cipher, key)
+		key.Zero()
 		if err != nil {
 			return failf(notice.Internal, "%w", err)
 		}
@@ -316,11 +321,11 @@ func takePhase1Notify(x *exchange, bodies [][]byte) error {
 
 // zero wipes every key but those the SA lives on.
 func (f *phase1) zero(sa *ISAKMPSA) {
-	f.keyPair.val.Zero()
-	f.shared.val.Zero()
-	for _, c := range f.skeyids.val {
-		c.SKEYID.Zero()
+	if !f.shared.pending() { // else its Reply does it
+		f.keyPair.val.Zero()
 	}
+	wipe(f.shared.val)
+	wipe(f.skeyids.val)
 	for _, c := range f.keys {
 		if c.cbc != sa.cbc || !sa.established {
 			c.Zero()

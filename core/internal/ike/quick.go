@@ -38,7 +38,10 @@ type quick struct {
 	apply   future[any] // inbound; for an initiator's first pair, both directions
 	applyTo future[any] // the responder's outbound
 	pair    *pair       // what has been, or is being, installed
+	out     bool        // its outbound SAs are, or may be, in the kernel
 }
+
+func (q *quick) traffic() traffic { return traffic{q.policy.Out.Key, q.local, q.remote} }
 
 func (q *quick) templates() []spd.Template { return q.policy.Out.Templates }
 
@@ -79,8 +82,7 @@ func prepareOffer(x *exchange) error {
 	if group != 0 {
 		q.keyPair.ask(x, DHGenerate{group})
 	}
-	spis, err := q.spis.await(x, x.spiRequests())
-	if err != nil {
+	if err := x.reserve(); err != nil {
 		return err
 	}
 	if group != 0 {
@@ -88,8 +90,8 @@ func prepareOffer(x *exchange) error {
 			return err
 		}
 	}
-	q.offer, err = doi.OfferIPsec(q.templates(), q.sainfo, spis)
-	if err != nil {
+	var err error
+	if q.offer, err = doi.OfferIPsec(q.templates(), q.sainfo, q.spis.val); err != nil {
 		return &failure{notice.NoProposal, err}
 	}
 	return nil
@@ -102,7 +104,7 @@ func (x *exchange) findSAInfo() error {
 	l, r := x.said(*local, q.local), x.said(*remote, q.remote)
 	peer := &policy.Identity{Type: uint8(x.sa.PeerID.Type), Data: x.sa.PeerID.Data}
 	if q.sainfo = x.p.cfg.SAInfoFor(l, r, x.sa.Remote.Ph1ID, peer); q.sainfo == nil {
-		return errors.New("no sainfo for " + q.policy.Selector().String())
+		return failf(notice.NoSAInfo, "no sainfo for %v", q.policy.Selector())
 	}
 	return nil
 }
@@ -122,10 +124,20 @@ func (x *exchange) spiRequests() AllocateSPIs {
 	for i, t := range q.templates() {
 		reqs[i] = SPIRequest{Src: q.remote, Dst: q.local, Proto: t.Proto, ReqID: q.inTemplate(i).ReqID}
 		if q.want != nil {
-			reqs[i].Seq = q.want.seq
+			reqs[i].Seq = q.want.seq()
 		}
 	}
 	return AllocateSPIs{reqs}
+}
+
+// reserve awaits our SPIs.
+func (x *exchange) reserve() error {
+	req := x.spiRequests()
+	spis, err := x.qm.spis.await(x, req)
+	if err == nil && len(spis) != len(req.SPIs) {
+		err = fmt.Errorf("%d SPIs instead of %d", len(spis), len(req.SPIs))
+	}
+	return kernelRefused("reserve SPIs", err)
 }
 
 // inTemplate is the inbound policy's template for SA i; without such a policy the
@@ -287,8 +299,10 @@ func (q *quick) peerSPI() (isakmp.Protocol, []byte) {
 
 // zero wipes the secrets; the pair owns its keys.
 func (q *quick) zero() {
-	q.keyPair.val.Zero()
-	q.shared.val.Zero()
+	if !q.shared.pending() { // else its Reply does it
+		q.keyPair.val.Zero()
+	}
+	wipe(q.shared.val)
 }
 
 // lifetimeAttrs is the data of a RESPONDER-LIFETIME: attributes as in a transform.

@@ -1,10 +1,13 @@
 package ike
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/doi"
@@ -24,6 +27,9 @@ func prepareAnswer(x *exchange) error {
 	if err := x.matchPolicy(); err != nil {
 		return err
 	}
+	if err := x.collide(); err != nil {
+		return err
+	}
 	if err := x.findSAInfo(); err != nil {
 		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoSAInfo, err}
 	}
@@ -39,16 +45,22 @@ func prepareAnswer(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if _, err := q.spis.await(x, x.spiRequests()); err != nil {
-		return kernelRefused("reserve SPIs", err)
+	if err := x.reserve(); err != nil {
+		return err
 	}
 	if err := x.makePair(gxy); err != nil {
 		return err
 	}
-	if _, err := q.apply.await(x, Apply{q.pair.ops(InstallInbound)}); err != nil {
-		return kernelRefused("install the inbound SAs", err)
+	return x.install(&q.apply, InstallInbound)
+}
+
+// install asks for SAs of the pair.
+func (x *exchange) install(f *future[any], kinds ...OpKind) error {
+	_, err := f.await(x, Apply{x.qm.pair.ops(kinds...)})
+	if f.done && mayBeDone(err) && slices.Contains(kinds, InstallOutbound) {
+		x.qm.out = true
 	}
-	return nil
+	return kernelRefused("install SAs", err)
 }
 
 // matchPolicy finds the policy the peer's identities mean.
@@ -79,6 +91,32 @@ func (x *exchange) matchPolicy() error {
 	}
 	q.policy = match
 	return nil
+}
+
+// collide settles that both ends negotiate for one traffic at a time: the exchange
+// with the larger cookies and message ID goes on, at both ends. Ours no longer
+// yields once the peer has answered it.
+func (x *exchange) collide() error {
+	i := slices.IndexFunc(x.p.exchanges, func(o *exchange) bool {
+		return o.qm != nil && o.role == initiator && !o.over && o.pc <= 1 && o.qm.traffic() == x.qm.traffic()
+	})
+	if i < 0 {
+		return nil
+	}
+	own := x.p.exchanges[i]
+	if own.precedes(x) {
+		return failf(notice.Superseded, "our own quick mode for %v goes on instead", x.qm.policy.Selector())
+	}
+	if x.qm.want == nil {
+		x.qm.want, own.qm.want = own.qm.want, nil
+	}
+	own.fail(notice.Superseded, errors.New("the peer's quick mode for the same traffic goes on instead"))
+	return nil
+}
+
+// precedes compares what both ends know of two exchanges.
+func (x *exchange) precedes(o *exchange) bool {
+	return cmp.Or(bytes.Compare(x.sa.CkyI[:], o.sa.CkyI[:]), bytes.Compare(x.sa.CkyR[:], o.sa.CkyR[:]), cmp.Compare(x.msgID, o.msgID)) > 0
 }
 
 // names reports whether a template's end point is set, and is not a.
@@ -147,18 +185,15 @@ func installInitiator(x *exchange) error {
 	if q.pair.renews {
 		kinds = kinds[:1]
 	}
-	if _, err := q.apply.await(x, Apply{q.pair.ops(kinds...)}); err != nil {
-		return kernelRefused("install the SAs", err)
-	}
-	return nil
+	return x.install(&q.apply, kinds...)
 }
 
 // quickDone runs when the initiator has sent message 3, and ends its exchange.
 func quickDone(x *exchange) error {
 	q, p := x.qm, x.p
 	if x.role == responder {
-		if _, err := q.applyTo.await(x, Apply{q.pair.ops(InstallOutbound)}); err != nil {
-			return kernelRefused("install the outbound SAs", err)
+		if err := x.install(&q.applyTo, InstallOutbound); err != nil {
+			return err
 		}
 	}
 	q.pair.outbound = x.role == responder || !q.pair.renews
@@ -171,7 +206,7 @@ func quickDone(x *exchange) error {
 }
 
 func kernelRefused(what string, err error) error {
-	if errors.Is(err, errWait) || errors.As(err, new(*Unavailable)) {
+	if err == nil || errors.Is(err, errWait) || errors.As(err, new(*Unavailable)) {
 		return err
 	}
 	return failf(notice.KernelRefused, "%s: %w", what, err)
@@ -183,7 +218,7 @@ func (x *exchange) makePair(gxy []byte) error {
 	if q.pair != nil {
 		return nil
 	}
-	n := &pair{policy: q.policy, local: q.local, remote: q.remote, sa: x.sa, initiator: x.role == initiator, since: p.now}
+	n := &pair{policy: q.policy, local: q.local, remote: q.remote, initiator: x.role == initiator, since: p.now}
 	n.renews = p.covers(n)
 	n.hard = q.choice.Lifetime
 	n.soft = softLife(n.hard, n.initiator, p.randomByte())
@@ -197,7 +232,7 @@ func (x *exchange) makePair(gxy []byte) error {
 			}
 		}
 		if q.want != nil {
-			in.Seq = q.want.seq
+			in.Seq = q.want.seq()
 		}
 		n.in, n.out = append(n.in, in), append(n.out, out)
 	}
@@ -242,17 +277,23 @@ func softLife(hard time.Duration, initiator bool, jitter byte) time.Duration {
 
 // undoQuick removes what a failed quick mode left in the kernel. What is still in
 // flight is undone when its Reply comes.
-func (x *exchange) undoQuick() {
+func (x *exchange) undoQuick(reason notice.Reason) {
 	q := x.qm
 	var ops []SAOp
 	for i, spi := range q.spis.val {
 		ops = append(ops, SAOp{DeleteSA, KernelSA{Src: q.remote, Dst: q.local, Proto: q.templates()[i].Proto, SPI: spi}})
 	}
 	if q.pair != nil {
-		if q.pair.initiator && !q.pair.renews && q.apply.done && q.apply.err == nil || q.applyTo.done && q.applyTo.err == nil {
+		if q.out {
 			ops = append(ops, deletes(q.pair.out)...)
 		}
-		q.pair.zero()
+		if !q.apply.pending() && !q.applyTo.pending() { // else the Reply does it
+			q.pair.zero()
+		}
 	}
 	x.p.deleteSAs(ops)
+	// Behind message 2 the peer may believe in the SAs.
+	if sa := x.p.current(); x.pc == 2 && q.pair != nil && sa != nil && reason != notice.PeerDeleted {
+		x.p.inform(sa, notes{deletes: q.pair.deletePayloads()})
+	}
 }

@@ -61,7 +61,9 @@ func (x *exchange) receive(st *step) error {
 	if st.seal == sealed {
 		x.iv = m.iv
 	}
-	if x.p1 == nil {
+	if x.p1 != nil {
+		x.expires = x.p.now.Add(x.p.patience()) // for the next one
+	} else {
 		x.sa.used[x.msgID], x.sa.lastExchange = true, nil
 	}
 	return nil

@@ -39,10 +39,14 @@ func (p *Peer) Status(now time.Time) Status {
 
 // pendingCall names the question an exchange waits for, "" if it waits for the peer.
 func (x *exchange) pendingCall() string {
-	for _, c := range x.p.calls {
-		if c.x == x {
-			return strings.TrimPrefix(fmt.Sprintf("%T", c.req), "ike.")
+	var first CallID
+	for id, c := range x.p.calls {
+		if c.x == x && (first == 0 || id < first) {
+			first = id
 		}
 	}
-	return ""
+	if first == 0 {
+		return ""
+	}
+	return strings.TrimPrefix(fmt.Sprintf("%T", x.p.calls[first].req), "ike.")
 }

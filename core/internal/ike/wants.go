@@ -11,18 +11,32 @@ import (
 
 // want is somebody's wish for SAs: the kernel's, an operator's, or a renewal.
 type want struct {
-	policy   spd.Pair
-	isakmp   bool // only an ISAKMP SA is wanted
-	local    netip.Addr
-	remote   netip.Addr
-	seq      uint32 // of the kernel's request
-	command  uint64 // of the operator's
-	replaces *pair
-	until    time.Time // for an ISAKMP SA to come
+	policy  spd.Pair
+	isakmp  bool // only an ISAKMP SA is wanted
+	local   netip.Addr
+	remote  netip.Addr
+	seqs    []uint32  // of the kernel's requests it answers
+	command uint64    // of the operator's
+	renews  bool      // what is there is to be renewed
+	until   time.Time // for an ISAKMP SA to come
 }
 
-func (w *want) sameTraffic(o *want) bool {
-	return !w.isakmp && !o.isakmp && w.policy.Out.Key == o.policy.Out.Key && w.local == o.local && w.remote == o.remote
+func (w *want) traffic() traffic { return traffic{w.policy.Out.Key, w.local, w.remote} }
+
+// seq is the kernel's first request, 0 if there was none.
+func (w *want) seq() uint32 {
+	if len(w.seqs) == 0 {
+		return 0
+	}
+	return w.seqs[0]
+}
+
+// seqs is the list of one request; 0 is none.
+func seqs(seq uint32) []uint32 {
+	if seq == 0 {
+		return nil
+	}
+	return []uint32{seq}
 }
 
 // want takes a wish; it is served, or waits for phase 1, in settle.
@@ -38,20 +52,31 @@ func (p *Peer) want(w *want) {
 	p.wants = append(p.wants, w)
 }
 
-// wanted reports whether the same is being waited for or negotiated, or is here
-// but for its outbound SA, which then comes at once.
+// wanted reports whether the same is being waited for or negotiated, by whichever
+// end, or is here but for its outbound SA, which then comes at once. The kernel's
+// requests are answered together.
 func (p *Peer) wanted(w *want) bool {
-	if slices.ContainsFunc(p.wants, w.sameTraffic) {
-		return true
-	}
-	for _, x := range p.exchanges {
-		if x.qm != nil && !x.over && x.qm.want != nil && w.sameTraffic(x.qm.want) {
+	for _, o := range p.wants {
+		if !o.isakmp && o.traffic() == w.traffic() {
+			o.seqs = append(o.seqs, w.seqs...)
 			return true
 		}
 	}
-	for _, q := range p.pairs {
-		if w.replaces == nil && !q.outAt.IsZero() && q.policy.Out.Key == w.policy.Out.Key && q.local == w.local && q.remote == w.remote {
+	for _, x := range p.exchanges {
+		if x.qm == nil || x.over || x.qm.traffic() != w.traffic() {
+			continue
+		}
+		if x.qm.want == nil {
+			x.qm.want = w
+		} else {
+			x.qm.want.seqs = append(x.qm.want.seqs, w.seqs...)
+		}
+		return true
+	}
+	for _, q := range p.pairsFor(w.traffic()) {
+		if !w.renews && !q.outAt.IsZero() {
 			q.outAt = p.now
+			p.wantServed(w, "")
 			return true
 		}
 	}
@@ -100,13 +125,14 @@ func (p *Peer) wantServed(w *want, detail string) {
 	if w == nil {
 		return
 	}
-	if w.seq != 0 {
-		p.callFor(AcquireDone{Seq: w.seq}, nil)
-	}
-	if w.replaces != nil {
-		w.replaces.rekeying = false
-	}
+	p.acquireDone(w, false)
 	p.commandDone(w.command, 0, detail)
+}
+
+func (p *Peer) acquireDone(w *want, failed bool) {
+	for _, seq := range w.seqs {
+		p.callFor(AcquireDone{Seq: seq, Failed: failed}, nil)
+	}
 }
 
 // wantFailed ends a wish that cannot be served; a renewal is tried again.
@@ -114,13 +140,9 @@ func (p *Peer) wantFailed(w *want, reason notice.Reason, why string) {
 	if w == nil {
 		return
 	}
-	if w.seq != 0 {
-		p.callFor(AcquireDone{Seq: w.seq, Failed: true}, nil)
-	}
-	if q := w.replaces; q != nil && !q.replaced && !p.closing {
-		q.rekeying, q.rekeyAt = false, p.now.Add(p.cfg.Timer.Interval)
-	}
+	p.acquireDone(w, true)
 	p.commandDone(w.command, reason, why)
+	p.renewLater(w.traffic())
 }
 
 func (p *Peer) commandDone(command uint64, reason notice.Reason, detail string) {

@@ -1,0 +1,45 @@
+package ike
+
+import (
+	"iter"
+
+	"github.com/racoon-ike/racoon/core/sdk/secret"
+)
+
+// Secrets are the keys a machine holds at this moment, so that a test can see
+// whether they are wiped later.
+func Secrets(p *Peer) iter.Seq2[string, secret.Bytes] {
+	return func(yield func(string, secret.Bytes) bool) {
+		keys := func(sa *ISAKMPSA) bool {
+			return yield("SKEYID", sa.keys.SKEYID) && yield("SKEYID_d", sa.keys.D) && yield("SKEYID_a", sa.keys.A) && yield("SKEYID_e", sa.keys.E)
+		}
+		for _, sa := range p.sas {
+			if !keys(sa) {
+				return
+			}
+		}
+		for _, x := range p.exchanges {
+			if x.p1 != nil {
+				for _, c := range x.p1.keys {
+					if !yield("SKEYID_d", c.D) || !yield("SKEYID_a", c.A) || !yield("SKEYID_e", c.E) {
+						return
+					}
+				}
+			}
+			if x.qm != nil && x.qm.pair != nil {
+				for _, s := range append(x.qm.pair.in[:len(x.qm.pair.in):len(x.qm.pair.in)], x.qm.pair.out...) {
+					if !yield("KEYMAT", s.EncrKey) || !yield("KEYMAT", s.AuthKey) {
+						return
+					}
+				}
+			}
+		}
+		for _, q := range p.pairs {
+			for _, s := range append(q.in[:len(q.in):len(q.in)], q.out...) {
+				if !yield("KEYMAT", s.EncrKey) || !yield("KEYMAT", s.AuthKey) {
+					return
+				}
+			}
+		}
+	}
+}

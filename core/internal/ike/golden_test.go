@@ -1,0 +1,350 @@
+package ike_test
+
+import (
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/racoon-ike/racoon/core/internal/doi"
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/ike/iketest"
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden transcripts")
+
+// TestGoldenTranscripts plays testdata/*.txt. A file is blocks of commands, a line
+// of dashes, and what the world said, up to the next blank line. Behind the last
+// block the world is shut down and must hold nothing: no SA, no secret.
+func TestGoldenTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
+			t.Parallel()
+			want, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := newStage()
+			got := s.play(t, string(want))
+			s.close(t)
+			if *update {
+				if err := os.WriteFile(f, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if d := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); d != "" {
+				t.Errorf("%s (-want +got):\n%s", f, d)
+			}
+		})
+	}
+}
+
+// stage is a world and the words to play with it.
+type stage struct {
+	w    *iketest.World
+	log  *iketest.Transcript
+	opts iketest.Options
+}
+
+func newStage() *stage {
+	w := iketest.New(1)
+	w.KeepSecrets()
+	w.OnStep = keepSecrets(w)
+	return &stage{w: w}
+}
+
+// play answers every block of a file.
+func (s *stage) play(t *testing.T, file string) string {
+	var out strings.Builder
+	var block []string
+	inOutput := false
+	for line := range strings.Lines(file) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case inOutput && line == "":
+			inOutput = false
+			out.WriteString("\n")
+		case inOutput:
+		case line == "----":
+			out.WriteString("----\n" + s.run(t, block))
+			block, inOutput = nil, true
+		default:
+			out.WriteString(line + "\n")
+			if line != "" && !strings.HasPrefix(line, "#") {
+				block = append(block, line)
+			}
+		}
+	}
+	if inOutput {
+		out.WriteString("\n")
+	}
+	return strings.TrimRight(out.String(), "\n") + "\n"
+}
+
+func (s *stage) run(t *testing.T, block []string) string {
+	for _, line := range block {
+		words := strings.Fields(line)
+		do, ok := commands[words[0]]
+		if !ok {
+			t.Fatalf("unknown command %q", line)
+		}
+		do(t, s, words[1:])
+	}
+	if err := s.w.Err(); err != nil {
+		t.Errorf("%v", err)
+	}
+	if s.w.Log == nil {
+		return ""
+	}
+	return s.w.Log.Take()
+}
+
+// close ends the world and looks for what is left of it.
+func (s *stage) close(t *testing.T) {
+	s.w.NoFaults()
+	for _, h := range s.w.Hosts {
+		h.Kernel.Down, h.AuthDown = false, false
+		h.Shutdown()
+	}
+	s.w.Run(time.Hour)
+	s.w.CheckEmpty()
+	s.w.CheckWiped()
+	if err := s.w.Err(); err != nil {
+		t.Errorf("after shutdown: %v", err)
+	}
+}
+
+// host is a host by its name.
+func (s *stage) host(t *testing.T, name string) *iketest.Host {
+	for _, h := range s.w.Hosts {
+		if h.Name == name {
+			return h
+		}
+	}
+	t.Fatalf("no host %q", name)
+	return nil
+}
+
+// other is the host at the other end: b of a, a of all others.
+func (s *stage) other(h *iketest.Host) *iketest.Host {
+	if h == s.w.Hosts[0] {
+		return s.w.Hosts[1]
+	}
+	return s.w.Hosts[0]
+}
+
+var commands = map[string]func(t *testing.T, s *stage, args []string){
+	// world OPTION...: hosts a and b, connected
+	"world": func(t *testing.T, s *stage, args []string) {
+		s.opts = options(t, s.opts, args)
+		a, b := s.w.AddHost("a"), s.w.AddHost("b")
+		s.w.Connect(a, b, s.opts)
+		s.w.Log = iketest.NewTranscript()
+	},
+	// configure HOST OPTION...: its side of the connection differs
+	"configure": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.Configure(s.other(h), options(t, s.opts, args[1:]))
+	},
+	"fault": func(t *testing.T, s *stage, args []string) {
+		n := number(t, args[1])
+		switch args[0] {
+		case "lose":
+			s.w.Fault(iketest.Lose(n))
+		case "cut":
+			s.w.Fault(iketest.Cut(n))
+		case "duplicate":
+			s.w.Fault(iketest.Duplicate(n))
+		case "reorder":
+			s.w.Fault(iketest.Reorder(n))
+		case "corrupt-hash":
+			s.w.Fault(iketest.CorruptHash(n))
+		case "corrupt":
+			s.w.Fault(iketest.Corrupt(n, number(t, args[2])))
+		case "ke-zero":
+			s.w.Fault(iketest.ZeroKE(n))
+		default:
+			t.Fatalf("unknown fault %v", args)
+		}
+	},
+	"repair": func(t *testing.T, s *stage, _ []string) { s.w.NoFaults() },
+	"kernel": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		switch args[1] {
+		case "refuses":
+			h.Kernel.RefuseInstalls = number(t, args[2])
+		case "dies":
+			h.Kernel.Die(duration(t, args[2]))
+		case "loses": // every SA
+			h.Kernel.LoseAll()
+		}
+	},
+	// net HOST PREFIX: the host comes to have another network behind it, unknown to the peer
+	"net": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		out, _ := h.Policy(s.other(h))
+		h.SPD.Remove(out.Key)
+		h.Net = netip.MustParsePrefix(args[1])
+		h.Configure(s.other(h), s.opts)
+	},
+	"no-key": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.PSK[s.other(h).Addr] = nil
+	},
+	// soft-expire HOST...: the soft lifetime of the SAs each sends with runs out
+	"soft-expire": func(t *testing.T, s *stage, args []string) {
+		for _, name := range args {
+			h := s.host(t, name)
+			out := h.Kernel.Outbound(s.other(h).Addr)
+			h.Peer(s.other(h)).Post(ike.Expire{Dst: out.Dst, Proto: out.Proto, SPI: out.SPI})
+		}
+	},
+	"auth": func(t *testing.T, s *stage, args []string) { s.host(t, args[0]).AuthDown = args[1] == "down" },
+	"replay": func(t *testing.T, s *stage, args []string) {
+		if !s.w.Net.Replay(number(t, args[0])) {
+			t.Fatalf("no message %s to replay", args[0])
+		}
+	},
+	// forge-delete HOST: a delete in clear under the right cookies, as if from the other
+	"forge-delete": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		st := h.Peer(s.other(h)).Status(s.w.Now()).ISAKMP[0]
+		d := isakmp.Delete{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, SPISize: 16, SPIs: [][]byte{slices.Concat(st.CkyI[:], st.CkyR[:])}}
+		s.w.Net.Inject(s.other(h), h, isakmp.AppendMessage(nil, isakmp.Header{CkyI: st.CkyI, CkyR: st.CkyR, Version: isakmp.Version1,
+			Exchange: isakmp.Informational, MessageID: 0x12345678}, []isakmp.Payload{{Type: isakmp.PayloadD, Body: d.Append(nil)}}))
+	},
+	"acquire": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.Acquire(s.other(h))
+	},
+	"establish": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.Establish(s.other(h), slices.Contains(args, "isakmp"))
+	},
+	"delete": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.Delete(s.other(h), slices.Contains(args, "isakmp"), slices.Contains(args, "ipsec"))
+	},
+	"shutdown": func(t *testing.T, s *stage, args []string) { s.host(t, args[0]).Shutdown() },
+	"crash":    func(t *testing.T, s *stage, args []string) { s.host(t, args[0]).Crash() },
+	"run":      func(t *testing.T, s *stage, args []string) { s.w.Run(duration(t, args[0])) },
+	// quiet DURATION: time passes; nothing so far in this block is written down
+	"quiet": func(t *testing.T, s *stage, args []string) {
+		s.w.Run(duration(t, args[0]))
+		s.w.Log.Take()
+	},
+	"show": func(t *testing.T, s *stage, _ []string) { s.w.Log.Put(s.show()) },
+}
+
+// show is what both ends know, and what their kernels have.
+func (s *stage) show() string {
+	var b strings.Builder
+	for _, h := range s.w.Hosts {
+		fmt.Fprintf(&b, "%s:\n", h.Name)
+		for _, m := range h.Machines {
+			st := m.Status(s.w.Now())
+			for _, sa := range st.ISAKMP {
+				fmt.Fprintf(&b, "  isakmp %v:%v %s %s-%s-%s initiator=%v\n", sa.CkyI, sa.CkyR, sa.PeerID, sa.Encryption, sa.Hash, sa.Group, sa.Initiator)
+			}
+			for _, q := range st.IPsec {
+				fmt.Fprintf(&b, "  ipsec %08x/%08x %s %s initiator=%v outbound=%v replaced=%v\n", q.SPIIn, q.SPIOut, q.Encryption, q.Auth, q.Initiator, q.Outbound, q.Replaced)
+			}
+			for _, x := range st.Exchanges {
+				fmt.Fprintf(&b, "  %v step %d waiting for %s\n", x.Exchange, x.Step, x.Waiting)
+			}
+		}
+		for _, key := range h.Kernel.Keys() {
+			fmt.Fprintf(&b, "  kernel %s larval=%v\n", h.Kernel.Name(key), h.Kernel.SAs[key].Larval)
+		}
+		for _, seq := range h.Kernel.AcquireSeqs() {
+			fmt.Fprintf(&b, "  acquire %d %s\n", seq, h.Kernel.Acquires[seq])
+		}
+	}
+	return b.String()
+}
+
+func number(t *testing.T, s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func duration(t *testing.T, s string) time.Duration {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+var proposals = map[string]policy.Phase1Proposal{
+	"aes128-sha256-modp2048": iketest.AES128SHA256MODP2048,
+	"3des-sha1-modp1024":     iketest.TripleDESSHA1MODP1024,
+	"aes128-sha256-x25519":   iketest.AES128SHA256X25519,
+	"aes256-sha384-ecp384":   iketest.Proposal(oakley.AES, 256, oakley.SHA384, oakley.ECP384),
+}
+
+// options reads words like "proposal=a,b" "pfs=31" "transport" "psk=one,two".
+func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
+	for _, w := range words {
+		key, val, _ := strings.Cut(w, "=")
+		switch key {
+		case "proposal":
+			o.Proposals = nil
+			for _, name := range strings.Split(val, ",") {
+				p, ok := proposals[name]
+				if !ok {
+					t.Fatalf("unknown proposal %q", name)
+				}
+				o.Proposals = append(o.Proposals, p)
+			}
+		case "pfs":
+			o.PFS = oakley.Group(number(t, val))
+		case "transport":
+			o.Transport = true
+		case "esp":
+			o.Encryption = map[string][]policy.Algorithm{"3des": {{ID: doi.ESP3DES}}, "aes256": {{ID: doi.ESPAESCBC, KeyBits: 256}},
+				"aes128gcm16": {{ID: doi.ESPAESGCM16, KeyBits: 128}}}[val]
+		case "auth":
+			o.Auth = []policy.Algorithm{{ID: uint16(number(t, val))}}
+		case "psk":
+			o.PSK = strings.Split(val, ",")
+		case "lifetime":
+			o.IPsecLife = duration(t, val)
+		case "isakmp-lifetime":
+			o.ISAKMPLife = duration(t, val)
+		case "check":
+			o.Check = map[string]policy.Check{"strict": policy.Strict, "obey": policy.Obey, "claim": policy.Claim, "exact": policy.Exact}[val]
+		case "peer-id":
+			o.PeerIDs = []policy.Identity{{Type: 2, Data: []byte(val), Text: val}}
+		default:
+			t.Fatalf("unknown option %q", w)
+		}
+	}
+	return o
+}
+
+// keepSecrets makes the world remember the keys inside the machines.
+func keepSecrets(w *iketest.World) func(*iketest.Machine) {
+	return func(m *iketest.Machine) {
+		for name, s := range ike.Secrets(m.Peer) {
+			w.Keep(name, s)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package iketest
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/doi"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
+)
+
+// Options of a connection; zero values are the defaults named behind them.
+type Options struct {
+	Proposals  []policy.Phase1Proposal // AES128SHA256MODP2048
+	Encryption []policy.Algorithm      // AES-CBC with 128 bits
+	Auth       []policy.Algorithm      // HMAC-SHA2-256
+	PFS        oakley.Group
+	Transport  bool
+	ISAKMPLife time.Duration // 8 h, for proposals without
+	IPsecLife  time.Duration // 1 h
+	Check      policy.Check
+	PSK        []string // "secret"
+	PeerIDs    []policy.Identity
+}
+
+// Phase 1 proposals with pre-shared keys.
+var (
+	AES128SHA256MODP2048  = Proposal(oakley.AES, 128, oakley.SHA256, oakley.MODP2048)
+	TripleDESSHA1MODP1024 = Proposal(oakley.TripleDES, 0, oakley.SHA1, oakley.MODP1024)
+	AES128SHA256X25519    = Proposal(oakley.AES, 128, oakley.SHA256, oakley.X25519)
+)
+
+// Proposal makes a phase 1 proposal with pre-shared keys.
+func Proposal(c oakley.Cipher, bits uint16, h oakley.Hash, g oakley.Group) policy.Phase1Proposal {
+	return policy.Phase1Proposal{Encryption: uint16(c), KeyBits: bits, Hash: uint16(h), Method: 1, Group: uint16(g)}
+}
+
+// Connect gives two hosts the configuration, keys and policies for each other.
+func (w *World) Connect(a, b *Host, o Options) {
+	a.Configure(b, o)
+	b.Configure(a, o)
+}
+
+// Configure gives h the configuration, keys and policies for another host; what it
+// had for it is replaced.
+func (h *Host) Configure(to *Host, o Options) {
+	o.defaults()
+	r := &policy.Remote{Name: to.Name, Addr: to.Addr, Modes: []policy.ExchangeMode{policy.Main}, NonceSize: 16,
+		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals}
+	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, Encryption: o.Encryption, Auth: o.Auth,
+		Where: policy.Position{File: h.Name + ".conf", Line: 1}}
+	tmpl := spd.Template{Proto: 50, Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: uint32(to.Addr.As4()[3]), Src: h.Addr, Dst: to.Addr}
+	local, remote := h.Net, to.Net
+	if o.Transport {
+		tmpl.Mode, tmpl.Src, tmpl.Dst = spd.Transport, netip.Addr{}, netip.Addr{}
+		local, remote = netip.PrefixFrom(h.Addr, 32), netip.PrefixFrom(to.Addr, 32)
+	} else {
+		s.Local, s.Remote = doi.SAID(doi.PrefixID(local, 0, 0)), doi.SAID(doi.PrefixID(remote, 0, 0))
+	}
+	in := tmpl
+	in.Src, in.Dst = tmpl.Dst, tmpl.Src
+
+	c := *h.Config // snapshots are never changed
+	c.Generation++
+	c.Remotes = []*policy.Remote{r}
+	for _, old := range h.Config.Remotes {
+		if old.Name != r.Name {
+			c.Remotes = append(c.Remotes, old)
+		}
+	}
+	c.SAInfos = append([]*policy.SAInfo{s}, c.SAInfos...)
+	h.Config = &c
+	h.PSK[to.Addr] = o.PSK
+	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.Out, Src: local, Dst: remote}, Action: spd.IPsec, Templates: []spd.Template{tmpl}})
+	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: remote, Dst: local}, Action: spd.IPsec, Templates: []spd.Template{in}})
+}
+
+func (o *Options) defaults() {
+	if o.ISAKMPLife == 0 {
+		o.ISAKMPLife = 8 * time.Hour
+	}
+	if o.IPsecLife == 0 {
+		o.IPsecLife = time.Hour
+	}
+	if o.Proposals == nil {
+		o.Proposals = []policy.Phase1Proposal{AES128SHA256MODP2048}
+	}
+	ps := append([]policy.Phase1Proposal(nil), o.Proposals...)
+	for i := range ps {
+		if ps[i].Lifetime == 0 {
+			ps[i].Lifetime = o.ISAKMPLife
+		}
+	}
+	o.Proposals = ps
+	if o.Encryption == nil {
+		o.Encryption = []policy.Algorithm{{ID: doi.ESPAESCBC, KeyBits: 128}}
+	}
+	if o.Auth == nil {
+		o.Auth = []policy.Algorithm{{ID: 5}}
+	}
+	if o.PSK == nil {
+		o.PSK = []string{"secret"}
+	}
+}

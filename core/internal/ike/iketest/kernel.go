@@ -1,0 +1,273 @@
+package iketest
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/spd"
+)
+
+// larvalLife is how long the kernel keeps an SPI that nobody completes
+// (xfrm_acq_expires).
+const larvalLife = 30 * time.Second
+
+// Kernel is a host's SA data base, and the plugin that talks to it.
+type Kernel struct {
+	SAs     map[ike.SAKey]*SA
+	Changes int // rises with every change
+	Down    bool
+	// RefuseInstalls is how many of the next installs are refused.
+	RefuseInstalls int
+	Acquires       map[uint32]string // sequence number: how it ended, "" if it has not
+
+	h    *Host
+	next uint32
+	// ours is what the engine knows to be its own and to which machine it belongs:
+	// learnt from AllocateSPIs' replies and before every Apply.
+	ours  map[ike.SAKey]*Machine
+	epoch int // of the plugin process
+}
+
+// SA is an SA in the kernel.
+type SA struct {
+	ike.KernelSA
+	Larval  bool
+	Born    time.Duration
+	Encr    []byte
+	AuthKey []byte
+}
+
+func newKernel(h *Host) *Kernel {
+	return &Kernel{SAs: map[ike.SAKey]*SA{}, Acquires: map[uint32]string{}, h: h, next: uint32(0xa0+len(h.w.Hosts)*0x10) << 24, ours: map[ike.SAKey]*Machine{}}
+}
+
+// spi picks an inbound SPI.
+func (k *Kernel) spi(r ike.SPIRequest) ike.SAKey {
+	for {
+		k.next += 1 + uint32(k.h.w.rand.IntN(7))
+		key := ike.SAKey{Dst: r.Dst, Proto: r.Proto, SPI: k.next}
+		if k.SAs[key] == nil {
+			return key
+		}
+	}
+}
+
+// allocate reserves SPIs.
+func (k *Kernel) allocate(m *Machine, req ike.AllocateSPIs) []uint32 {
+	var spis []uint32
+	for _, r := range req.SPIs {
+		key := k.spi(r)
+		sa := &SA{KernelSA: ike.KernelSA{Dir: spd.In, Src: r.Src, Dst: r.Dst, Proto: r.Proto, SPI: key.SPI, ReqID: r.ReqID}, Larval: true, Born: k.h.w.now}
+		k.put(key, sa)
+		k.at(key, sa, larvalLife, true)
+		spis = append(spis, key.SPI)
+	}
+	return spis
+}
+
+func (k *Kernel) put(key ike.SAKey, sa *SA) {
+	k.SAs[key] = sa
+	k.Changes++
+}
+
+// at plans a lifetime event.
+func (k *Kernel) at(key ike.SAKey, sa *SA, d time.Duration, hard bool) {
+	k.h.w.After(d, func() {
+		if k.SAs[key] != sa {
+			return
+		}
+		if hard {
+			delete(k.SAs, key)
+			k.Changes++
+		}
+		k.expired(key, hard)
+	})
+}
+
+// expired tells the machine whose SA it is, as the engine does.
+func (k *Kernel) expired(key ike.SAKey, hard bool) {
+	if m := k.ours[key]; m != nil && !k.Down {
+		k.h.w.Log.line(k.h.w, k.h.Name, "expire %s hard=%v", k.Name(key), hard)
+		m.Post(ike.Expire{Dst: key.Dst, Proto: key.Proto, SPI: key.SPI, Hard: hard})
+	}
+}
+
+// apply is a transaction: all installs or none, and every delete.
+func (k *Kernel) apply(m *Machine, ops []ike.SAOp) error {
+	for _, op := range ops {
+		if op.Kind == ike.DeleteSA {
+			continue
+		}
+		if k.RefuseInstalls > 0 {
+			k.RefuseInstalls--
+			return fmt.Errorf("install %s: invalid argument", k.Name(op.SA.Key()))
+		}
+		if err := k.check(op); err != nil {
+			return err
+		}
+	}
+	for _, op := range ops {
+		key := op.SA.Key()
+		if op.Kind == ike.DeleteSA {
+			if k.SAs[key] != nil {
+				delete(k.SAs, key)
+				k.Changes++
+			}
+			continue
+		}
+		if old := k.SAs[key]; old != nil && !old.Larval {
+			continue // our own transaction, repeated
+		}
+		sa := &SA{KernelSA: op.SA, Born: k.h.w.now, Encr: bytes.Clone(op.SA.EncrKey.Reveal()), AuthKey: bytes.Clone(op.SA.AuthKey.Reveal())}
+		k.put(key, sa)
+		k.at(key, sa, op.SA.Soft, false)
+		k.at(key, sa, op.SA.Hard, true)
+	}
+	return nil
+}
+
+// check refuses what a kernel would refuse.
+func (k *Kernel) check(op ike.SAOp) error {
+	old := k.SAs[op.SA.Key()]
+	switch {
+	case zero(op.SA.EncrKey.Reveal()) && zero(op.SA.AuthKey.Reveal()):
+		k.h.w.Break("%s: install %s with a key of zeros", k.h.Name, k.Name(op.SA.Key()))
+	case op.Kind == ike.InstallInbound && old == nil:
+		return fmt.Errorf("install %s: no such process", k.Name(op.SA.Key()))
+	case old != nil && !old.Larval && !(bytes.Equal(old.Encr, op.SA.EncrKey.Reveal()) && bytes.Equal(old.AuthKey, op.SA.AuthKey.Reveal())),
+		op.Kind == ike.InstallOutbound && old != nil && old.Larval:
+		return fmt.Errorf("install %s: file exists", k.Name(op.SA.Key()))
+	}
+	return nil
+}
+
+func zero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// learn keeps the engine's books before a transaction is carried out.
+func (k *Kernel) learn(m *Machine, ops []ike.SAOp) {
+	for _, op := range ops {
+		if op.Kind == ike.DeleteSA {
+			delete(k.ours, op.SA.Key())
+		} else {
+			k.ours[op.SA.Key()] = m
+		}
+	}
+}
+
+// Die ends the plugin process. What it was asked is unanswered; the kernel goes on
+// without it, and when it is back for a resync all is as the engine's books say.
+func (k *Kernel) Die(d time.Duration) {
+	k.epoch++
+	k.Down = true
+	epoch := k.epoch
+	k.h.w.Log.line(k.h.w, k.h.Name, "kernel plugin dies")
+	k.h.w.After(d, func() {
+		if k.epoch == epoch {
+			k.Down = false
+			k.h.w.Log.line(k.h.w, k.h.Name, "kernel plugin is back")
+			k.Resync()
+		}
+	})
+}
+
+// Resync compares kernel and books, as the engine does with a plugin that is back.
+func (k *Kernel) Resync() {
+	lost := map[*Machine][]ike.SAKey{}
+	for _, key := range k.Keys() {
+		if k.ours[key] == nil {
+			delete(k.SAs, key)
+			k.Changes++
+		}
+	}
+	for key, m := range k.ours {
+		if k.SAs[key] == nil {
+			lost[m] = append(lost[m], key)
+			delete(k.ours, key)
+		}
+	}
+	for _, m := range append([]*Machine(nil), k.h.Machines...) {
+		if keys := lost[m]; keys != nil {
+			sortKeys(keys)
+			m.Post(ike.KernelLost{SAs: keys})
+		}
+	}
+}
+
+// Lose removes an SA behind everybody's back and lets a resync find out.
+func (k *Kernel) Lose(key ike.SAKey) {
+	delete(k.SAs, key)
+	k.Changes++
+	k.Resync()
+}
+
+// Keys are the SAs in order.
+func (k *Kernel) Keys() []ike.SAKey {
+	keys := make([]ike.SAKey, 0, len(k.SAs))
+	for key := range k.SAs {
+		keys = append(keys, key)
+	}
+	sortKeys(keys)
+	return keys
+}
+
+// LoseAll removes every SA behind everybody's back and lets a resync find out.
+func (k *Kernel) LoseAll() {
+	clear(k.SAs)
+	k.Changes++
+	k.Resync()
+}
+
+// AcquireSeqs are the requests the kernel has made, in order.
+func (k *Kernel) AcquireSeqs() []uint32 { return slices.Sorted(maps.Keys(k.Acquires)) }
+
+func sortKeys(keys []ike.SAKey) {
+	sort.Slice(keys, func(i, j int) bool {
+		a, b := keys[i], keys[j]
+		if a.Dst != b.Dst {
+			return a.Dst.Less(b.Dst)
+		}
+		return a.SPI < b.SPI
+	})
+}
+
+// Outbound is the SA the kernel sends with to an address: the youngest.
+func (k *Kernel) Outbound(to netip.Addr) (best *SA) {
+	for _, sa := range k.SAs {
+		if sa.Dir == spd.Out && sa.Dst == to && (best == nil || sa.Born > best.Born || sa.Born == best.Born && sa.SPI > best.SPI) {
+			best = sa
+		}
+	}
+	return best
+}
+
+// Name is an SA in words: "esp 0x0c0de001 to b".
+func (k *Kernel) Name(key ike.SAKey) string {
+	to := key.Dst.String()
+	if h := k.h.w.byAddr[key.Dst]; h != nil {
+		to = h.Name
+	}
+	return fmt.Sprintf("%s 0x%08x to %s", protoName(key.Proto), key.SPI, to)
+}
+
+func protoName(p uint8) string {
+	switch p {
+	case 50:
+		return "esp"
+	case 51:
+		return "ah"
+	}
+	return fmt.Sprintf("proto-%d", p)
+}

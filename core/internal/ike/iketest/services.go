@@ -1,0 +1,247 @@
+package iketest
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
+	"github.com/racoon-ike/racoon/core/internal/spd"
+	"github.com/racoon-ike/racoon/core/sdk/secret"
+)
+
+var errDown = &ike.Unavailable{Err: errors.New("the plugin is restarting")}
+
+// serve carries a Call out and plans its Reply. Half of the service time passes
+// before it is carried out, so that a plugin may die on either side of it.
+func (h *Host) serve(m *Machine, c ike.Call) {
+	w, k := h.w, h.Kernel
+	kernel := false
+	switch req := c.Req.(type) {
+	case ike.MatchPolicy: // from the engine's own copy
+		v, err := h.match(req)
+		h.reply(m, c, 0, v, err)
+		return
+	case ike.Apply:
+		k.learn(m, req.Ops)
+		kernel = true
+	case ike.AllocateSPIs, ike.AcquireDone:
+		kernel = true
+	}
+	half, epoch := w.between(w.MinService, w.MaxService)/2, k.epoch
+	fails := w.chance(w.Flaky)
+	skipped := fails && (!kernel || w.chance(0.5))
+	w.After(half, func() {
+		if skipped || kernel && (k.Down || k.epoch != epoch) {
+			h.reply(m, c, half, nil, errDown)
+			return
+		}
+		v, err := h.do(m, c.Req)
+		w.After(half, func() {
+			if fails || kernel && k.epoch != epoch {
+				v, err = nil, errDown // it is done, and nobody knows
+			}
+			h.reply(m, c, 0, v, err)
+		})
+	})
+}
+
+// reply steps a Reply in.
+func (h *Host) reply(m *Machine, c ike.Call, after time.Duration, v any, err error) {
+	h.w.After(after, func() {
+		if spis, ok := v.([]uint32); ok {
+			for i, r := range c.Req.(ike.AllocateSPIs).SPIs {
+				h.Kernel.ours[ike.SAKey{Dst: r.Dst, Proto: r.Proto, SPI: spis[i]}] = m
+			}
+		}
+		if err != nil {
+			h.w.Log.line(h.w, h.Name, "reply %s: %v", requestName(c.Req), err)
+		}
+		m.Calls--
+		m.Post(ike.Reply{ID: c.ID, Value: v, Err: err})
+	})
+}
+
+func (h *Host) do(m *Machine, req ike.Request) (any, error) {
+	w := h.w
+	switch req := req.(type) {
+	case ike.DHGenerate:
+		return h.generate(req.Group)
+	case ike.DHShared:
+		gxy, err := req.Key.Shared(req.PeerPublic)
+		if err != nil {
+			return nil, err
+		}
+		w.secrets.keep("g^xy", gxy)
+		w.Log.shared(req.Key.Public, gxy.Reveal())
+		return gxy, nil
+	case ike.DeriveSKEYIDs:
+		if h.AuthDown {
+			return nil, errDown
+		}
+		var all []ike.SKEYIDCandidate
+		for i, psk := range h.PSK[req.Path.Remote.Addr()] {
+			k := oakley.SKEYIDFromPSK(req.PRF, []byte(psk), req.Ni, req.Nr)
+			w.secrets.keep("SKEYID", k)
+			w.Log.skeyid(h, req, k.Reveal())
+			all = append(all, ike.SKEYIDCandidate{SKEYID: k, CredentialID: fmt.Sprintf("psk:%d", i+1)})
+		}
+		return all, nil
+	case ike.AllocateSPIs:
+		return h.Kernel.allocate(m, req), nil
+	case ike.Apply:
+		for _, op := range req.Ops {
+			w.secrets.keep("KEYMAT", op.SA.EncrKey)
+			w.secrets.keep("KEYMAT", op.SA.AuthKey)
+		}
+		return nil, h.Kernel.apply(m, req.Ops)
+	case ike.AcquireDone:
+		how := "done"
+		if req.Failed {
+			how = "failed"
+		}
+		h.Kernel.Acquires[req.Seq] = how
+		return nil, nil
+	}
+	return nil, fmt.Errorf("iketest: no service for %T", req)
+}
+
+// generate makes a key pair from the host's chances.
+func (h *Host) generate(g oakley.Group) (any, error) {
+	for {
+		b := make([]byte, g.RandomLen())
+		h.rand(b)
+		kp, err := oakley.GenerateKey(g, b)
+		if errors.Is(err, oakley.ErrDrawAgain) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		h.w.secrets.keepPair(kp)
+		return kp, nil
+	}
+}
+
+func (h *Host) match(req ike.MatchPolicy) (any, error) {
+	p, closest, ok := h.SPD.Respond(req.Selector)
+	if !ok {
+		return nil, &ike.NoPolicyError{Selector: req.Selector, Closest: closest}
+	}
+	return p, nil
+}
+
+// ledger remembers secrets, to see whether they are wiped in the end.
+type ledger struct {
+	on    bool
+	kept  []kept
+	known map[*byte]bool
+}
+
+type kept struct {
+	name string
+	b    []byte
+	pair oakley.KeyPair
+}
+
+func (l *ledger) keep(name string, s secret.Bytes) {
+	b := s.Reveal()
+	if !l.on || len(b) == 0 || l.known[&b[0]] {
+		return
+	}
+	l.known[&b[0]] = true
+	l.kept = append(l.kept, kept{name: name, b: b})
+}
+
+// forget follows only what is seen from now on.
+func (l *ledger) forget() {
+	l.kept = nil
+	clear(l.known)
+}
+
+func (l *ledger) keepPair(kp oakley.KeyPair) {
+	if l.on {
+		l.kept = append(l.kept, kept{name: "private key", pair: kp})
+	}
+}
+
+// KeepSecrets makes the world remember every secret from now on.
+func (w *World) KeepSecrets() { w.secrets = ledger{on: true, known: map[*byte]bool{}} }
+
+// Keep adds a secret that no service has seen.
+func (w *World) Keep(name string, s secret.Bytes) { w.secrets.keep(name, s) }
+
+// CheckWiped breaks the world if a secret is still in memory.
+func (w *World) CheckWiped() {
+	for _, s := range w.secrets.kept {
+		if s.pair.Public != nil {
+			if _, err := s.pair.Shared(s.pair.Public); err == nil {
+				w.Break("a private key of %v has not been wiped", s.pair.Group)
+			}
+		} else if !zero(s.b) {
+			w.Break("a secret has not been wiped: %s of %d octets", s.name, len(s.b))
+		}
+	}
+}
+
+// Acquire is the kernel asking for SAs to another host.
+func (h *Host) Acquire(to *Host) {
+	out, ok := h.Policy(to)
+	if !ok {
+		panic("iketest: no policy from " + h.Name + " to " + to.Name)
+	}
+	h.acquires++
+	h.Kernel.Acquires[h.acquires] = ""
+	h.w.Log.line(h.w, h.Name, "acquire %s", to.Name)
+	h.Peer(to).Post(ike.Acquire{Seq: h.acquires, Pair: h.SPD.PairOf(out), Src: h.Addr, Dst: to.Addr})
+}
+
+// Establish is an operator asking for SAs, or for an ISAKMP SA alone.
+func (h *Host) Establish(to *Host, isakmpOnly bool) {
+	out, _ := h.Policy(to)
+	h.commands++
+	ev := ike.Establish{Command: h.commands, HasPair: !isakmpOnly, Src: h.Addr, Dst: to.Addr}
+	if !isakmpOnly {
+		ev.Pair = h.SPD.PairOf(out)
+	}
+	h.Peer(to).Post(ev)
+}
+
+// Delete is an operator ending SAs.
+func (h *Host) Delete(to *Host, isakmp, ipsec bool) {
+	if m := h.HasPeer(to); m != nil {
+		h.commands++
+		m.Post(ike.Delete{Command: h.commands, All: ipsec, ISAKMP: isakmp})
+	}
+}
+
+// Shutdown ends every machine of the host.
+func (h *Host) Shutdown() {
+	h.w.Log.line(h.w, h.Name, "shutdown")
+	for _, m := range append([]*Machine(nil), h.Machines...) {
+		m.Post(ike.Shutdown{})
+	}
+}
+
+// Crash forgets every machine; the kernel is cleared as at the next start.
+func (h *Host) Crash() {
+	h.w.Log.line(h.w, h.Name, "crash and restart")
+	for _, m := range append([]*Machine(nil), h.Machines...) {
+		m.drop()
+	}
+	h.w.secrets.forget() // those of a dead process are nobody's
+	clear(h.Kernel.ours)
+	clear(h.Kernel.SAs)
+	h.Kernel.Changes++
+	h.Kernel.epoch++
+	h.Kernel.Down = false
+}
+
+// Policy is the outbound policy for another host.
+func (h *Host) Policy(to *Host) (spd.Policy, bool) {
+	if ps := h.SPD.Between(h.Addr, to.Addr); len(ps) > 0 {
+		return ps[0], true
+	}
+	return spd.Policy{}, false
+}
