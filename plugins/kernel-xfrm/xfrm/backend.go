@@ -4,6 +4,7 @@ package xfrm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -22,7 +23,6 @@ type Backend struct {
 	log   *slog.Logger
 	xfrm  *conn
 	route *conn
-	dials struct{ xfrm, route dialer }
 	now   func() time.Time
 
 	txns       txnMemory
@@ -46,15 +46,12 @@ func New(cfg Config, log *slog.Logger) (*Backend, error) {
 }
 
 func newBackend(cfg Config, log *slog.Logger, xfrm, route dialer) *Backend {
-	b := &Backend{cfg: cfg, log: log, xfrm: &conn{dial: xfrm}, route: &conn{dial: route}, now: time.Now}
-	b.dials.xfrm, b.dials.route = xfrm, route
-	return b
+	return &Backend{cfg: cfg, log: log, xfrm: &conn{dial: xfrm}, route: &conn{dial: route}, now: time.Now}
 }
 
 // Close gives up the sockets. SAs and policies stay in the kernel.
-func (b *Backend) Close() error {
-	b.route.close()
-	return b.xfrm.close()
+func (b *Backend) Close(context.Context) error {
+	return errors.Join(b.route.close(), b.xfrm.close())
 }
 
 // Larval SAs that AllocateSPIs makes are of tunnel mode: the kernel looks at the
@@ -216,7 +213,7 @@ func (b *Backend) Dump(ctx context.Context, f kernel.DumpFilter, emit func(kerne
 func (b *Backend) dumpSAs(f kernel.DumpFilter, emit func(kernel.Object) error) error {
 	withKeys := f.WithKeys && b.cfg.DumpKeys
 	// Without a body: the kernel then dumps SAs of all protocols.
-	return dump(b.dials.xfrm, msgGetSA, nil, func(m netlink.Message) error {
+	return dump(b.xfrm.dial, msgGetSA, nil, func(m netlink.Message) error {
 		defer clear(m.Data) // it has the keys
 		o, err := decodeSA(m.Data, b.now(), withKeys)
 		if err != nil {
@@ -233,7 +230,7 @@ func (b *Backend) dumpSAs(f kernel.DumpFilter, emit func(kernel.Object) error) e
 func isIPsec(proto uint8) bool { return proto == protoESP || proto == protoAH || proto == protoIPComp }
 
 func (b *Backend) dumpPolicies(f kernel.DumpFilter, emit func(kernel.Object) error) error {
-	return dump(b.dials.xfrm, msgGetPolicy, nil, func(m netlink.Message) error {
+	return dump(b.xfrm.dial, msgGetPolicy, nil, func(m netlink.Message) error {
 		p, stats, ok, err := decodePolicy(m.Data)
 		if err != nil || !ok {
 			return err

@@ -114,9 +114,6 @@ func dump(dial dialer, typ netlink.HeaderType, data []byte, f func(netlink.Messa
 		return err
 	}
 	defer nl.Close()
-	if err := nl.SetReadBuffer(dumpBuffer); err != nil {
-		return fmt.Errorf("set dump buffer: %w", err)
-	}
 	req := netlink.Message{Header: netlink.Header{Type: typ, Flags: netlink.Request | netlink.Dump}, Data: data}
 	if _, err := nl.Send(req); err != nil {
 		return err
@@ -134,5 +131,3 @@ func dump(dial dialer, typ netlink.HeaderType, data []byte, f func(netlink.Messa
 	}
 	return nil
 }
-
-const dumpBuffer = 1 << 20 // octets; a dump is flow-controlled, so this is speed, not safety

@@ -12,23 +12,13 @@ import (
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
-// handleXFRM turns one message of the XFRM groups into an event. One that cannot
-// be read is an Overflow: something happened that we do not know.
-func (b *Backend) handleXFRM(q *queue, m netlink.Message) {
-	defer clear(m.Data) // NEWSA has the keys
-	own := m.Header.PID != 0 && m.Header.PID == b.xfrm.port.Load()
+// decodeXFRM is decodeEvent without what we did to SAs ourselves.
+func (b *Backend) decodeXFRM(m netlink.Message) (kernel.Event, error) {
 	ev, err := decodeEvent(m.Header.Type, m.Data)
-	switch {
-	case err != nil:
-		b.log.Warn("unreadable event from the kernel", "type", uint16(m.Header.Type), "err", err)
-		ev = kernel.Event{Kind: kernel.Overflow}
-	case ev.Kind == 0:
-		return
-	case own && (ev.Kind == kernel.SADeleted || ev.Kind == kernel.SAFlushed):
-		return
+	if ours := m.Header.PID != 0 && m.Header.PID == b.xfrm.port.Load(); ours && (ev.Kind == kernel.SADeleted || ev.Kind == kernel.SAFlushed) {
+		return kernel.Event{}, err
 	}
-	ev.At = b.now()
-	q.push(ev)
+	return ev, err
 }
 
 // decodeEvent reads one message of the XFRM groups. Kind 0 is nothing to report.

@@ -4,6 +4,7 @@ package xfrm
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"sync"
 	"syscall"
@@ -39,7 +40,7 @@ func (k *fakeKernel) backend() *Backend {
 	b := newBackend(cfg, slog.New(slog.DiscardHandler), k.dial, k.dial)
 	no := false
 	b.prober.saDir = &no
-	k.t.Cleanup(func() { b.Close() })
+	k.t.Cleanup(func() { b.Close(context.Background()) })
 	return b
 }
 

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/netip"
 	"syscall"
-	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -34,22 +33,20 @@ const (
 	ifAddrPrefLen = 1
 )
 
-// handleRoute reports that an interface or its addresses changed.
-func handleRoute(q *queue, m netlink.Message) {
-	ev := kernel.Event{Kind: kernel.NetChanged, At: time.Now()}
+// decodeNetChange reports that an interface or its addresses changed.
+func decodeNetChange(m netlink.Message) (kernel.Event, error) {
+	ev := kernel.Event{Kind: kernel.NetChanged}
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-		if l, err := decodeLink(m.Data); err == nil {
-			ev.Iface = l.name
-		}
+		l, err := decodeLink(m.Data)
+		ev.Iface = l.name
+		return ev, err
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
-		if a, err := decodeAddress(m.Data); err == nil {
-			ev.Iface = a.label
-		}
-	default:
-		return
+		a, err := decodeAddress(m.Data)
+		ev.Iface = a.label
+		return ev, err
 	}
-	q.push(ev)
+	return kernel.Event{}, nil
 }
 
 type link struct {
@@ -111,7 +108,7 @@ func cString(b []byte) string {
 
 func (b *Backend) dumpAddresses(_ kernel.DumpFilter, emit func(kernel.Object) error) error {
 	names := linkNames{conn: b.route, byIndex: make(map[uint32]link)}
-	return dump(b.dials.route, unix.RTM_GETADDR, make([]byte, sizeIfAddr), func(m netlink.Message) error {
+	return dump(b.route.dial, unix.RTM_GETADDR, make([]byte, sizeIfAddr), func(m netlink.Message) error {
 		a, err := decodeAddress(m.Data)
 		if err != nil || !a.prefix.IsValid() {
 			return err
