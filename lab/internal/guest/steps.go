@@ -125,7 +125,7 @@ func matchText(what, text string, match, absent []string) error {
 
 var echoReply = regexp.MustCompile(`icmp_seq=(\d+) .*time=`)
 
-// tick of the guest's kernel, by which every wait is too long.
+// tick of the guest's kernel, by which a wait may be too long.
 const tick = 10 * time.Millisecond
 
 // ping the other end's protected address from our own.

@@ -34,7 +34,7 @@ step "the first packets start the negotiation" {
 
 step "45 seconds of traffic, nothing is lost" {
   at = "left"
-  ping { count = 1800 }
+  ping { count = 2900 }
 }
 
 step "the old SAs go" {
