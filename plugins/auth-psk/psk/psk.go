@@ -48,10 +48,9 @@ type Plugin struct {
 	log  *slog.Logger
 }
 
-// Capabilities: pre-shared keys, alone (1) or before XAUTH (65001, 65002), where
-// SKEYID is the same.
+// Capabilities: pre-shared keys, with every prf there is.
 func (p *Plugin) Capabilities(context.Context) (auth.Capabilities, error) {
-	return auth.Capabilities{Methods: []auth.Method{1, 65001, 65002}, PRFs: []auth.PRF{1, 2, 4, 5, 6}}, nil
+	return auth.Capabilities{Methods: []auth.Method{1}, PRFs: []auth.PRF{1, 2, 4, 5, 6}}, nil
 }
 
 // DeriveSKEYIDs computes SKEYID = prf(psk, Ni_b | Nr_b) with the keys the file has
@@ -102,7 +101,7 @@ func (p *Plugin) derive(t *table, r *auth.SKEYIDRequest) auth.SKEYIDResult {
 }
 
 func failed(r errs.Reason, format string, args ...any) auth.SKEYIDResult {
-	return auth.SKEYIDResult{Err: refuse(r, format, args...)}
+	return auth.SKEYIDResult{Err: errs.Errorf(r, format, args...)}
 }
 
 // find looks a peer's keys up. Main mode knows the peer by its address alone; in
@@ -171,7 +170,7 @@ func (*Plugin) VerifyPeers(context.Context, []auth.VerifyRequest) ([]auth.Verdic
 }
 
 func unsupported() error {
-	return refuse(errs.Unsupported, "auth-psk has pre-shared keys only, no certificates and no private keys")
+	return errs.Errorf(errs.Unsupported, "auth-psk has pre-shared keys only, no certificates and no private keys")
 }
 
 // Close forgets the keys.

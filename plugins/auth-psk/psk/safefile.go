@@ -2,7 +2,6 @@ package psk
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -43,23 +42,23 @@ func readSecret(path string, uid uint32) ([]byte, stamp, *errs.Error) {
 	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {
-		return nil, stamp{}, refuse(errs.Unavailable, "stat %s: %v", path, bare(err))
+		return nil, stamp{}, errs.Errorf(errs.Unavailable, "stat %s: %v", path, bare(err))
 	}
 	s := stampOf(fi)
 	switch {
 	case !fi.Mode().IsRegular():
-		return nil, s, refuse(errs.Permission, "%s is not a regular file (%s)", path, fi.Mode().Type())
+		return nil, s, errs.Errorf(errs.Permission, "%s is not a regular file (%s)", path, fi.Mode().Type())
 	case s.uid != 0 && s.uid != uid:
-		return nil, s, refuse(errs.Permission, "%s belongs to uid %d, who could change the keys; run: chown %d %s", path, s.uid, uid, path)
+		return nil, s, errs.Errorf(errs.Permission, "%s belongs to uid %d, who could change the keys; run: chown %d %s", path, s.uid, uid, path)
 	case fi.Mode().Perm()&0o077 != 0:
-		return nil, s, refuse(errs.Permission, "%s is open to group or others (mode %04o); run: chmod 600 %s", path, fi.Mode().Perm(), path)
+		return nil, s, errs.Errorf(errs.Permission, "%s is open to group or others (mode %04o); run: chmod 600 %s", path, fi.Mode().Perm(), path)
 	case s.size > maxFile:
-		return nil, s, refuse(errs.Invalid, "%s is larger than %d MiB", path, maxFile>>20)
+		return nil, s, errs.Errorf(errs.Invalid, "%s is larger than %d MiB", path, maxFile>>20)
 	}
 	data := make([]byte, s.size)
 	if _, err := io.ReadFull(f, data); err != nil {
 		clear(data)
-		return nil, s, refuse(errs.Unavailable, "read %s: %v", path, bare(err))
+		return nil, s, errs.Errorf(errs.Unavailable, "read %s: %v", path, bare(err))
 	}
 	return data, s, nil
 }
@@ -67,11 +66,11 @@ func readSecret(path string, uid uint32) ([]byte, stamp, *errs.Error) {
 func openError(path string, uid uint32, err error) *errs.Error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return refuse(errs.NotFound, "%s does not exist", path)
+		return errs.Errorf(errs.NotFound, "%s does not exist", path)
 	case errors.Is(err, fs.ErrPermission):
-		return refuse(errs.Permission, "%s cannot be read by uid %d; run: chown %d %s", path, uid, uid, path)
+		return errs.Errorf(errs.Permission, "%s cannot be read by uid %d; run: chown %d %s", path, uid, uid, path)
 	}
-	return refuse(errs.Unavailable, "open %s: %v", path, bare(err))
+	return errs.Errorf(errs.Unavailable, "open %s: %v", path, bare(err))
 }
 
 // bare strips the operation and the path os puts around an error.
@@ -81,8 +80,4 @@ func bare(err error) error {
 		return pe.Err
 	}
 	return err
-}
-
-func refuse(r errs.Reason, format string, args ...any) *errs.Error {
-	return &errs.Error{Reason: r, Op: -1, Msg: fmt.Sprintf(format, args...)}
 }

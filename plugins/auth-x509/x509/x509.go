@@ -73,7 +73,7 @@ func check(v config.Value) config.Diagnostics {
 type Plugin struct{}
 
 func unsupported() error {
-	return &errs.Error{Reason: errs.Unsupported, Op: -1, Msg: "auth-x509 cannot authenticate with certificates yet; a later release can"}
+	return errs.Errorf(errs.Unsupported, "auth-x509 cannot authenticate with certificates yet; a later release can")
 }
 
 // Capabilities: none.

@@ -61,7 +61,7 @@ func packet(facility int, ident string, r *logsink.Record) []byte {
 	b = append(b, '<')
 	b = strconv.AppendInt(b, int64(facility<<3|severity), 10)
 	b = append(b, '>')
-	b = r.Time.AppendFormat(b, time.Stamp)
+	b = r.Time.Local().AppendFormat(b, time.Stamp)
 	b = append(b, ' ')
 	b = append(b, ident...)
 	b = append(b, ": "...)

@@ -60,6 +60,9 @@ func (s *Sink) Write(ctx context.Context, b logsink.Batch) error {
 // send sends one record, on a new connection if the old one has gone: that is all
 // there is to see of a syslog daemon that was restarted.
 func (s *Sink) send(ctx context.Context, r *logsink.Record) error {
+	if r.Time.IsZero() {
+		r.Time = time.Now()
+	}
 	p := packet(s.facility, s.ident, r)
 	fresh := s.conn == nil
 	err := s.try(ctx, p)
@@ -68,7 +71,7 @@ func (s *Sink) send(ctx context.Context, r *logsink.Record) error {
 	}
 	s.note(err)
 	if err != nil {
-		return &errs.Error{Reason: errs.Unavailable, Op: -1, Msg: "syslog: " + err.Error()}
+		return errs.Errorf(errs.Unavailable, "syslog: %v", err)
 	}
 	return nil
 }

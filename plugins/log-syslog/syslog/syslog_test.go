@@ -21,7 +21,13 @@ import (
 	"github.com/racoon-ike/racoon/core/sdk/plugin"
 )
 
-var stamp = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+// TestMain settles what the plugin takes for local time, which syslog's is.
+func TestMain(m *testing.M) {
+	time.Local = time.FixedZone("", 3600)
+	os.Exit(m.Run())
+}
+
+var stamp = time.Date(2026, 1, 2, 2, 4, 5, 0, time.UTC) // 03:04:05 local time
 
 func TestPacket(t *testing.T) {
 	attrs := func(kv ...string) (a []logsink.Attr) {
@@ -238,6 +244,24 @@ func TestTheFirstSocketThatIsThereIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.wants(t, "INFO: a")
+}
+
+func TestARecordWithoutTimeGetsOne(t *testing.T) {
+	d := &daemon{path: filepath.Join(t.TempDir(), "log")}
+	d.start(t)
+	s, _ := instance(t, map[string]string{"socket": d.path})
+	if err := s.Write(t.Context(), logsink.Batch{Records: []logsink.Record{{Msg: "m"}}}); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, maxMessage)
+	n, err := d.conn.Read(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := time.ParseInLocation(time.Stamp, string(buf[len("<30>"):n])[:len(time.Stamp)], time.Local)
+	if now := time.Now(); err != nil || now.Sub(got.AddDate(now.Year(), 0, 0)).Abs() > time.Minute {
+		t.Errorf("%q, %v: not now", buf[:n], err)
+	}
 }
 
 func TestAClosedSinkTakesNothing(t *testing.T) {
