@@ -134,11 +134,11 @@ func (d *racoon) startEngine(ctx context.Context, cfg *policy.Config) error {
 		return err
 	}
 	d.engine.Store(e)
-	for _, p := range d.plugins {
-		e.Notify(notice.Notice{Event: notice.PluginUp, Plugin: p.String()})
-	}
 	if err := e.Start(ctx); err != nil {
 		return err
+	}
+	for _, p := range d.plugins {
+		e.Notify(notice.Notice{Event: notice.PluginUp, Plugin: p.String()})
 	}
 	d.undo = append(d.undo, within(stopPatience, func(ctx context.Context) {
 		if err := e.Shutdown(ctx); err != nil {

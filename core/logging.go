@@ -33,6 +33,7 @@ func (d *racoon) startLog(cfg *policy.Config, stdout, stderr io.Writer) {
 		bootstrap = nil
 	}
 	d.pipe = logpipe.New(bootstrap, cfg.Log.Level(), sinks...)
+	d.pipe.Locate(d.flags.locations)
 	d.log = slog.New(d.pipe.Handler("engine"))
 }
 
@@ -40,7 +41,7 @@ func (d *racoon) startLog(cfg *policy.Config, stdout, stderr io.Writer) {
 // takes the log.
 func (d *racoon) wantsLogPlugin() bool {
 	for _, p := range d.running.Plugins {
-		if p.Kind == "log" && p.Where.Line > 0 {
+		if p.Kind == "log" && p.Explicit() {
 			return true
 		}
 	}
@@ -98,8 +99,12 @@ func (d *racoon) findings(diags []config.Diagnostic) {
 		}
 	}
 	for _, p := range d.plugins {
+		said := map[string]bool{} // a plugin may find the same when it checks and when it starts
 		for _, c := range p.located(p.running.Warnings()) {
-			e.Notify(notice.Notice{Event: notice.Finding, Plugin: p.String(), Detail: c.Code + " " + c.String()})
+			if text := c.Code + " " + c.String(); !said[text] {
+				said[text] = true
+				e.Notify(notice.Notice{Event: notice.Finding, Plugin: p.String(), Detail: text})
+			}
 		}
 	}
 	if d.flags.restore {

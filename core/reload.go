@@ -69,7 +69,7 @@ func (d *racoon) reconfigure(ctx context.Context, loaded *config.Loaded) (undo f
 		delete(specs, p.String())
 	}
 	for name, s := range specs {
-		if s.Kind != "log" || s.Where.Line > 0 {
+		if s.Kind != "log" || s.Explicit() {
 			return nil, fmt.Errorf("plugin %s is new: that takes effect at the next start only", name)
 		}
 	}

@@ -75,6 +75,9 @@ func setPath(field func(*policy.Paths) *string) func(*parser, []arg) {
 		default:
 			*f = p.absolute(a[0].token, path)
 		}
+		if f == &p.cfg.Paths.PreSharedKey {
+			p.pskAt = position(a[0].token)
+		}
 	}
 }
 

@@ -26,7 +26,8 @@ type parser struct {
 	remote   *remote
 	proposal *proposal
 	sainfo   *sainfo
-	remotes  []*remote // finished ones, parents of later ones
+	remotes  []*remote       // finished ones, parents of later ones
+	pskAt    policy.Position // of path pre_shared_key
 }
 
 // add reports a diagnostic about a token.

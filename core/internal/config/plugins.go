@@ -28,8 +28,11 @@ type PluginSpec struct {
 	Critical   bool   // its death ends the daemon
 	Where      policy.Position
 	body       hcl.Body
-	text       *source // for quoting
+	text       *source // of plugins.hcl, for quoting; nil: implied by the classic file
 }
+
+// Explicit reports whether plugins.hcl names the plugin.
+func (s PluginSpec) Explicit() bool { return s.text != nil }
 
 // pluginsFile stands beside the classic file, which has no word for plugins.
 const pluginsFile = "plugins.hcl"
@@ -74,7 +77,9 @@ func (p *parser) plugins() []PluginSpec {
 		specs = append(specs, classicPlugin("kernel", kernel, nil))
 	}
 	if psk := p.cfg.Paths.PreSharedKey; psk != "" && !has("auth", "psk") {
-		specs = append(specs, classicPlugin("auth", "psk", map[string]string{"file": psk}))
+		s := classicPlugin("auth", "psk", map[string]string{"file": psk})
+		s.Where = p.pskAt
+		specs = append(specs, s)
 	}
 	if !has("log", "") {
 		specs = append(specs, classicPlugin("log", "syslog", nil))

@@ -65,15 +65,16 @@ func (s PluginSpec) Explain(declared *sdk.Schema, complaints sdk.Diagnostics) []
 
 // translate keeps the values of secret attributes out of what is quoted.
 func (s PluginSpec) translate(declared sdk.Schema, diags hcl.Diagnostics) []Diagnostic {
-	src := s.text
-	if src == nil {
-		src = newSource("racoon.conf", "")
-	}
 	names := secretNames(declared.Body)
 	hide := regexp.MustCompile(`\b(` + strings.Join(names, "|") + `)\s*=.*`)
 	out := make([]Diagnostic, len(diags))
 	for i, d := range diags {
-		out[i] = fromHCLDiagnostic(src, d)
+		if !s.Explicit() {
+			out[i] = fromHCLDiagnostic(newSource(s.Where.File, ""), d)
+			out[i].Line, out[i].Col = s.Where.Line, 1
+			continue
+		}
+		out[i] = fromHCLDiagnostic(s.text, d)
 		if len(names) > 0 && hide.MatchString(out[i].Snippet) {
 			out[i].Snippet, out[i].Token = hide.ReplaceAllString(out[i].Snippet, `$1 = "***"`), ""
 		}

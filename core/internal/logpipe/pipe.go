@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/racoon-ike/racoon/core/sdk/logsink"
 )
@@ -14,6 +15,7 @@ import (
 // Pipe is where records go in. Its methods may be called from anywhere.
 type Pipe struct {
 	level     slog.LevelVar
+	locate    atomic.Bool
 	outputs   []*output
 	bootstrap *output // nil: nowhere
 	stop      context.CancelFunc
@@ -53,6 +55,9 @@ func (p *Pipe) SetLevel(l slog.Level) { p.level.Set(l) }
 func (p *Pipe) Push(r logsink.Record) {
 	if !p.Enabled(slog.Level(r.Level)) {
 		return
+	}
+	if p.locate.Load() {
+		r.Msg = location() + r.Msg
 	}
 	healthy := false
 	for _, o := range p.outputs {

@@ -57,7 +57,21 @@ func (c *Config) SAInfoFor(local, remote *SAID, ph1id uint32, peer *Identity) *S
 }
 
 func (s *SAInfo) fromMatches(peer *Identity) bool {
-	return s.From == nil || peer == nil || s.From.Type == peer.Type && string(s.From.Data) == string(peer.Data)
+	if s.From == nil || peer == nil {
+		return true
+	}
+	if s.From.Data == nil { // any of this type
+		return class(s.From.Type) == class(peer.Type)
+	}
+	return s.From.Type == peer.Type && string(s.From.Data) == string(peer.Data)
+}
+
+// class puts the two kinds of addresses together: both are called address.
+func class(idType uint8) uint8 {
+	if idType == 5 { // ID_IPV6_ADDR
+		return 1 // ID_IPV4_ADDR
+	}
+	return idType
 }
 
 // matches compares two identities; a nil one matches everything.
