@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/racoon-ike/racoon/core/internal/doi"
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/ike/iketest"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
@@ -319,8 +318,8 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 		case "transport":
 			o.Transport = true
 		case "esp":
-			o.Encryption = map[string][]policy.Algorithm{"3des": {{ID: doi.ESP3DES}}, "aes256": {{ID: doi.ESPAESCBC, KeyBits: 256}},
-				"aes128gcm16": {{ID: doi.ESPAESGCM16, KeyBits: 128}}}[val]
+			o.Encryption = map[string][]policy.Algorithm{"3des": {{ID: isakmp.ESP3DES}}, "aes256": {{ID: isakmp.ESPAESCBC, KeyBits: 256}},
+				"aes128gcm16": {{ID: isakmp.ESPAESGCM16, KeyBits: 128}}}[val]
 		case "auth":
 			o.Auth = []policy.Algorithm{{ID: uint16(number(t, val))}}
 		case "psk":

@@ -28,6 +28,18 @@ func (w *World) CheckEmpty() {
 	}
 }
 
+// Quiet reports whether no machine is negotiating or has a Call out.
+func (w *World) Quiet() bool {
+	for _, h := range w.Hosts {
+		for _, m := range h.Machines {
+			if st := m.Status(w.Now()); len(st.Exchanges) > 0 || st.Queued > 0 || m.Calls > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // CheckQuiet breaks the world if a machine is still negotiating, or has a Call out.
 func (w *World) CheckQuiet() {
 	for _, h := range w.Hosts {
@@ -132,5 +144,18 @@ func (w *World) CheckCarries(h *Host, to netip.Addr) {
 		w.Break("%s sends with %s, which is not installed there", h.Name, h.Kernel.Name(key))
 	case !bytes.Equal(in.Encr, out.Encr) || !bytes.Equal(in.AuthKey, out.AuthKey):
 		w.Break("%s and its peer have different keys for %s", h.Name, h.Kernel.Name(key))
+	}
+}
+
+// CheckClean breaks the world if a host that was shut down, and has not been asked
+// for anything since, holds an SA.
+func (h *Host) CheckClean() {
+	if len(h.Machines) > 0 || h.Kernel.Down {
+		return
+	}
+	for key, sa := range h.Kernel.SAs {
+		if h.Kernel.ours[key] != nil || !sa.Larval {
+			h.w.Break("%s: shut down, and the kernel still has %s", h.Name, h.Kernel.Name(key))
+		}
 	}
 }

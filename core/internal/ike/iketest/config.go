@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/doi"
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/internal/spd"
@@ -94,7 +95,7 @@ func (o *Options) defaults() {
 	}
 	o.Proposals = ps
 	if o.Encryption == nil {
-		o.Encryption = []policy.Algorithm{{ID: doi.ESPAESCBC, KeyBits: 128}}
+		o.Encryption = []policy.Algorithm{{ID: isakmp.ESPAESCBC, KeyBits: 128}}
 	}
 	if o.Auth == nil {
 		o.Auth = []policy.Algorithm{{ID: 5}}

@@ -215,6 +215,9 @@ func (m *Machine) drop() {
 
 func (m *Machine) perform(act ike.Action) {
 	h := m.Host
+	if h.w.OnAction != nil {
+		h.w.OnAction(m, act)
+	}
 	switch act := act.(type) {
 	case ike.Send:
 		if hd, err := isakmp.ParseHeader(act.Data); err == nil {

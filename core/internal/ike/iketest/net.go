@@ -1,6 +1,7 @@
 package iketest
 
 import (
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -18,6 +19,7 @@ type Net struct {
 	w      *World
 	faults []Fault
 	seen   map[[8]byte]int // number of a message, from 1
+	recent []Packet        // the last ones
 	last   []Packet        // first transmission of each message, if there is a Log
 }
 
@@ -111,6 +113,9 @@ func (n *Net) send(path ike.Path, data []byte) {
 	w := n.w
 	n.Sent++
 	p := Packet{Path: path, Data: data}
+	if n.recent = append(n.recent, p); len(n.recent) > 64 {
+		n.recent = append(n.recent[:0], n.recent[32:]...)
+	}
 	if n.faults != nil || w.Log != nil {
 		n.number(&p)
 	}
@@ -160,6 +165,14 @@ func (n *Net) number(p *Packet) {
 func (n *Net) arrive(path ike.Path, data []byte) {
 	if h := n.w.byAddr[path.Remote.Addr()]; h != nil {
 		h.receive(ike.Path{Local: path.Remote, Remote: path.Local}, data)
+	}
+}
+
+// ReplayAny delivers one of the last messages once more.
+func (n *Net) ReplayAny(r *rand.Rand) {
+	if len(n.recent) > 0 {
+		p := n.recent[r.IntN(len(n.recent))]
+		n.w.After(0, func() { n.arrive(p.Path, p.Data) })
 	}
 }
 

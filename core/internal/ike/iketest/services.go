@@ -219,8 +219,16 @@ func (h *Host) Delete(to *Host, isakmp, ipsec bool) {
 // Shutdown ends every machine of the host.
 func (h *Host) Shutdown() {
 	h.w.Log.line(h.w, h.Name, "shutdown")
+	h.w.Closing = true
 	for _, m := range append([]*Machine(nil), h.Machines...) {
 		m.Post(ike.Shutdown{})
+	}
+}
+
+// SoftExpire is the soft lifetime of what h sends with to another host running out.
+func (h *Host) SoftExpire(to *Host) {
+	if out := h.Kernel.Outbound(to.Addr); out != nil {
+		h.Kernel.expired(out.Key(), false)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
 )
 
 // Epoch is when every world begins.
@@ -34,8 +36,13 @@ type World struct {
 	broken error
 
 	secrets ledger
-	// OnStep, if set, is called behind every step of a machine.
-	OnStep func(*Machine)
+	// OnStep, if set, is called behind every step of a machine, OnAction with every
+	// action before it is performed.
+	OnStep   func(*Machine)
+	OnAction func(*Machine, ike.Action)
+
+	Closing bool // Shutdown has been told to somebody
+	watches []func()
 }
 
 // New makes an empty world; all its chances follow from the seed.
@@ -82,6 +89,9 @@ func (w *World) After(d time.Duration, f func()) {
 	heap.Push(&w.queue, task{w.now + d, w.serial, f})
 }
 
+// Watch calls f after everything that happens.
+func (w *World) Watch(f func()) { w.watches = append(w.watches, f) }
+
 // Run lets d pass.
 func (w *World) Run(d time.Duration) {
 	end := w.now + d
@@ -89,6 +99,9 @@ func (w *World) Run(d time.Duration) {
 		t := heap.Pop(&w.queue).(task)
 		w.now = t.at
 		t.f()
+		for _, f := range w.watches {
+			f()
+		}
 	}
 	w.now = end
 }
