@@ -22,6 +22,9 @@ import (
 // DefaultSocket is where the daemon listens unless its configuration says otherwise.
 const DefaultSocket = "/run/racoon/racoon.sock"
 
+// maxAnswer bounds one message, in octets: a peer with a hundred thousand SAs.
+const maxAnswer = 64 << 20
+
 // Client talks to one daemon. Its methods may be called concurrently. Their errors
 // are *errs.Error; Reason Unavailable means that the daemon does not answer.
 type Client struct {
@@ -40,6 +43,7 @@ func Dial(path string) (*Client, error) {
 	}
 	probe.Close()
 	conn, err := grpc.NewClient("passthrough:///racoon", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithIdleTimeout(0),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", path)

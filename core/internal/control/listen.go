@@ -23,13 +23,12 @@ const maxPath = 103
 // owner, group and mode admit: not every system asks those when a client connects.
 type Listener struct {
 	*net.UnixListener
-	path       string
-	file       fs.FileInfo // to remove the socket only while it is ours
-	uid, gid   uint32
-	mode       fs.FileMode
-	log        *slog.Logger
-	groupsOf   func(uid uint32) []string
-	credential func(*net.UnixConn) (peerCredential, error)
+	path     string
+	file     fs.FileInfo // to remove the socket only while it is ours
+	uid, gid uint32
+	mode     fs.FileMode
+	log      *slog.Logger
+	groupsOf func(uid uint32) []string
 }
 
 // peerCredential is who connected, as the kernel says.
@@ -38,7 +37,7 @@ type peerCredential struct{ uid, gid uint32 }
 // Listen makes the control socket. It refuses to take the place of another daemon
 // that answers, and of anything that is not a socket.
 func Listen(c policy.AdminSock, log *slog.Logger) (*Listener, error) {
-	l := &Listener{path: c.Path, mode: fs.FileMode(c.Mode), log: log, groupsOf: groupsOf, credential: credentialOf}
+	l := &Listener{path: c.Path, mode: fs.FileMode(c.Mode), log: log, groupsOf: groupsOf}
 	if l.path == "" {
 		l.path = control.DefaultSocket
 	}
@@ -138,12 +137,15 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		who, err := l.credential(conn)
-		if err == nil && l.admits(who) {
+		switch who, err := credentialOf(conn); {
+		case err != nil:
+			l.log.Warn("control client refused: cannot tell who it is", "error", err)
+		case l.admits(who):
 			return conn, nil
+		default:
+			l.log.Warn("control client refused", "uid", who.uid, "gid", who.gid)
 		}
 		conn.Close()
-		l.log.Warn("control client refused", "uid", who.uid, "error", err)
 	}
 }
 

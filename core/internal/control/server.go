@@ -24,7 +24,7 @@ import (
 
 const (
 	maxRequest = 64 << 10 // octets; the largest sensible request has some hundred
-	peersPer   = 64       // peers in one message of ShowSas
+	entriesPer = 256      // peers and SAs after which a message of ShowSas is sent
 	monitorBuf = 1024     // notices a slow monitor may be behind
 )
 
@@ -79,21 +79,22 @@ func (s *Server) ShowSas(req *controlv1.ShowSasRequest, stream grpc.ServerStream
 	if err != nil {
 		return err
 	}
-	page := &controlv1.ShowSasResponse{}
+	page, entries := &controlv1.ShowSasResponse{}, 0
 	for i := range statuses {
-		if remote.IsValid() && statuses[i].Path.Remote.Addr().Unmap() != remote {
+		st := &statuses[i]
+		if remote.IsValid() && st.Path.Remote.Addr().Unmap() != remote {
 			continue
 		}
-		page.Peers = append(page.Peers, peerToProto(&statuses[i]))
-		if len(page.Peers) < peersPer {
+		page.Peers = append(page.Peers, peerToProto(st))
+		if entries += 1 + len(st.ISAKMP) + len(st.IPsec) + len(st.Exchanges); entries < entriesPer {
 			continue
 		}
 		if err := stream.Send(page); err != nil {
 			return err
 		}
-		page = &controlv1.ShowSasResponse{}
+		page, entries = &controlv1.ShowSasResponse{}, 0
 	}
-	if len(page.Peers) == 0 {
+	if entries == 0 {
 		return nil
 	}
 	return stream.Send(page)

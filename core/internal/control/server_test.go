@@ -159,7 +159,7 @@ func TestEveryFieldOfAPeerArrives(t *testing.T) {
 
 func TestManyPeersComeInOrderAndFiltered(t *testing.T) {
 	f := &fake{}
-	for i := range 3*peersPer + 1 {
+	for i := range 3*entriesPer + 1 {
 		st := ike.Status{Key: ike.PeerKey{Block: fmt.Sprint(i)}}
 		if i%2 == 1 {
 			st.Path.Remote = there
@@ -187,6 +187,20 @@ func TestManyPeersComeInOrderAndFiltered(t *testing.T) {
 	}
 	if got := all(t, c, netip.Addr{}); len(got) != len(f.statuses) {
 		t.Errorf("after leaving early: %d peers", len(got))
+	}
+}
+
+func TestAPeerWithVeryManySAsArrives(t *testing.T) {
+	st := tunnel("hub", 1)
+	for i := range uint32(40_000) {
+		sa := st.IPsec[0]
+		sa.SPIIn = i + 10
+		st.IPsec = append(st.IPsec, sa)
+	}
+	c, _ := world(t, &fake{statuses: []ike.Status{st}})
+	got := all(t, c, netip.Addr{})
+	if len(got) != 1 || len(got[0].IPsec) != 40_001 || got[0].IPsec[40_000].SPIIn != 40_009 {
+		t.Errorf("%d peers", len(got))
 	}
 }
 
