@@ -124,8 +124,11 @@ func fromStatus(ctx context.Context, method string, err error) error {
 			e.Reason = reason
 		}
 	}
-	// Without a detail it was not the plugin who said so.
-	e.PluginGone = st.Code() == codes.Unavailable
+	// Without a detail it was not the plugin who said so; and Canceled, while the
+	// caller still wants to know, is a connection closed on our side after its death.
+	if st.Code() == codes.Unavailable || st.Code() == codes.Canceled {
+		e.Reason, e.PluginGone = errs.Unavailable, true
+	}
 	return e
 }
 

@@ -128,12 +128,12 @@ func TestClosingDoesNotHangOnAWedgedPlugin(t *testing.T) {
 
 func TestAPluginStopsGracefully(t *testing.T) {
 	h, tr := newHost(t)
+	h.timing.exit = 10 * time.Second
 	a := startAuth(t, h, role("auth"))
 	pid := a.Status().PID
-	begin := time.Now()
 	a.Close(t.Context())
-	if took := time.Since(begin); took > h.timing.exit {
-		t.Errorf("it took %v: it had to be killed", took)
+	if a.Status().Killed {
+		t.Error("it had to be killed")
 	}
 	if alive(pid) || a.Status().State != Stopped || tr.count(Backoff) != 0 {
 		t.Errorf("after Close: alive %v, state %v", alive(pid), a.Status().State)

@@ -262,7 +262,7 @@ func newHost(t testing.TB) (*Host, *trace) {
 
 // role is the Spec of this binary in a role.
 func role(name string) Spec {
-	return Spec{Name: "test", Path: self(), Env: []string{roleKey + "=" + name}}
+	return Spec{Name: "test", Path: self(), Env: []string{roleKey + "=" + name, "GORACE=atexit_sleep_ms=0"}}
 }
 
 func startAuth(t testing.TB, h *Host, s Spec) *Auth {

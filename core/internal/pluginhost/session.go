@@ -38,6 +38,7 @@ func (s *supervisor) session(isUp func()) error {
 	for err == nil {
 		err = s.upOnce(ctx, p, base, &isUp)
 	}
+	s.reply(err)
 	s.end(p, base)
 	return err
 }
@@ -112,6 +113,7 @@ func (s *supervisor) upOnce(ctx context.Context, p *process, base *plugingrpc.Ba
 		return fmt.Errorf("plugin %s: resync: %w", s.plugin, err)
 	}
 	s.set(Healthy, nil)
+	s.reply(nil)
 	(*isUp)()
 	*isUp = func() {}
 	err = s.watch(ctx, p, base)
@@ -138,11 +140,12 @@ func (s *supervisor) watch(ctx context.Context, p *process, base *plugingrpc.Bas
 				r.answer <- nil
 				continue
 			}
-			err := s.reconfigure(ctx, base, r)
-			r.answer <- err
-			if err == nil {
-				return errReconfigured
+			if err := s.reconfigure(ctx, base, r); err != nil {
+				r.answer <- err
+				continue
 			}
+			s.answer = r.answer
+			return errReconfigured
 		case <-every.C:
 			if err := s.checkHealth(ctx, p, base); err != nil {
 				return err
@@ -195,41 +198,40 @@ func (s *supervisor) checkHealth(ctx context.Context, p *process, base *plugingr
 	return fmt.Errorf("plugin %s does not answer its health check: %w", s.plugin, err)
 }
 
+// dyingTime is how long after a broken connection we expect to see the process end.
+const dyingTime = time.Second
+
 // explain adds what a process said last to the error of a start during which it died.
 func explain(p *process, err error) error {
 	if e := errs.From(err); e == nil || !e.PluginGone {
 		return err
 	}
-	await(context.Background(), p.exited, drainTime)
-	select {
-	case <-p.exited:
-		return fmt.Errorf("%w; it ended with %v; its last words: %s", err, p.reason(), p.words())
-	default:
+	if !await(context.Background(), p.exited, dyingTime) {
 		return err
 	}
+	return fmt.Errorf("%w; it ended with %v; its last words: %s", err, p.reason(), p.words())
 }
 
 // end stops this life's process; gracefully only if we were told to stop, because a
 // plugin that failed gets no second chance.
 func (s *supervisor) end(p *process, base *plugingrpc.BaseClient) {
-	if s.stopping() {
-		s.host.dismiss(s.hurry, p, base)
-	}
+	killed := !s.stopping() || !s.host.dismiss(s.hurry, p, base)
 	s.host.destroy(p)
 	s.mu.Lock()
-	s.status.PID = 0
+	s.status.PID, s.status.Killed = 0, killed
 	s.mu.Unlock()
 }
 
 // dismiss and then destroy stop a process in the order that cannot hang: our own
 // Shutdown with a deadline, the end of the lifeline, SIGKILL, and only then
-// go-plugin's clean-up. ctx cuts the graceful part short.
-func (h *Host) dismiss(ctx context.Context, p *process, base *plugingrpc.BaseClient) {
+// go-plugin's clean-up. ctx cuts the graceful part short; dismiss reports whether it
+// was enough.
+func (h *Host) dismiss(ctx context.Context, p *process, base *plugingrpc.BaseClient) bool {
 	ctx, cancel := context.WithTimeout(ctx, h.timing.grace+h.timing.exit)
 	defer cancel()
 	_ = base.Shutdown(ctx, h.timing.grace)
 	p.leave()
-	await(ctx, p.exited, h.timing.exit)
+	return await(ctx, p.exited, h.timing.exit)
 }
 
 func (h *Host) destroy(p *process) {
@@ -240,13 +242,15 @@ func (h *Host) destroy(p *process) {
 	await(context.Background(), freed, h.timing.cleanup)
 }
 
-// await waits for done, at most for d or until ctx ends.
-func await(ctx context.Context, done <-chan struct{}, d time.Duration) {
+// await waits for done, at most for d or until ctx ends, and reports whether it came.
+func await(ctx context.Context, done <-chan struct{}, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-done:
+		return true
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+	return false
 }

@@ -46,6 +46,7 @@ type Status struct {
 	Since    time.Time
 	PID      int
 	Restarts int
+	Killed   bool // its last process did not exit by itself when told
 	Info     plugingrpc.Info
 	Counters map[string]int64
 }
@@ -66,6 +67,8 @@ type supervisor struct {
 	hurry    context.Context // ends when a graceful stop takes too long
 	hurryUp  context.CancelFunc
 	done     chan struct{} // closed when the plugin is gone for good
+
+	answer   chan<- error // of the request whose configuration is in force but not resynced
 
 	mu       sync.Mutex
 	spec     Spec
@@ -105,6 +108,9 @@ func (s *supervisor) start(ctx context.Context) error {
 	go s.run(first)
 	select {
 	case err := <-first:
+		if err != nil {
+			<-s.done // its name is free again
+		}
 		return err
 	case <-ctx.Done():
 		s.Close(ctx)
@@ -188,6 +194,14 @@ func (s *supervisor) stopping() bool {
 	}
 }
 
+// reply answers the request that waits for the resync, if there is one.
+func (s *supervisor) reply(err error) {
+	if s.answer != nil {
+		s.answer <- err
+		s.answer = nil
+	}
+}
+
 // gone is the error of a call to a plugin that is not up.
 func (s *supervisor) gone() error {
 	s.mu.Lock()
@@ -257,8 +271,8 @@ func (s *supervisor) Wait(ctx context.Context) error {
 }
 
 // Configure hands the running plugin a new configuration. An error leaves it
-// running with the old one; a *ConfigError says what is wrong. After success OnDown
-// and OnUp run, because streams of the old instance have ended. The same
+// running with the old one; a *ConfigError says what is wrong. Before it returns nil
+// OnDown and OnUp have run, because streams of the old instance have ended. The same
 // configuration again is not handed over.
 func (s *supervisor) Configure(ctx context.Context, cfg json.RawMessage, generation uint64) error {
 	if s.host == nil {

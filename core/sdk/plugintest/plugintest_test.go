@@ -76,7 +76,7 @@ func self(t *testing.T) string {
 
 func TestTheFakesKeepTheContract(t *testing.T) {
 	exe := self(t)
-	env := func(role string) []string { return []string{roleKey + "=" + role} }
+	env := func(role string) []string { return []string{roleKey + "=" + role, "GORACE=atexit_sleep_ms=0"} }
 	bad := []string{`{"x":"bad"}`}
 	t.Run("auth in process", func(t *testing.T) { Auth(t, Subject{Spec: authSpec, BadConfigs: bad}, authWant) })
 	t.Run("auth process", func(t *testing.T) { Auth(t, Subject{Path: exe, Env: env("auth"), BadConfigs: bad}, authWant) })
