@@ -28,7 +28,7 @@ func TestAcquiresFindTheirPeer(t *testing.T) {
 	unknown := tunnel("10.0.0.0/16", "10.7.0.0/16", "192.0.2.1", "192.0.2.2", 64)
 	six := tunnel("2001:db8:1::/48", "2001:db8:2::/48", "2001:db8::1", "2001:db8::2", 72)
 
-	cfg := config(literal("192.0.2.2"), literal("192.0.2.7"), literal("192.0.2.66"), literal("192.0.2.77"), literal("192.0.2.77"), literal("2001:db8::2"))
+	cfg := configOf(literal("192.0.2.2"), literal("192.0.2.7"), literal("192.0.2.66"), literal("192.0.2.77"), literal("192.0.2.77"), literal("2001:db8::2"))
 	cfg.Remotes[1].Port = 1500
 	cfg.Remotes[2].Passive = true
 	cfg.Remotes[4].Name = "another"
@@ -137,7 +137,7 @@ func TestRepeatedAcquiresOfOnePolicyAreMerged(t *testing.T) {
 
 func TestReloadTellsOnlyThoseItConcerns(t *testing.T) {
 	base := func() *policy.Config {
-		c := config(literal("192.0.2.2"), literal("192.0.2.3"), anonymous())
+		c := configOf(literal("192.0.2.2"), literal("192.0.2.3"), anonymous())
 		c.SAInfos = []*policy.SAInfo{{Lifetime: time.Hour, Encryption: []policy.Algorithm{{ID: 12, KeyBits: 128}}}}
 		return c
 	}
@@ -208,7 +208,7 @@ func TestAConfigurationWhoseSocketsCannotBeHadIsRejected(t *testing.T) {
 		h := newHouse(t, Options{}).start(t)
 		old := h.config.Load()
 		h.wire.fail = fmt.Errorf("address in use")
-		if err := h.Reload(config(literal("192.0.2.3"))); err == nil || h.config.Load() != old {
+		if err := h.Reload(configOf(literal("192.0.2.3"))); err == nil || h.config.Load() != old {
 			t.Errorf("%v", err)
 		}
 		synctest.Wait()

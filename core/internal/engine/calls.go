@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/sdk/auth"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
@@ -67,6 +68,7 @@ func (e *Engine) compute(a *actor, reply func(any, error) bool, op func() (v any
 		}
 	})
 	if err != nil {
+		e.counters.add(notice.Notice{Event: notice.Dropped, Reason: notice.CPUQueueFull})
 		reply(nil, &ike.Unavailable{Err: err})
 	}
 }

@@ -41,10 +41,12 @@ func (e *Engine) send(a *actor, s ike.Send) {
 
 // handover gives a stranger's ISAKMP SA to the peer it turned out to be.
 func (e *Engine) handover(s *actor, h ike.Handover) {
-	peer := e.registry.adopt(s, h.Key, h.SA, nil)
+	peer, lost := e.registry.adopt(s, h.Key, h.SA, nil)
 	if peer == nil {
-		fresh := e.newPeer(h.Key, h.Remote, s.path)
-		peer = e.registry.adopt(s, h.Key, h.SA, fresh)
+		peer, lost = e.registry.adopt(s, h.Key, h.SA, e.newPeer(h.Key, h.Remote, s.path))
+	}
+	for range lost {
+		e.drop(s.path, isakmp.Header{}, notice.MailboxFull, "")
 	}
 	cfg := e.config.Load()
 	if now := sectionOf(cfg, peer); now == nil || now != h.Remote && !sameRemote(now, h.Remote) {

@@ -118,7 +118,7 @@ func literal(a string) *policy.Remote {
 	return &policy.Remote{Name: a, Addr: addr(a), Modes: []policy.ExchangeMode{policy.Main}}
 }
 
-func config(rs ...*policy.Remote) *policy.Config {
+func configOf(rs ...*policy.Remote) *policy.Config {
 	return &policy.Config{Timer: policy.DefaultTimer(), Padding: policy.DefaultPadding(), Remotes: rs}
 }
 
@@ -127,7 +127,7 @@ func newHouse(t testing.TB, o Options) *house {
 	t.Helper()
 	h := &house{kern: newMemKernel(), wire: &wire{locals: []netip.Addr{addr("192.0.2.1"), addr("2001:db8::1")}}}
 	if o.Config == nil {
-		o.Config = config(literal("192.0.2.2"), anonymous())
+		o.Config = configOf(literal("192.0.2.2"), anonymous())
 	}
 	o.Kernel = h.kern
 	pipe := logpipe.New(nil, slog.LevelError+1)

@@ -27,6 +27,7 @@ type memKernel struct {
 	route    netip.Addr
 	setup    kernel.SocketSetup
 	dumps    int
+	quiet    bool // keep no log
 	features kernel.Feature
 	acquires []kernel.AcquireResult
 }
@@ -90,7 +91,9 @@ func (k *memKernel) run(t kernel.Transaction) (r kernel.TxnResult) {
 	undo := []func(){}
 	for i, op := range t.Ops {
 		err, back := k.op(op)
-		k.log = append(k.log, fmt.Sprintf("%s %v", opName(op), errName(err)))
+		if !k.quiet {
+			k.log = append(k.log, fmt.Sprintf("%s %v", opName(op), errName(err)))
+		}
 		if err == nil {
 			r.Ops[i].Done = true
 			undo = append(undo, func() { back(); r.Ops[i].Undone = true })
@@ -136,6 +139,9 @@ func (k *memKernel) op(op kernel.Op) (*errs.Error, func()) {
 		k.acquires = append(k.acquires, *op.Acquire)
 		return nil, func() {}
 	case kernel.Bypass:
+		return nil, func() {}
+	case kernel.AddPolicy:
+		k.policies = append(k.policies, op.Policy)
 		return nil, func() {}
 	}
 	key := saKey(op.SA.Key)

@@ -88,6 +88,8 @@ func (l *listeners) sync(ctx context.Context, c policy.Listen) (again bool, err 
 		if s := l.find(ap); s != nil && s.role == role {
 			held++
 			continue
+		} else if s != nil { // an address has one socket at a time
+			l.drop(ap)
 		}
 		s, err := l.bind(ctx, ap, role)
 		if err != nil {
@@ -172,7 +174,7 @@ func (l *listeners) replace(want map[netip.AddrPort]kernel.SocketRole, fresh []*
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for ap, s := range l.open {
-		if role, ok := want[ap]; !ok || role != s.role {
+		if _, ok := want[ap]; !ok {
 			s.conn.Close()
 			delete(l.open, ap)
 		}
@@ -187,6 +189,16 @@ func (l *listeners) replace(want map[netip.AddrPort]kernel.SocketRole, fresh []*
 			l.reading.Go(func() { s.read(l.receive) })
 		}
 		l.notify(notice.Notice{Event: notice.Listening, Local: s.local})
+	}
+}
+
+// drop closes one socket.
+func (l *listeners) drop(ap netip.AddrPort) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.open[ap]; s != nil {
+		s.conn.Close()
+		delete(l.open, ap)
 	}
 }
 

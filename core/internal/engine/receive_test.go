@@ -76,7 +76,7 @@ func TestWhatIsRefusedBeforeAnythingIsAllocated(t *testing.T) {
 
 func TestNobodyIsAdmittedWithoutASection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, Options{Config: config(literal("192.0.2.99"))}).start(t)
+		h := newHouse(t, Options{Config: configOf(literal("192.0.2.99"))}).start(t)
 		h.receive(here, false, edit(0))
 		synctest.Wait()
 		want := "unknown-peer: no remote section for 192.0.2.2 answers main mode"
@@ -240,7 +240,7 @@ func TestAStrangersMachineIsBornWithItsSectionsAndACookie(t *testing.T) {
 
 func TestALoudFloodIsCountedButNotLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, Options{Config: config(literal("192.0.2.99")), Limits: Limits{SourceRate: 1e9, SourceBurst: 1e9}}).start(t)
+		h := newHouse(t, Options{Config: configOf(literal("192.0.2.99")), Limits: Limits{SourceRate: 1e9, SourceBurst: 1e9}}).start(t)
 		for range 1000 {
 			h.receive(here, false, edit(0))
 		}

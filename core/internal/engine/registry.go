@@ -94,13 +94,13 @@ func (r *registry) peerLocked(key ike.PeerKey, fresh *actor) *actor {
 
 // adopt ends a stranger and gives what it has to the peer it turned out to be, in
 // one critical section: whoever looks a cookie up or posts sees the one or the
-// other. It returns nil if the peer has no actor and fresh is nil.
-func (r *registry) adopt(s *actor, key ike.PeerKey, sa *ike.ISAKMPSA, fresh *actor) *actor {
+// other. It returns nil if the peer has no actor and fresh is nil, and how many
+// datagrams did not fit into the peer's mailbox.
+func (r *registry) adopt(s *actor, key ike.PeerKey, sa *ike.ISAKMPSA, fresh *actor) (peer *actor, lost int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	peer := r.peerLocked(key, fresh)
-	if peer == nil {
-		return nil
+	if peer = r.peerLocked(key, fresh); peer == nil {
+		return nil, 0
 	}
 	for _, c := range s.cookies {
 		r.cookies[c] = peer
@@ -121,12 +121,14 @@ func (r *registry) adopt(s *actor, key ike.PeerKey, sa *ike.ISAKMPSA, fresh *act
 	peer.postLocked(mail{ev: ike.Adopt{SA: sa}})
 	for _, m := range rest {
 		if _, ok := m.ev.(ike.Datagram); ok {
-			peer.postLocked(m)
+			if peer.postLocked(m) != delivered {
+				lost++
+			}
 		} else if m.ask != nil {
 			peer.postLocked(mail{ask: func(machine) { m.ask(nil) }}) // the stranger is no more
 		}
 	}
-	return peer
+	return peer, lost
 }
 
 // retire ends an actor whose machine is done, unless mail has come meanwhile.

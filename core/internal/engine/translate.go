@@ -120,15 +120,20 @@ func outcome(ops []kernel.Op, r kernel.TxnResult, again bool) error {
 		return fmt.Errorf("%d results for %d operations", len(r.Ops), len(ops))
 	}
 	var bad []error
+	undone := 0
 	for i, o := range r.Ops {
 		switch {
-		case o.Err == nil && o.Done:
-		case o.Err == nil: // an earlier one failed
+		case o.Err == nil && o.Done && !o.Undone:
+		case o.Err == nil: // another one failed
+			undone++
 		case ops[i].Kind != kernel.DeleteSA && again && o.Err.Reason == errs.Exists:
 		case ops[i].Kind == kernel.DeleteSA && o.Err.Reason == errs.NotFound:
 		default:
 			bad = append(bad, fmt.Errorf("SA %v proto %d spi 0x%08x: %w", ops[i].SA.Key.Dst, ops[i].SA.Key.Proto, ops[i].SA.Key.SPI, o.Err))
 		}
+	}
+	if bad == nil && undone > 0 {
+		return fmt.Errorf("%d of %d operations were not done, without a reason", undone, len(ops))
 	}
 	return errors.Join(bad...)
 }
