@@ -39,8 +39,11 @@ func establishSA(ctx context.Context, s *session, words []string) error {
 	default:
 		err = s.client.EstablishPeer(ctx, *t.peer, s.section)
 	}
-	if errors.Is(err, &errs.Error{Reason: errs.Exists}) { // it is there: that is what was wanted
+	switch {
+	case errors.Is(err, &errs.Error{Reason: errs.Exists}): // it is there: that is what was wanted
 		err = nil
+	case err != nil && ctx.Err() != nil:
+		err = errs.Errorf(errs.Timeout, "not up after %v; the daemon goes on trying", s.timeout)
 	}
 	if err == nil && s.json {
 		s.print(map[string]bool{"established": true})

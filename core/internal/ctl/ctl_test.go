@@ -31,13 +31,18 @@ import (
 type daemon struct {
 	statuses []ike.Status
 	err      error
+	slow     bool // nothing is ever established
 	asked    []string
 	notices  []notice.Notice
 }
 
 func (d *daemon) Statuses(context.Context) ([]ike.Status, error) { return d.statuses, nil }
 
-func (d *daemon) Establish(_ context.Context, r control.EstablishRequest) error {
+func (d *daemon) Establish(ctx context.Context, r control.EstablishRequest) error {
+	if d.slow {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	d.asked = append(d.asked, fmt.Sprintf("establish %d %v %v %q %v %d", r.What, r.Local, r.Remote, r.Section, r.Selector, r.Proto))
 	return d.err
 }
@@ -300,6 +305,14 @@ func TestExitStatusTellsTheTruth(t *testing.T) {
 				t.Errorf("status %d, %q, %q", status, out, errOut)
 			}
 		})
+	}
+}
+
+func TestGivingUpSaysThatTheDaemonDoesNot(t *testing.T) {
+	socket := start(t, &daemon{slow: true})
+	status, _, errOut := run("-s", socket, "-t", "50ms", "establish-sa", "192.0.2.2")
+	if status != 1 || !strings.Contains(errOut, "not up after 50ms") {
+		t.Errorf("status %d, %q", status, errOut)
 	}
 }
 
