@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"github.com/racoon-ike/racoon/core/internal/config"
@@ -24,6 +25,10 @@ var Version = "unknown"
 // successful -t, and in the first process once the daemon is up; 1 otherwise.
 func Main(args []string, stdout, stderr io.Writer) int {
 	f, err := parseFlags(args)
+	if errors.Is(err, pflag.ErrHelp) {
+		usage(stdout, f.name)
+		return 0
+	}
 	if err != nil {
 		fmt.Fprintf(stdout, "%s: %v\n", f.name, err)
 		usage(stdout, f.name)

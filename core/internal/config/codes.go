@@ -35,7 +35,6 @@ const (
 
 	codeNoEffectYet = "RC2001" // accepted, comes with a later version
 	codeMapped      = "RC2002" // accepted, racoon does this another way
-	codeObsolete    = "RC2003" // accepted, obsolete in the original already
 
 	codeHostBits  = "RC3001" // a network with host bits never equals a policy's
 	codeNATTPort  = "RC3002" // isakmp_natt without a port means 500

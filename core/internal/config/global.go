@@ -41,9 +41,9 @@ func globalDirectives() []directive {
 		{name: "privsep", from: ipsecTools, state: mapped, why: "keys and the kernel are held by plugin processes of their own, which is how racoon separates privileges", doc: "privilege separation", body: inPrivsep},
 
 		{in: inPadding, name: "randomize", args: "SWITCH", doc: "random filler", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.Randomize })},
-		{in: inPadding, name: "randomize_length", args: "SWITCH", doc: "random length", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.RandomizeLength })},
-		{in: inPadding, name: "strict_check", args: "SWITCH", doc: "verify the padding received", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.StrictCheck })},
-		{in: inPadding, name: "exclusive_tail", args: "SWITCH", doc: "the last octet holds the length less one", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.ExclusiveTail })},
+		{in: inPadding, name: "randomize_length", args: "SWITCH", doc: "random length", set: setPadding("on", func(p *parser) *bool { return &p.cfg.Padding.RandomizeLength })},
+		{in: inPadding, name: "strict_check", args: "SWITCH", doc: "verify the padding received", set: setPadding("on", func(p *parser) *bool { return &p.cfg.Padding.StrictCheck })},
+		{in: inPadding, name: "exclusive_tail", args: "SWITCH", doc: "the last octet holds the length less one", set: setPadding("off", func(p *parser) *bool { return &p.cfg.Padding.ExclusiveTail })},
 		{in: inPadding, name: "maximum_length", args: "NUMBER", doc: "blocks that randomize_length may add", set: func(p *parser, a []arg) {
 			p.count(a[0], 0, 255, func(n int) { p.cfg.Padding.MaximumLength = uint8(n) })
 		}},
@@ -111,6 +111,15 @@ func setLog(p *parser, a []arg) {
 
 func setSwitch(field func(*parser) *bool) func(*parser, []arg) {
 	return func(p *parser, a []arg) { *field(p) = a[0].n == 1 }
+}
+
+// setPadding keeps a switch whose value other than the default comes later.
+func setPadding(later string, field func(*parser) *bool) func(*parser, []arg) {
+	return func(p *parser, a []arg) {
+		if *field(p) = a[0].n == 1; a[0].text == later {
+			p.later("padding of this kind")
+		}
+	}
 }
 
 func setCount(low, high uint64, field func(*parser) *int) func(*parser, []arg) {

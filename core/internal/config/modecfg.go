@@ -15,12 +15,14 @@ func userSources() []directive {
 		{name: "ldapcfg", from: ipsecTools, state: missing, why: ldap, doc: "LDAP server", body: inLDAP},
 		{in: inLDAP, name: "subtree", args: "SWITCH", doc: "search below the base"},
 	}
-	for _, name := range []string{"version", "debug", "timeout", "port"} {
-		rows = append(rows, directive{in: inLDAP, name: name, args: "NUMBER", from: ipsecTools})
-	}
-	for _, name := range []string{"uri", "host", "base", "bind_dn", "bind_pw", "attr_user", "attr_addr",
-		"attr_mask", "attr_group", "attr_member"} {
-		rows = append(rows, directive{in: inLDAP, name: name, args: "STRING", from: ipsecTools})
+	for _, d := range [][3]string{
+		{"version", "NUMBER", "protocol version, 2 or 3"}, {"debug", "NUMBER", "debugging of the library"},
+		{"timeout", "NUMBER", "seconds"}, {"port", "NUMBER", "389 unless given"}, {"uri", "STRING", "server, before host and port"},
+		{"host", "STRING", "server"}, {"base", "STRING", "where to search"}, {"bind_dn", "STRING", "our name"}, {"bind_pw", "STRING", "our password"},
+		{"attr_user", "STRING", "attribute with the user's name"}, {"attr_addr", "STRING", "with the address"}, {"attr_mask", "STRING", "with the mask"},
+		{"attr_group", "STRING", "with the group's name"}, {"attr_member", "STRING", "with the group's members"},
+	} {
+		rows = append(rows, directive{in: inLDAP, name: d[0], args: d[1], from: ipsecTools, doc: d[2]})
 	}
 	return rows
 }
