@@ -14,6 +14,7 @@ import (
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/logsink"
+	kernelv1 "github.com/racoon-ike/racoon/core/sdk/proto/racoon/plugin/kernel/v1"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
@@ -235,4 +236,15 @@ func TestTextInAnotherEncodingDoesNotFailACall(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+func marshal(v kernel.Transaction) ([]byte, error) { return proto.Marshal(transactionToProto(v)) }
+
+func unmarshal(wire []byte) (kernel.Transaction, error) {
+	var m kernelv1.Transaction
+	if err := proto.Unmarshal(wire, &m); err != nil {
+		return kernel.Transaction{}, err
+	}
+	var d decoder
+	return decoded(d.transaction(&m), &d)
 }
