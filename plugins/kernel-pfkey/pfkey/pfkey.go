@@ -22,9 +22,10 @@ const protocol = 2
 var domains = map[string]int{"linux": 15, "freebsd": 27, "netbsd": 29, "darwin": 29, "openbsd": 30}
 
 // Backend is one configured instance.
-type Backend struct {
-	open func(domain, typ, proto int) (int, error) // socket(2)
-}
+type Backend struct{ socket socketFunc }
+
+// A socketFunc is socket(2).
+type socketFunc func(domain, typ, proto int) (int, error)
 
 var _ kernel.Backend = (*Backend)(nil)
 
@@ -42,7 +43,7 @@ func (b *Backend) probe() error {
 	if !ok {
 		return errs.Errorf(errs.Unsupported, "PF_KEY is not known on %s", runtime.GOOS)
 	}
-	s, err := b.open(domain, syscall.SOCK_RAW, protocol)
+	s, err := b.socket(domain, syscall.SOCK_RAW, protocol)
 	if err != nil {
 		return openError(err)
 	}

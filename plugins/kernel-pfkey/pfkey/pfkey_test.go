@@ -3,7 +3,6 @@ package pfkey
 import (
 	"encoding/json"
 	"errors"
-	"os"
 	"runtime"
 	"strings"
 	"syscall"
@@ -39,6 +38,11 @@ func TestEveryOperationIsRefusedWithAType(t *testing.T) {
 	}
 }
 
+// anySocket stands for a kernel that has PF_KEY.
+func anySocket(int, int, int) (int, error) {
+	return syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM, 0)
+}
+
 func TestTheProbeSaysWhatIsWrong(t *testing.T) {
 	for _, tt := range []struct {
 		errno error
@@ -50,7 +54,7 @@ func TestTheProbeSaysWhatIsWrong(t *testing.T) {
 		{syscall.EPROTONOSUPPORT, errs.Unsupported, "this kernel has no PF_KEY"},
 		{syscall.EMFILE, errs.Unavailable, "open PF_KEY socket"},
 	} {
-		b := &Backend{open: func(domain, typ, proto int) (int, error) {
+		b := &Backend{socket: func(domain, typ, proto int) (int, error) {
 			if domain != domains[runtime.GOOS] || typ != syscall.SOCK_RAW || proto != 2 {
 				t.Errorf("socket(%d, %d, %d)", domain, typ, proto)
 			}
@@ -62,12 +66,7 @@ func TestTheProbeSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%v: %v, want %s", tt.errno, err, tt.want)
 		}
 	}
-	f, err := os.Open(os.DevNull)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	b := &Backend{open: func(int, int, int) (int, error) { return syscall.Dup(int(f.Fd())) }}
+	b := &Backend{socket: anySocket}
 	caps, err := b.Capabilities(t.Context())
 	if err != nil || caps.Features != 0 || len(caps.Algorithms) != 0 || caps.Platform != runtime.GOOS+" pfkey" {
 		t.Errorf("with a socket: %+v, %v; want a platform that offers nothing yet", caps, err)
@@ -76,7 +75,7 @@ func TestTheProbeSaysWhatIsWrong(t *testing.T) {
 
 // The real kernel: whichever it is, the answer is a platform or a typed error.
 func TestTheProbeOfThisKernelIsClear(t *testing.T) {
-	b := &Backend{open: syscall.Socket}
+	b := &Backend{socket: syscall.Socket}
 	caps, err := b.Capabilities(t.Context())
 	var e *errs.Error
 	if err != nil && (!errors.As(err, &e) || e.Reason != errs.Unsupported && e.Reason != errs.Permission) {

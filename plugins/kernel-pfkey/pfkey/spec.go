@@ -14,7 +14,9 @@ import (
 const maxBuffer = 1 << 20 // of pfkey_buffer, kB
 
 // Spec is the plugin as its main serves it.
-func Spec(version string) plugin.Spec {
+func Spec(version string) plugin.Spec { return spec(version, syscall.Socket) }
+
+func spec(version string, socket socketFunc) plugin.Spec {
 	lo, hi := 0.0, float64(maxBuffer)
 	return plugin.Spec{
 		Name: "pfkey", Version: version, Vendor: "racoon",
@@ -32,7 +34,7 @@ func Spec(version string) plugin.Spec {
 			if diags := check(v); diags != nil {
 				return nil, diags
 			}
-			return &Backend{open: syscall.Socket}, nil
+			return &Backend{socket: socket}, nil
 		},
 		Health: func(context.Context) plugin.Health {
 			return plugin.Health{State: plugin.Degraded, Detail: refusal("install SAs").Error()}

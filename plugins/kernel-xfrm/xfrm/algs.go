@@ -122,7 +122,7 @@ func appendAlgs(b []byte, sa *kernel.SA) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return appendAttr(b, attrAlgComp, algo(a.name, secret.Bytes{})), nil
+		return appendAlgo(b, attrAlgComp, a.name, nil, secret.Bytes{}), nil
 	}
 	return nil, unsupported("protocol %d: this backend knows ESP (50), AH (51) and IPComp (108)", sa.Key.Proto)
 }
@@ -146,7 +146,7 @@ func appendESP(b []byte, encr, auth *kernel.AlgKey) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return appendAttr(b, attrAlgAEAD, algoICV(a.name, icv, encr.Key)), nil
+		return appendAlgo(b, attrAlgAEAD, a.name, &icv, encr.Key), nil
 	}
 	if encr.ID == nullEncr.id && auth == nil {
 		return nil, invalid("ESP NULL without authentication protects nothing") // RFC 2406 section 5
@@ -156,7 +156,7 @@ func appendESP(b []byte, encr, auth *kernel.AlgKey) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return appendAttr(b, attrAlgCrypt, algo(a.name, encr.Key)), nil
+	return appendAlgo(b, attrAlgCrypt, a.name, nil, encr.Key), nil
 }
 
 func appendAuth(b []byte, auth *kernel.AlgKey) ([]byte, error) {
@@ -171,24 +171,22 @@ func appendAuth(b []byte, auth *kernel.AlgKey) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return appendAttr(b, attrAlgAuthTrunc, algoICV(a.name, icv, auth.Key)), nil
+	return appendAlgo(b, attrAlgAuthTrunc, a.name, &icv, auth.Key), nil
 }
 
-// algo encodes an xfrm_algo.
-func algo(name string, key secret.Bytes) []byte {
-	b := make([]byte, sizeAlgo, sizeAlgo+key.Len())
-	copy(b[:algNameLen-1], name)
-	native.PutUint32(b[algNameLen:], uint32(key.Len()*8))
-	return append(b, key.Reveal()...)
-}
-
-// algoICV encodes an xfrm_algo_auth or xfrm_algo_aead.
-func algoICV(name string, icv uint32, key secret.Bytes) []byte {
-	b := make([]byte, sizeAlgoICV, sizeAlgoICV+key.Len())
-	copy(b[:algNameLen-1], name)
-	native.PutUint32(b[algNameLen:], uint32(key.Len()*8))
-	native.PutUint32(b[algNameLen+4:], icv)
-	return append(b, key.Reveal()...)
+// appendAlgo appends an xfrm_algo, or with icv an xfrm_algo_auth or xfrm_algo_aead.
+// The key goes into b and nowhere else.
+func appendAlgo(b []byte, typ uint16, name string, icv *uint32, key secret.Bytes) []byte {
+	head := make([]byte, sizeAlgo, sizeAlgoICV)
+	copy(head[:algNameLen-1], name)
+	native.PutUint32(head[algNameLen:], uint32(key.Len()*8))
+	if icv != nil {
+		head = native.AppendUint32(head, *icv)
+	}
+	b = native.AppendUint16(b, uint16(4+len(head)+key.Len()))
+	b = native.AppendUint16(b, typ)
+	b = append(append(b, head...), key.Reveal()...)
+	return append(b, make([]byte, -key.Len()&3)...)
 }
 
 // getAlgo decodes an xfrm_algo, or with icv one of its longer sisters. The key is

@@ -81,7 +81,7 @@ func (b *Backend) rollback(ops []kernel.OpResult, undos []undo) {
 			ops[i].Err.Op = i
 			continue
 		}
-		ops[i].Undone = true
+		ops[i].Done, ops[i].Undone = false, true
 	}
 }
 

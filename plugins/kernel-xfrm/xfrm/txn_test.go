@@ -41,7 +41,7 @@ func TestATransactionEndsAsOnErrorSays(t *testing.T) {
 		{"Stop leaves what was done and tries no more", kernel.Stop,
 			[]netlink.HeaderType{msgNewSA, msgNewPolicy}, []bool{true, false, false}, []bool{false, false, false}, 1},
 		{"Rollback undoes what was done", kernel.Rollback,
-			[]netlink.HeaderType{msgNewSA, msgNewPolicy, msgDelSA}, []bool{true, false, false}, []bool{true, false, false}, 1},
+			[]netlink.HeaderType{msgNewSA, msgNewPolicy, msgDelSA}, []bool{false, false, false}, []bool{true, false, false}, 1},
 		{"Continue tries the rest", kernel.Continue,
 			[]netlink.HeaderType{msgNewSA, msgNewPolicy, msgFlushPolicy}, []bool{true, false, true}, []bool{false, false, false}, 1},
 	} {
