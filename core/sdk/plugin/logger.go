@@ -3,7 +3,6 @@ package plugin
 import (
 	"io"
 	"log/slog"
-	"strings"
 )
 
 // levels are racoon's six in the words of a plugin's log lines.
@@ -42,5 +41,5 @@ func levelName(l slog.Level) string {
 			return v.name
 		}
 	}
-	return strings.ToLower(levels[len(levels)-1].name)
+	return levels[len(levels)-1].name
 }
