@@ -9,6 +9,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
 // notes is the content of an informational exchange, ours or the peer's.
@@ -150,18 +151,11 @@ func (p *Peer) peerDeletes(sa *ISAKMPSA, d isakmp.Delete) {
 // peerDeletesOut removes the pair we send to the peer's SPI with. It may not be
 // whole yet: the delete may have overtaken message 3.
 func (p *Peer) peerDeletesOut(proto uint8, spi uint32) {
-	match := func(s KernelSA) bool { return s.Proto == proto && s.SPI == spi }
-	for _, x := range p.exchanges {
-		if x.qm != nil && !x.over && x.qm.pair != nil && slices.ContainsFunc(x.qm.pair.out, match) {
-			x.fail(notice.PeerDeleted, errors.New("the peer deletes the SAs being negotiated"))
-			return
-		}
-	}
-	for _, q := range p.pairs {
-		if slices.ContainsFunc(q.out, match) {
-			p.endPair(q, notice.PeerDeleted, false)
-			return
-		}
+	match := func(s KernelSA) bool { return s.Dir == spd.Out && s.Proto == proto && s.SPI == spi }
+	if x := p.making(match); x != nil {
+		x.fail(notice.PeerDeleted, errors.New("the peer deletes the SAs being negotiated"))
+	} else if q := p.findPair(match); q != nil {
+		p.endPair(q, notice.PeerDeleted, false)
 	}
 }
 

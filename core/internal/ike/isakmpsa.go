@@ -139,20 +139,28 @@ func (sa *ISAKMPSA) spi() []byte { return slices.Concat(sa.CkyI[:], sa.CkyR[:]) 
 // current is the ISAKMP SA new exchanges use: the youngest.
 func (p *Peer) current() *ISAKMPSA {
 	for i := len(p.sas) - 1; i >= 0; i-- {
-		if len(p.sas[i].used) < maxMessageIDs {
-			return p.sas[i]
+		if sa := p.sas[i]; len(sa.used) < maxMessageIDs && !due(sa.Expires, p.now) {
+			return sa
 		}
 	}
 	return nil
 }
 
-// endISAKMP removes an ISAKMP SA; IPsec SAs belong to the peer and stay.
+// inUse reports whether exchanges go on under an ISAKMP SA. It ends behind the last
+// of them, and until then takes no new one.
+func (p *Peer) inUse(sa *ISAKMPSA) bool {
+	return slices.ContainsFunc(p.exchanges, func(x *exchange) bool { return x.sa == sa && !x.gone })
+}
+
+// endISAKMP removes an ISAKMP SA; IPsec SAs belong to the peer and stay. With tell
+// the peer hears of it, and before that of what was being negotiated.
 func (p *Peer) endISAKMP(sa *ISAKMPSA, reason notice.Reason, tell bool) {
-	if tell {
-		p.inform(sa, notes{deletes: []isakmp.Delete{{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP,
-			SPISize: 16, SPIs: [][]byte{sa.spi()}}}})
+	remove := func() {
+		p.sas = slices.DeleteFunc(slices.Clone(p.sas), func(s *ISAKMPSA) bool { return s == sa })
 	}
-	p.sas = slices.DeleteFunc(slices.Clone(p.sas), func(s *ISAKMPSA) bool { return s == sa })
+	if !tell {
+		remove()
+	}
 	for _, x := range p.exchanges {
 		switch {
 		case x.sa != sa || x.info != nil: // an informational exchange ends by itself
@@ -161,6 +169,11 @@ func (p *Peer) endISAKMP(sa *ISAKMPSA, reason notice.Reason, tell bool) {
 		default:
 			x.fail(reason, errors.New("its ISAKMP SA has ended"))
 		}
+	}
+	if tell {
+		p.inform(sa, notes{deletes: []isakmp.Delete{{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP,
+			SPISize: 16, SPIs: [][]byte{sa.spi()}}}})
+		remove()
 	}
 	p.notice(notice.Notice{Event: notice.Phase1Down, Reason: reason, Remote: sa.Remote.Name,
 		Local: sa.Path.Local, Peer: sa.Path.Remote, CkyI: sa.CkyI, CkyR: sa.CkyR})

@@ -199,13 +199,18 @@ func (q *pair) deletePayloads() (ds []isakmp.Delete) {
 	return ds
 }
 
-// deleteSAs removes SAs from the kernel; there is nothing to wait for.
+// deleteSAs removes SAs from the kernel. Nobody waits for it, but it is repeated
+// until it is done.
 func (p *Peer) deleteSAs(ops []SAOp) {
 	if len(ops) == 0 {
 		return
 	}
 	p.callFor(Apply{ops}, func(_ any, err error) {
-		if err != nil {
+		switch {
+		case err == nil:
+		case errors.As(err, new(*Unavailable)):
+			p.undeleted, p.deleteAt = append(p.undeleted, ops...), p.now.Add(time.Second)
+		default:
 			p.notice(notice.Notice{Event: notice.LocalFailure, Reason: notice.KernelRefused, Detail: "delete SAs: " + err.Error()})
 		}
 	})
@@ -213,18 +218,37 @@ func (p *Peer) deleteSAs(ops []SAOp) {
 
 func (p *Peer) findPair(match func(KernelSA) bool) *pair {
 	for _, q := range p.pairs {
-		if slices.ContainsFunc(q.in, match) || slices.ContainsFunc(q.out, match) {
+		if q.has(match) {
 			return q
 		}
 	}
 	return nil
 }
 
+// making finds the quick mode that is installing a matching SA.
+func (p *Peer) making(match func(KernelSA) bool) *exchange {
+	for _, x := range p.exchanges {
+		if x.qm != nil && !x.over && x.qm.pair != nil && x.qm.pair.has(match) {
+			return x
+		}
+	}
+	return nil
+}
+
+func (q *pair) has(match func(KernelSA) bool) bool {
+	return slices.ContainsFunc(q.in, match) || slices.ContainsFunc(q.out, match)
+}
+
 // expire acts on a lifetime the kernel has seen running out.
 func (p *Peer) expire(ev Expire) {
-	q := p.findPair(func(s KernelSA) bool { return s.Key() == SAKey{ev.Dst, ev.Proto, ev.SPI} })
+	match := func(s KernelSA) bool { return s.Key() == SAKey{ev.Dst, ev.Proto, ev.SPI} }
+	q := p.findPair(match)
 	switch {
+	case q == nil && !ev.Hard:
 	case q == nil:
+		if x := p.making(match); x != nil {
+			x.fail(notice.Expired, errors.New("an SA expired before the quick mode was over"))
+		}
 	case ev.Hard:
 		p.endPair(q, notice.Expired, true)
 	default:

@@ -28,8 +28,12 @@ type Peer struct {
 
 	calls    map[CallID]*pendingCall
 	lastCall CallID
-	closing  bool // Shutdown was told
-	gone     bool // a stranger that has been handed over
+
+	undeleted []SAOp    // SAs the kernel could not be told to remove
+	deleteAt  time.Time // tell it again
+
+	closing bool // Shutdown was told
+	gone    bool // a stranger that has been handed over
 
 	// of the running Step
 	now time.Time
@@ -98,9 +102,14 @@ func (p *Peer) settle() {
 		}
 	}
 	for _, sa := range slices.Clone(p.sas) {
-		if due(sa.Expires, p.now) {
+		if due(sa.Expires, p.now) && !p.inUse(sa) {
 			p.endISAKMP(sa, notice.Expired, true)
 		}
+	}
+	if due(p.deleteAt, p.now) {
+		ops := p.undeleted
+		p.undeleted, p.deleteAt = nil, time.Time{}
+		p.deleteSAs(ops)
 	}
 	p.expireWants()
 	p.serveWants()
@@ -109,7 +118,7 @@ func (p *Peer) settle() {
 
 // Deadline is when Step wants its next Wake, or zero.
 func (p *Peer) Deadline() time.Time {
-	var t time.Time
+	t := p.deleteAt
 	for _, x := range p.exchanges {
 		t = earliest(t, x.deadline())
 	}
@@ -117,7 +126,9 @@ func (p *Peer) Deadline() time.Time {
 		t = earliest(t, q.deadline())
 	}
 	for _, sa := range p.sas {
-		t = earliest(t, sa.Expires)
+		if !p.inUse(sa) { // else it ends with the last exchange
+			t = earliest(t, sa.Expires)
+		}
 	}
 	for _, w := range p.wants {
 		t = earliest(t, w.until)
@@ -128,7 +139,7 @@ func (p *Peer) Deadline() time.Time {
 // Done reports whether nothing is left of the peer here: no SA, no exchange, no
 // wish, no question out. The machine may then be dropped.
 func (p *Peer) Done() bool {
-	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.calls) == 0
+	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.calls)+len(p.undeleted) == 0
 }
 
 // datagram routes a message to its exchange (RFC 2408 section 4.1).
@@ -222,6 +233,9 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 	case len(sa.used) >= maxMessageIDs:
 		p.dropped(ev, h, notice.TooManyMessageIDs, "the ISAKMP SA has served its number of exchanges")
 		return
+	case due(sa.Expires, p.now) && h.Exchange != isakmp.Informational:
+		p.dropped(ev, h, notice.Expired, "the ISAKMP SA only ends what it has begun")
+		return
 	case len(p.exchanges) >= maxExchanges:
 		p.dropped(ev, h, notice.Busy, "too many exchanges at a time")
 		return
@@ -313,11 +327,14 @@ func (p *Peer) randomByte() byte {
 	return b[0]
 }
 
-// kernelLost drops the pairs of SAs that are no longer in the kernel.
+// kernelLost drops the pairs, made or being made, of SAs that are no longer in the kernel.
 func (p *Peer) kernelLost(ev KernelLost) {
 	for _, k := range ev.SAs {
-		if q := p.findPair(func(s KernelSA) bool { return s.Key() == k }); q != nil {
+		match := func(s KernelSA) bool { return s.Key() == k }
+		if q := p.findPair(match); q != nil {
 			p.endPair(q, notice.KernelLost, true)
+		} else if x := p.making(match); x != nil {
+			x.fail(notice.KernelLost, errors.New("the kernel has lost an SA being negotiated"))
 		}
 	}
 }

@@ -105,6 +105,9 @@ func (x *exchange) collide() error {
 	}
 	own := x.p.exchanges[i]
 	if own.precedes(x) {
+		if own.out != nil {
+			own.resend() // the peer has not seen it when it began
+		}
 		return failf(notice.Superseded, "our own quick mode for %v goes on instead", x.qm.policy.Selector())
 	}
 	if x.qm.want == nil {

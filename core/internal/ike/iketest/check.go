@@ -28,12 +28,22 @@ func (w *World) CheckEmpty() {
 	}
 }
 
-// Quiet reports whether no machine is negotiating or has a Call out.
+// Quiet reports whether nothing is going on: no negotiation, no Call, no datagram,
+// no outbound SA still to come, no replaced pair still to go.
 func (w *World) Quiet() bool {
+	if w.Net.InFlight > 0 {
+		return false
+	}
 	for _, h := range w.Hosts {
 		for _, m := range h.Machines {
-			if st := m.Status(w.Now()); len(st.Exchanges) > 0 || st.Queued > 0 || m.Calls > 0 {
+			st := m.Status(w.Now())
+			if len(st.Exchanges) > 0 || st.Queued > 0 || m.Calls > 0 {
 				return false
+			}
+			for _, q := range st.IPsec {
+				if !q.Outbound || q.Replaced {
+					return false
+				}
 			}
 		}
 	}

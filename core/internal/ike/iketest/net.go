@@ -14,7 +14,8 @@ type Net struct {
 	Loss, Duplicate    float64 // probabilities
 	MinDelay, MaxDelay time.Duration
 
-	Sent int // datagrams put on the wire
+	Sent     int // datagrams put on the wire
+	InFlight int // that have not arrived yet
 
 	w      *World
 	faults []Fault
@@ -139,7 +140,9 @@ func (n *Net) send(path ike.Path, data []byte) {
 		w.Log.packet(w, p, len(delays) == 0)
 	}
 	for i, d := range delays {
+		n.InFlight++
 		w.After(d, func() {
+			n.InFlight--
 			if w.Log != nil && i > 0 {
 				w.Log.line(w, "", "~ message %d arrives again", p.N)
 			}

@@ -33,6 +33,9 @@ func (h *Host) serve(m *Machine, c ike.Call) {
 	fails := w.chance(w.Flaky)
 	skipped := fails && (!kernel || w.chance(0.5))
 	w.After(half, func() {
+		if m.gone { // with its process
+			return
+		}
 		if skipped || kernel && (k.Down || k.epoch != epoch) {
 			h.reply(m, c, half, nil, errDown)
 			return
@@ -50,6 +53,12 @@ func (h *Host) serve(m *Machine, c ike.Call) {
 // reply steps a Reply in.
 func (h *Host) reply(m *Machine, c ike.Call, after time.Duration, v any, err error) {
 	h.w.After(after, func() {
+		if m.gone {
+			if gxy, ok := v.(secret.Bytes); ok {
+				gxy.Zero()
+			}
+			return
+		}
 		if spis, ok := v.([]uint32); ok {
 			for i, r := range c.Req.(ike.AllocateSPIs).SPIs {
 				h.Kernel.ours[ike.SAKey{Dst: r.Dst, Proto: r.Proto, SPI: spis[i]}] = m
@@ -225,9 +234,10 @@ func (h *Host) Shutdown() {
 	}
 }
 
-// SoftExpire is the soft lifetime of what h sends with to another host running out.
+// SoftExpire is the soft lifetime of what h sends with to another host running out,
+// unless it is younger than a minute.
 func (h *Host) SoftExpire(to *Host) {
-	if out := h.Kernel.Outbound(to.Addr); out != nil {
+	if out := h.Kernel.Outbound(to.Addr); out != nil && h.w.now-out.Born > time.Minute {
 		h.Kernel.expired(out.Key(), false)
 	}
 }
