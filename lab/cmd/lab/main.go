@@ -142,7 +142,7 @@ func (c *cli) run(ctx context.Context) error {
 }
 
 // play runs scenarios, keeps the logs of those that failed, and fails if any did.
-func (c *cli) play(ctx context.Context, some []*scenario.Scenario, event func(report.Event), summary func(passed, failed int, took time.Duration)) error {
+func (c *cli) play(ctx context.Context, some []*scenario.Scenario, event func(report.Event), summary func(report.Totals)) error {
 	if err := c.binaries(some); err != nil {
 		return err
 	}
@@ -152,15 +152,17 @@ func (c *cli) play(ctx context.Context, some []*scenario.Scenario, event func(re
 	}
 	began := time.Now()
 	results, err := host.Run(ctx, host.Options{Repo: c.repo, Work: work, Guests: min(c.guests, len(some)), Report: event}, some)
-	failed := 0
-	for _, s := range some {
-		if r, ok := results[s.Name]; !ok || len(r.Failures) > 0 {
-			failed++
+	totals := report.Totals{NotRun: len(some) - len(results), Took: time.Since(began)}
+	for _, r := range results {
+		if len(r.Failures) > 0 {
+			totals.Failed++
+		} else {
+			totals.Passed++
 		}
 	}
-	summary(len(some)-failed, failed, time.Since(began))
-	if failed > 0 || err != nil {
-		return errors.Join(err, fmt.Errorf("%d of %d scenarios failed; logs and captures: %s", failed, len(some), filepath.Join(work, guest.Results)))
+	summary(totals)
+	if err != nil || totals.Passed != len(some) {
+		return errors.Join(err, fmt.Errorf("not all scenarios passed; logs and captures: %s", filepath.Join(work, guest.Results)))
 	}
 	if !c.verbose {
 		return os.RemoveAll(work)

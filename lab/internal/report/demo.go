@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 )
 
 // Demo prints what the steps to be shown have shown, for a person.
@@ -23,7 +22,7 @@ func (d *Demo) Event(e Event) {
 		fmt.Fprintln(d.w, "The lab is up: a Linux kernel of its own, two gateways, one link between them.")
 	case e.Kind == Step && (e.Show || len(e.Failures) > 0):
 		d.shown++
-		fmt.Fprintf(d.w, "\n%d. %s\n%s\n%s", d.shown, e.Step, strings.Repeat("-", 78), indent(strings.TrimSpace(e.Output), "   "))
+		fmt.Fprintf(d.w, "\n%d. %s\n%s\n%s", d.shown, e.Step, strings.Repeat("-", 78), indent(strings.Trim(e.Output, "\n"), "   "))
 	case e.Kind == Result:
 		for _, f := range e.Failures {
 			fmt.Fprintf(d.w, "\nFAILED: %s\n", f)
@@ -32,8 +31,8 @@ func (d *Demo) Event(e Event) {
 }
 
 // Summary of the run.
-func (d *Demo) Summary(_, failed int, took time.Duration) {
-	if failed == 0 {
-		fmt.Fprintf(d.w, "\nEvery packet went through as ESP. %.0f seconds.\n", took.Seconds())
+func (d *Demo) Summary(t Totals) {
+	if t.Passed == 1 {
+		fmt.Fprintf(d.w, "\nEvery packet went through as ESP. %.0f seconds.\n", t.Took.Seconds())
 	}
 }

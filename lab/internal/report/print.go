@@ -36,9 +36,15 @@ func (p *Printer) Event(e Event) {
 	}
 }
 
+// Totals of a run.
+type Totals struct {
+	Passed, Failed, NotRun int
+	Took                   time.Duration
+}
+
 // Summary of the run.
-func (p *Printer) Summary(passed, failed int, took time.Duration) {
-	fmt.Fprintf(p.w, "%d passed, %d failed in %.1fs\n", passed, failed, took.Seconds())
+func (p *Printer) Summary(t Totals) {
+	fmt.Fprintf(p.w, "%d passed, %d failed, %d not run, in %.1fs\n", t.Passed, t.Failed, t.NotRun, t.Took.Seconds())
 }
 
 func indent(text, by string) string {

@@ -33,13 +33,13 @@ step "What racoon (left) has logged of the negotiation" {
   at     = "left"
   show   = true
   within = "5s"
-  log    = ["ISAKMP-SA established", "IPsec-SA established"]
+  log    = ["the kernel wants an SA", "phase 1 negotiation begun", "ISAKMP-SA established", "phase 2 negotiation begun", "IPsec-SA established"]
 }
 
 step "What strongSwan (right) has logged" {
   at   = "right"
   show = true
-  log  = ["IKE_SA lab.* established", "CHILD_SA lab.* established", "selected proposal"]
+  log  = ["parsed (ID_PROT|QUICK_MODE)", "selected proposal", "IKE_SA lab.* established", "CHILD_SA lab.* established"]
 }
 
 step "racoonctl show-sa" {
