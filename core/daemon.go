@@ -77,6 +77,7 @@ func serve(f *flags, loaded *config.Loaded, diags []config.Diagnostic, back *bac
 	if err := d.start(ctx, stdout, stderr); err != nil {
 		return err
 	}
+	d.idleFlags()
 	d.findings(diags)
 	if err := back.up(); err != nil {
 		return err

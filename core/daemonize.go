@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 
@@ -46,6 +47,7 @@ func detach(name string, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, name, fmt.Errorf("start in the background: %w", err))
 	}
+	defer forward(cmd.Process)()
 	line, _ := bufio.NewReader(r).ReadString('\n') // at its end without a line the other has died
 	if strings.TrimSuffix(line, "\n") == statusUp {
 		return 0
@@ -59,6 +61,25 @@ func detach(name string, args []string, stdout, stderr io.Writer) int {
 		err = errors.New("it ended before it was up")
 	}
 	return fail(stderr, name, fmt.Errorf("the daemon died while starting: %w", err))
+}
+
+// forward hands on what ends us while we wait: the other process is in a session of
+// its own, where the terminal does not reach it.
+func forward(to *os.Process) (stop func()) {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	go func() {
+		for s := range signals {
+			if s == unix.SIGHUP { // to the daemon it means something else
+				s = unix.SIGTERM
+			}
+			_ = to.Signal(s) // it may have ended by itself
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+	}
 }
 
 // background is the second process's end of the pipe, nil in the foreground.

@@ -87,8 +87,17 @@ func (s *lateSink) Reopen(ctx context.Context) error {
 	return s.each(func(to logsink.Sink) error { return to.Reopen(ctx) })
 }
 
-// findings reports what a configuration that works still gives to say, and the
-// options that have no effect.
+// idleFlags warns of the options that have no effect.
+func (d *racoon) idleFlags() {
+	if d.flags.restore {
+		d.log.Warn("-B has no effect yet: SAs are not saved to a file, so that there are none to install")
+	}
+	if d.flags.verbose {
+		d.log.Warn("-v has no effect yet: packets are not described in the log")
+	}
+}
+
+// findings reports what a configuration that works still gives to say.
 func (d *racoon) findings(diags []config.Diagnostic) {
 	e := d.engine.Load()
 	for _, c := range diags {
@@ -106,12 +115,6 @@ func (d *racoon) findings(diags []config.Diagnostic) {
 				e.Notify(notice.Notice{Event: notice.Finding, Plugin: p.String(), Detail: text})
 			}
 		}
-	}
-	if d.flags.restore {
-		d.log.Warn("-B has no effect yet: SAs are not saved to a file, so that there are none to install")
-	}
-	if d.flags.verbose {
-		d.log.Warn("-v has no effect yet: packets are not described in the log")
 	}
 	if d.flags.dump {
 		for _, r := range d.running.Policy.Remotes {

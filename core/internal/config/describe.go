@@ -17,7 +17,10 @@ func Describe(r *policy.Remote) string {
 		modes[i] = m.String()
 	}
 	fmt.Fprintf(&b, " exchange_mode %s; my_identifier %s;", strings.Join(modes, ","), r.MyID.Text)
-	for _, id := range r.PeerIDs {
+	for i, id := range r.PeerIDs {
+		if i > 0 && id.Text == r.PeerIDs[i-1].Text { // both families of one line
+			continue
+		}
 		fmt.Fprintf(&b, " peers_identifier %s;", id.Text)
 	}
 	fmt.Fprintf(&b, " verify_identifier %s; nonce_size %d; passive %s; initial_contact %s; proposal_check %s;",

@@ -38,6 +38,10 @@ func (p *parser) identity(own bool) (policy.Identity, bool) {
 	}
 	v := p.peek()
 	given := v.kind == str || v.kind == address
+	if v.kind == word && !p.beginsLine(v) {
+		p.expected("a string in double quotes or an address", nil)
+		return policy.Identity{}, false
+	}
 	if given {
 		p.next()
 	}

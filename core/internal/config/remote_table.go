@@ -33,6 +33,10 @@ func remoteDirectives() []directive {
 			id, ok := p.identity(false)
 			if ok && p.end() {
 				p.remote.PeerIDs = append(p.remote.PeerIDs, id)
+				if id.Type == idIPv4 && id.Data == nil { // any address is one of either family
+					id.Type = idIPv6
+					p.remote.PeerIDs = append(p.remote.PeerIDs, id)
+				}
 			}
 			return ok
 		}},

@@ -53,10 +53,14 @@ func (p *parser) sainfoHead() bool {
 		}
 		s.From = &id
 	} else if t := p.peek(); p.accept("group") {
-		if p.next().kind == str {
-			p.add(t, codeNotYet, Error, needsXAuth, "")
-			s.Group = p.last.text
+		name := p.peek()
+		if name.kind != str {
+			p.expected("a string in double quotes", nil)
+			return false
 		}
+		p.next()
+		p.add(t, codeNotYet, Error, needsXAuth, "")
+		s.Group = name.text
 	}
 	s.broken = false
 	return true
