@@ -6,7 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -136,9 +138,9 @@ func parseLine(line []byte) (slog.Level, string, []slog.Attr) {
 		return raw()
 	}
 	var attrs []slog.Attr
-	for k, v := range fields {
+	for _, k := range slices.Sorted(maps.Keys(fields)) {
 		if !strings.HasPrefix(k, "@") {
-			attrs = append(attrs, slog.Any(k, v))
+			attrs = append(attrs, slog.Any(k, fields[k]))
 		}
 	}
 	return level, msg, attrs

@@ -68,7 +68,7 @@ type supervisor struct {
 	hurryUp  context.CancelFunc
 	done     chan struct{} // closed when the plugin is gone for good
 
-	answer   chan<- error // of the request whose configuration is in force but not resynced
+	answer chan<- error // of the request whose configuration is in force but not resynced
 
 	mu       sync.Mutex
 	spec     Spec

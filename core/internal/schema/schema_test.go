@@ -223,3 +223,26 @@ func TestABadSchemaIsThePluginsFault(t *testing.T) {
 		})
 	}
 }
+
+func FuzzDecode(f *testing.F) {
+	for _, s := range []string{
+		`address = "x"`, `address = "x"` + "\n" + `timeout = "8 hour"`, "address = \"x\"\nkey \"a\" { name = \"n\" }\npeer { addr = \"b\" }",
+		`token = "env:X"`, `labels = { a = null }`, `tags = [null, "a"]`, `retries = "3"`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, src string) {
+		file, diags := hclsyntax.ParseConfig([]byte(src), "/f.hcl", hcl.InitialPos)
+		if diags.HasErrors() {
+			return
+		}
+		got, diags := Decode(vault, file.Body, nil)
+		if (got == nil) != diags.HasErrors() {
+			t.Errorf("%s with %v", got, diags)
+		}
+		if got != nil && !json.Valid(got) {
+			t.Errorf("not JSON: %s", got)
+		}
+		Diagnostics(vault, file.Body, config.Errorf([]string{"key", "a", "name"}, "", "s", "d"))
+	})
+}
