@@ -39,7 +39,7 @@ const (
 	Attribute_KIND_UNSPECIFIED Attribute_Kind = 0
 	// The host makes it absolute against the configuration file's directory.
 	Attribute_KIND_FILE_PATH Attribute_Kind = 1
-	// "30s", "8 hour"; the host normalises it to "28800s" style.
+	// "30s", "8 hour"; the host normalises it to "8h0m0s".
 	Attribute_KIND_DURATION Attribute_Kind = 2
 	// The host accepts only file:, env: and handle: references.
 	Attribute_KIND_SECRET Attribute_Kind = 3
