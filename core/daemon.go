@@ -53,9 +53,8 @@ type racoon struct {
 	host    *pluginhost.Host
 	plugins []*plugin
 	engine  atomic.Pointer[engine.Engine] // nil until made: plugins come up before it
-	control *control.Server
-	fatal   chan error // a critical plugin is gone
-	undo    []func()   // in the order of starting
+	fatal   chan error                    // a critical plugin is gone
+	undo    []func()                      // in the order of starting
 
 	reloading sync.Mutex
 	running   *config.Loaded

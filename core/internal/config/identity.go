@@ -22,6 +22,9 @@ const (
 
 var identityTypes = []string{"address", "fqdn", "user_fqdn", "keyid", "asn1dn", "keyid_use", "certname", "subnet"}
 
+// nameTypes are the types whose value is a name.
+var nameTypes = map[string]uint8{"fqdn": idFQDN, "user_fqdn": idUserFQDN, "keyid": idKeyID, "keyid_use": idKeyID}
+
 // identity reads TYPE [file|tag] [VALUE] (racoon-conf section 5.4). own tells
 // whether it is our identity, where no value means our address, or a peer's,
 // where it means any of that type.
@@ -49,36 +52,17 @@ func (p *parser) identity(own bool) (policy.Identity, bool) {
 	if given {
 		text += " " + v.text
 	}
-	id := policy.Identity{Text: text}
 	switch t.text {
-	case "address":
-		id.Type = idIPv4
-		if !given {
-			return id, true
-		}
-		addr, err := netip.ParseAddr(v.text)
-		if err != nil {
-			p.errorf(v, "is no numeric address")
-			return id, false
-		}
-		if addr = addr.Unmap().WithZone(""); addr.Is6() {
-			id.Type = idIPv6
-		}
-		id.Data = addr.AsSlice()
-		return id, true
-	case "fqdn":
-		id.Type = idFQDN
-	case "user_fqdn":
-		id.Type = idUserFQDN
-	case "keyid", "keyid_use":
-		id.Type = idKeyID
 	case "asn1dn", "certname":
 		p.add(t, codeNotYet, Error, needsX509, "")
-		return id, false
+		return policy.Identity{}, false
 	case "subnet":
 		p.errorf(t, "is no identity of a host")
-		return id, false
+		return policy.Identity{}, false
+	case "address":
+		return p.addressIdentity(v, given, text)
 	}
+	id := policy.Identity{Type: nameTypes[t.text], Text: text}
 	if !given && !own && id.Type != idKeyID { // any of this type
 		return id, true
 	}
@@ -90,6 +74,24 @@ func (p *parser) identity(own bool) (policy.Identity, bool) {
 	if id.Type == idKeyID && !tag {
 		return p.keyIDFile(id, v)
 	}
+	return id, true
+}
+
+// addressIdentity is an address, or any address.
+func (p *parser) addressIdentity(v token, given bool, text string) (policy.Identity, bool) {
+	id := policy.Identity{Type: idIPv4, Text: text}
+	if !given {
+		return id, true
+	}
+	addr, err := netip.ParseAddr(v.text)
+	if err != nil {
+		p.errorf(v, "is no numeric address")
+		return id, false
+	}
+	if addr = addr.Unmap().WithZone(""); addr.Is6() {
+		id.Type = idIPv6
+	}
+	id.Data = addr.AsSlice()
 	return id, true
 }
 

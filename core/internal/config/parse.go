@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
@@ -224,95 +223,8 @@ func (p *parser) judge(t token, d *directive) {
 	}
 }
 
-// end takes the semicolon. One that was forgotten at the end of a line does not
-// cost the next line.
-func (p *parser) end() bool {
-	t := p.peek()
-	if t.is(";") {
-		p.next()
-		return true
-	}
-	if t.kind == bad {
-		p.recover()
-		return false
-	}
-	if p.beginsLine(t) || t.kind == eof || t.is("}") {
-		p.add(p.last, codeSyntax, Error, "is followed by no semicolon", `write ";" after it`)
-		return true
-	}
-	p.add(t, codeSyntax, Error, "is one word too many: ; is expected", "")
-	p.recover()
-	return false
-}
-
-// beginsLine reports whether the next token stands on a later line than the last.
-func (p *parser) beginsLine(t token) bool {
-	here, _ := t.src.position(t.off)
-	before, _ := t.src.position(max(p.last.end-1, 0))
-	return here > before
-}
-
-// stray reports a token that begins no directive.
-func (p *parser) stray(t token) {
-	switch {
-	case t.kind == bad:
-		return
-	case t.is(";"):
-		p.add(t, codeSyntax, Error, "stands alone", "no semicolon follows a closing brace")
-		return
-	case t.is("}"):
-		p.add(t, codeSyntax, Error, "closes nothing", "")
-		return
-	case t.is("{"):
-		p.add(t, codeSyntax, Error, "opens a block that has no name", "")
-		p.skipBlock()
-		return
-	}
-	p.add(t, codeSyntax, Error, "is not expected here: a directive is", "")
-	p.recover()
-}
-
-// recover skips to the end of the statement: behind its semicolon or block, or
-// before the brace that closes the section, or before a line that begins with a
-// directive.
-func (p *parser) recover() {
-	for {
-		switch t := p.peek(); {
-		case t.kind == eof, t.is("}"), t.kind == word && p.lang.rows[p.in][t.text] != nil && p.beginsLine(t):
-			return
-		case t.is(";"):
-			p.next()
-			return
-		case t.is("{"):
-			p.next()
-			p.skipBlock()
-			return
-		default:
-			p.next()
-		}
-	}
-}
-
-// skipBlock skips to the brace that closes the block just opened.
-func (p *parser) skipBlock() {
-	for depth := 1; depth > 0; {
-		t := p.next()
-		switch {
-		case t.kind == eof:
-			return
-		case t.is("{"):
-			depth++
-		case t.is("}"):
-			depth--
-		}
-	}
-}
-
 // position is a token's place in the model.
 func position(t token) policy.Position {
 	line, _ := t.src.position(t.off)
 	return policy.Position{File: t.src.name, Line: line}
 }
-
-// quoted lists words for a message.
-func quoted(words []string) string { return `"` + strings.Join(words, `", "`) + `"` }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
@@ -17,9 +16,6 @@ type sainfo struct {
 	// it is not reported as missing too
 	namedCiphers, namedAuths, namedComps bool
 }
-
-// upperLayer are the protocols with a name (IANA protocol numbers).
-var upperLayer = map[string]uint8{"any": 0, "icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "icmp6": 58, "ipcomp": 108}
 
 // sainfoHead reads the identities and the parameter before "{":
 //
@@ -64,150 +60,6 @@ func (p *parser) sainfoHead() bool {
 	}
 	s.broken = false
 	return true
-}
-
-// phase2ID reads TYPE ADDRESS[-ADDRESS] [/N] [PORT] PROTO or TYPE STRING. The
-// type word decides nothing for an address: the prefix does.
-func (p *parser) phase2ID(want string) (*policy.SAID, bool) {
-	t := p.peek()
-	if !(term{alts: identityTypes}).fits(t) {
-		p.expected(want, append([]string{"anonymous", "clientaddr"}, identityTypes...))
-		return nil, false
-	}
-	p.next()
-	if t.text == "keyid" && !p.accept("tag") {
-		p.accept("file")
-	}
-	v := p.peek()
-	if v.kind == str {
-		p.next()
-		return p.nameID(t, v)
-	}
-	if v.kind != address {
-		p.expected("an address or a string in double quotes", nil)
-		return nil, false
-	}
-	p.next()
-	id := &policy.SAID{}
-	first := v.addr.WithZone("")
-	rangeEnd := p.peek()
-	if rangeEnd.kind == until {
-		p.next()
-	}
-	bits := first.BitLen()
-	if n := p.peek(); n.kind == prefix {
-		p.next()
-		if n.n > uint64(bits) {
-			p.errorf(n, "is longer than the address: at most /%d", bits)
-			return nil, false
-		}
-		bits = int(n.n)
-	}
-	portToken := p.peek()
-	if portToken.kind == port {
-		p.next()
-		id.Port = uint16(portToken.n)
-	}
-	if rangeEnd.kind == until {
-		if !p.rangeID(id, first, rangeEnd) {
-			return nil, false
-		}
-	} else {
-		p.addressID(id, first, bits, v)
-	}
-	if !p.protocol(id, first, portToken) {
-		return nil, false
-	}
-	id.Text = fmt.Sprintf("%s[%s] %s", id.Text, portName(id.Port), protoName(id.Proto))
-	return id, true
-}
-
-func (p *parser) nameID(t, v token) (*policy.SAID, bool) {
-	types := map[string]uint8{"fqdn": idFQDN, "user_fqdn": idUserFQDN, "keyid": idKeyID, "keyid_use": idKeyID}
-	typ, ok := types[t.text]
-	if !ok || v.text == "" {
-		p.errorf(t, "cannot be an identity of phase 2 here")
-		return nil, false
-	}
-	return &policy.SAID{Type: typ, Data: []byte(v.text), Text: t.text + " " + v.text}, true
-}
-
-// addressID makes a host or a network. The address is not masked: that is how
-// racoon.conf has always compared them, and a warning says what it means.
-func (p *parser) addressID(id *policy.SAID, a netip.Addr, bits int, t token) {
-	id.Type, id.Data, id.Text = idIPv4, a.AsSlice(), a.String()
-	if a.Is6() {
-		id.Type = idIPv6
-	}
-	if bits == a.BitLen() {
-		return
-	}
-	if id.Type = idIPv4Subnet; a.Is6() {
-		id.Type = idIPv6Subnet
-	}
-	id.Text = fmt.Sprintf("%s/%d", a, bits)
-	for i := range a.BitLen() / 8 {
-		id.Data = append(id.Data, byte(uint16(0xff00)>>min(max(bits-8*i, 0), 8)))
-	}
-	if masked := netip.PrefixFrom(a, bits).Masked(); masked.Addr() != a {
-		p.add(t, codeHostBits, Warning, "has bits behind the prefix: it equals no network a policy or a peer names", "write "+masked.String())
-	}
-}
-
-func (p *parser) rangeID(id *policy.SAID, first netip.Addr, end token) bool {
-	last := end.addr.WithZone("")
-	if first.BitLen() != last.BitLen() || last.Less(first) {
-		p.errorf(end, "is no end of a range that begins with %s", first)
-		return false
-	}
-	if id.Type = idIPv4Range; first.Is6() {
-		id.Type = idIPv6Range
-	}
-	id.Data = append(first.AsSlice(), last.AsSlice()...)
-	id.Text = first.String() + "-" + last.String()
-	return true
-}
-
-// protocol reads the upper layer protocol, which is mandatory after an address.
-func (p *parser) protocol(id *policy.SAID, a netip.Addr, portToken token) bool {
-	t := p.peek()
-	named, ok := upperLayer[t.text]
-	switch {
-	case t.kind == word && ok:
-		id.Proto = named
-	case t.kind == number && t.n <= 255:
-		id.Proto = uint8(t.n)
-	default:
-		p.expected("an upper layer protocol (any, tcp, udp, icmp, ... or a number)", []string{"any", "tcp", "udp", "icmp", "icmp6", "gre", "esp", "ah", "ipcomp"})
-		return false
-	}
-	p.next()
-	icmp := id.Proto == 1 || id.Proto == 58
-	switch {
-	case icmp && id.Port != 0:
-		p.errorf(portToken, "is a port, and icmp has none")
-		return false
-	case id.Proto == 1 && a.Is6(), id.Proto == 58 && a.Is4():
-		p.errorf(t, "is not the protocol of this kind of address")
-		return false
-	}
-	return true
-}
-
-func portName(n uint16) string {
-	if n == 0 {
-		return "any"
-	}
-	return fmt.Sprint(n)
-}
-
-func protoName(n uint8) string {
-	for name, proto := range upperLayer {
-		if proto == n {
-			return name
-		}
-	}
-	return fmt.Sprint(n)
 }
 
 // sainfoClose checks a section as a whole.
