@@ -115,7 +115,10 @@ func (p *Peer) carries(n *pair) {
 	n.outAt = time.Time{}
 	n.zero()
 	for _, q := range p.pairsFor(n.traffic()) {
-		if q == n || q.replaced {
+		if q == n {
+			break // what follows is younger
+		}
+		if q.replaced {
 			continue
 		}
 		q.replaced, q.rekeyAt = true, time.Time{}

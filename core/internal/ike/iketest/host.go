@@ -245,3 +245,12 @@ func (m *Machine) perform(act ike.Action) {
 		to.Post(ike.Adopt{SA: act.SA})
 	}
 }
+
+// DropPeers lets go of every machine's state, and of nothing else: what they held
+// can be measured.
+func (h *Host) DropPeers() {
+	for _, m := range h.Machines {
+		m.Peer = nil
+	}
+	h.w.queue = nil
+}

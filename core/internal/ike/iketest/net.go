@@ -14,8 +14,9 @@ type Net struct {
 	Loss, Duplicate    float64 // probabilities
 	MinDelay, MaxDelay time.Duration
 
-	Sent     int // datagrams put on the wire
-	InFlight int // that have not arrived yet
+	Sent     int  // datagrams put on the wire
+	InFlight int  // that have not arrived yet
+	Numbered bool // messages are counted and kept from the first on, for faults and replays
 
 	w      *World
 	faults []Fault
@@ -83,6 +84,21 @@ func Corrupt(n, offset int) Fault {
 	}
 }
 
+// Mutate xors one octet, counted around the end, of every transmission of message n.
+func Mutate(n, offset int, mask byte) Fault {
+	return func(p *Packet) ([]time.Duration, bool) {
+		if p.N != n {
+			return nil, false
+		}
+		p.Data = slices.Clone(p.Data)
+		p.Data[offset%len(p.Data)] ^= mask
+		return []time.Duration{10 * time.Millisecond}, true
+	}
+}
+
+// Messages is how many different messages have been sent.
+func (n *Net) Messages() int { return len(n.seen) }
+
 // CorruptHash spoils the HASH(n) of message n, sealed with AES and a hash of 256
 // bits, and nothing else: it changes the second cipher block, and with it the
 // second plain block and a bit of the third, which HASH(n) fills.
@@ -117,7 +133,7 @@ func (n *Net) send(path ike.Path, data []byte) {
 	if n.recent = append(n.recent, p); len(n.recent) > 64 {
 		n.recent = append(n.recent[:0], n.recent[32:]...)
 	}
-	if n.faults != nil || w.Log != nil {
+	if n.Numbered || n.faults != nil || w.Log != nil {
 		n.number(&p)
 	}
 	delays := []time.Duration{w.between(n.MinDelay, n.MaxDelay)}
