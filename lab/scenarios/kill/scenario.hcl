@@ -35,7 +35,7 @@ step "somebody else's SA is in both kernels" {
   run = "ip xfrm state add src 192.0.2.98 dst 192.0.2.99 proto esp spi 9 mode transport aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0f10111213 128"
 }
 
-# A round trip of 400 ms: the negotiation needs nine messages.
+# A round trip of 400 ms: nine messages take nearly two seconds.
 step "the link is slow when the negotiation is to be met" {
   netem = var.moment == "during" ? "delay 200ms" : ""
 }
@@ -44,6 +44,17 @@ step "a packet starts the negotiation" {
   at     = "left"
   within = var.moment == "after" ? "15s" : "0s"
   ping { answered = var.moment == "after" ? "all" : "any" }
+}
+
+step "the moment has come" {
+  at     = "left"
+  within = "5s"
+  log = [var.moment == "after" ? "IPsec-SA established" : {
+    racoon             = "phase 2 negotiation begun"
+    racoon-auth-psk    = "phase 1 negotiation begun"
+    racoon-kernel-xfrm = "ISAKMP-SA established"
+  }[var.victim]]
+  absent = var.moment == "after" ? [] : ["IPsec-SA established"]
 }
 
 step "kill -9" {
