@@ -196,16 +196,17 @@ func (p *Peer) overheard(ev Datagram, h isakmp.Header) {
 }
 
 // forgetPeer removes everything an earlier life of the peer had with us
-// (INITIAL-CONTACT, RFC 2407 section 4.6.3.3): all that is older than the SA that
-// says so. What is younger the peer knows, however late its message comes.
+// (INITIAL-CONTACT, RFC 2407 section 4.6.3.3): all that was there when the phase 1
+// that says so began. What is younger the peer knows, or is about to: two ends
+// that begin at one moment both say it.
 func (p *Peer) forgetPeer(by *ISAKMPSA) {
 	for _, q := range slices.Clone(p.pairs) {
-		if q.since.Before(by.Since) {
+		if q.since.Before(by.began) {
 			p.endPair(q, notice.PeerRestarted, false)
 		}
 	}
 	for _, sa := range slices.Clone(p.sas) {
-		if sa != by && sa.Since.Before(by.Since) {
+		if sa != by && sa.Since.Before(by.began) {
 			p.endISAKMP(sa, notice.PeerRestarted, false)
 		}
 	}

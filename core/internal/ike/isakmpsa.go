@@ -25,6 +25,7 @@ type ISAKMPSA struct {
 	Since      time.Time
 	Expires    time.Time
 
+	began       time.Time // its phase 1
 	role        role
 	established bool
 	hash        oakley.Hash
@@ -46,7 +47,7 @@ type ISAKMPSA struct {
 // startMain begins a main mode as initiator.
 func (p *Peer) startMain() {
 	r := p.setup.Remotes[0]
-	sa := &ISAKMPSA{Remote: r, Path: p.setup.Path, role: initiator, used: map[uint32]bool{}}
+	sa := &ISAKMPSA{Remote: r, Path: p.setup.Path, began: p.now, role: initiator, used: map[uint32]bool{}}
 	p.setup.Rand(sa.CkyI[:])
 	x := &exchange{kind: isakmp.IdentityProtection, script: p.main, role: initiator, sa: sa, path: p.setup.Path,
 		p1: &phase1{remotes: p.setup.Remotes[:1], ni: p.nonce(r)}}
@@ -55,7 +56,7 @@ func (p *Peer) startMain() {
 
 // answerMain begins a main mode as responder, with the peer's first message.
 func (p *Peer) answerMain(ev Datagram, h isakmp.Header) {
-	sa := &ISAKMPSA{CkyI: h.CkyI, CkyR: p.setup.Cookie(ev.Path, h.CkyI), Path: ev.Path, role: responder, used: map[uint32]bool{}}
+	sa := &ISAKMPSA{CkyI: h.CkyI, CkyR: p.setup.Cookie(ev.Path, h.CkyI), Path: ev.Path, began: p.now, role: responder, used: map[uint32]bool{}}
 	x := &exchange{kind: isakmp.IdentityProtection, script: p.main, role: responder, sa: sa, path: ev.Path,
 		inbox: ev.Data, p1: &phase1{remotes: p.setup.Remotes, nr: p.nonce(p.setup.Remotes[0])}}
 	p.began(x)
@@ -127,10 +128,16 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 		p.endISAKMP(p.sas[0], notice.Replaced, true)
 	}
 	if first && sa.role == initiator && sa.Remote.InitialContact {
-		p.inform(sa, notes{notifies: []isakmp.Notify{{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP,
-			SPI: sa.spi(), Type: isakmp.NotifyInitialContact}}})
+		p.inform(sa, notes{notifies: []isakmp.Notify{sa.contactNotify()}})
 	}
 	p.setup.Path = sa.Path
+}
+
+// contactNotify says that we remember nothing of the peer (RFC 2407 section
+// 4.6.3.3). It goes out twice: in message 5, where strongSwan and Cisco look for
+// it, and behind phase 1, where the original racoon does.
+func (sa *ISAKMPSA) contactNotify() isakmp.Notify {
+	return isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, SPI: sa.spi(), Type: isakmp.NotifyInitialContact}
 }
 
 // spi names an ISAKMP SA in notify and delete payloads (RFC 2408 section 3.14).

@@ -303,6 +303,15 @@ func identityMatches(id isakmp.ID, accepted []policy.Identity) bool {
 	})
 }
 
+// emitPhase1Notify says with message 5 that this is the first contact.
+func emitPhase1Notify(x *exchange) ([][]byte, error) {
+	p := x.p
+	if x.role == responder || len(p.sas)+len(p.pairs) > 0 || !x.p1.remotes[0].InitialContact {
+		return nil, nil
+	}
+	return [][]byte{x.sa.contactNotify().Append(nil)}, nil
+}
+
 // takePhase1Notify reads notifies beside the peer's proof: they count once
 // establish runs.
 func takePhase1Notify(x *exchange, bodies [][]byte) error {

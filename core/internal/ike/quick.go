@@ -171,9 +171,6 @@ func takeIPsecSA(x *exchange, bodies [][]byte) (err error) {
 	if err != nil {
 		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.BadAnswer, err}
 	}
-	if q.choice.Group != q.sainfo.PFSGroup {
-		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.BadAnswer, errors.New("the peer answers with another PFS group")}
-	}
 	return nil
 }
 

@@ -104,7 +104,7 @@ var handlers = map[isakmp.ExchangeType]map[isakmp.PayloadType]handler{
 		NONCE: {emitNonce, takeNonce},
 		ID:    {emitID, takeID},
 		AUTH:  {emitAuth, takeAuth},
-		N:     {emitNothing, takePhase1Notify},
+		N:     {emitPhase1Notify, takePhase1Notify},
 		VID:   {emitNothing, takeNothing},
 		CERT:  {emitNothing, takeNothing}, // a pre-shared key needs none
 		CR:    {emitNothing, takeNothing},
