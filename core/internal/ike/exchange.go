@@ -257,7 +257,11 @@ func (x *exchange) waitingFor() string {
 	if x.pc == 0 {
 		return "the first message could not be sent"
 	}
-	return "the peer did not answer message " + string(rune('0'+x.pc))
+	why := "the peer did not answer message " + string(rune('0'+x.pc))
+	if x.p1 != nil && x.pc == 5 { // the first sealed one
+		why += "; do the pre-shared keys differ?"
+	}
+	return why
 }
 
 // due reports whether a deadline has come; a zero one never does.

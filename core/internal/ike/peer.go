@@ -363,6 +363,9 @@ func (p *Peer) reconfigure(ev Reconfigure) {
 
 // delete is an operator's command.
 func (p *Peer) delete(ev Delete) {
+	if ev.All && ev.ISAKMP { // also what is still being negotiated
+		p.endAll(notice.LocalDeleted)
+	}
 	for _, q := range slices.Clone(p.pairs) {
 		if ev.All || p.findPair(func(s KernelSA) bool { return s.SPI == ev.SPI }) == q {
 			p.endPair(q, notice.LocalDeleted, true)

@@ -106,7 +106,24 @@ func (x *exchange) findSAInfo() error {
 	if q.sainfo = x.p.cfg.SAInfoFor(l, r, x.sa.Remote.Ph1ID, peer); q.sainfo == nil {
 		return failf(notice.NoSAInfo, "no sainfo for %v", q.policy.Selector())
 	}
+	x.keepLifetime()
 	return nil
+}
+
+// keepLifetime proposes for a renewal no more than was agreed on before: the peer
+// may insist on its own shorter lifetime.
+func (x *exchange) keepLifetime() {
+	q := x.qm
+	if q.want == nil || !q.want.renews {
+		return
+	}
+	for _, old := range x.p.pairsFor(q.want.traffic()) {
+		if old.hard < q.sainfo.Lifetime {
+			s := *q.sainfo
+			s.Lifetime = old.hard
+			q.sainfo = &s
+		}
+	}
 }
 
 // said is an identity for the choice of a sainfo; without one it is the host.
