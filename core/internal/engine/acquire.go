@@ -44,7 +44,7 @@ func (e *Engine) acquire(ev kernel.Event) {
 			n.Reason, n.Detail = r.reason, r.detail
 		}
 		e.notify(n)
-		go e.answerAcquire(ev.AcquireSeq, true)
+		e.run(func() { e.answerAcquire(ev.AcquireSeq, true) })
 		return
 	}
 	if !e.acquires.begin(acquireKey{out.Key, d.src, d.dst}, ev.AcquireSeq, time.Now()) {

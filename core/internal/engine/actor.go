@@ -49,12 +49,13 @@ type actor struct {
 
 	// Guarded by registry.mu.
 	cookies []cookieKey
-	sas     map[ike.SAKey]bool
+	sas     []ike.SAKey
 	half    halfOpenPlace
 }
 
 // shell is what an actor needs of the engine.
 type shell interface {
+	run(func()) // in a goroutine, without waiting
 	send(*actor, ike.Send)
 	call(*actor, ike.Call)
 	noticed(*actor, ike.Notice)
@@ -86,7 +87,7 @@ func (a *actor) postLocked(m mail) delivery {
 	a.box = append(a.box, m)
 	if !a.busy {
 		a.busy = true
-		go a.drain()
+		a.shell.run(a.drain)
 	}
 	return delivered
 }

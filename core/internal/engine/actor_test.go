@@ -21,6 +21,7 @@ type lone struct {
 }
 
 func (s *lone) note(what string)              { s.mu.Lock(); defer s.mu.Unlock(); s.seen = append(s.seen, what) }
+func (*lone) run(f func())                    { go f() }
 func (s *lone) send(*actor, ike.Send)         { s.note("send") }
 func (s *lone) call(*actor, ike.Call)         { s.note("call") }
 func (s *lone) noticed(*actor, ike.Notice)    { s.note("notice") }

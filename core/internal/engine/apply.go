@@ -43,7 +43,7 @@ func (e *Engine) apply(a *actor, req ike.Apply, reply func(any, error) bool) {
 	}
 	e.registry.own(a, made, installing)
 	e.record(e.ledger.add(made))
-	go func() {
+	e.run(func() {
 		err := e.installSAs(ops, made)
 		if err == nil {
 			err = e.deleteSAs(gone)
@@ -51,7 +51,7 @@ func (e *Engine) apply(a *actor, req ike.Apply, reply func(any, error) bool) {
 		if !reply(nil, err) && err == nil {
 			e.removeSAs(made) // the machine has ended meanwhile
 		}
-	}()
+	})
 }
 
 // record says that the ledger cannot be kept. Tunnels go on: what it would cost is
@@ -121,11 +121,11 @@ func (e *Engine) removeSAs(keys []ledgerKey) {
 	for _, k := range keys {
 		e.registry.disown(k.SAKey)
 	}
-	go func() {
+	e.run(func() {
 		if err := e.deleteSAs(keys); err != nil && e.ctx.Err() == nil {
 			e.notify(notice.Notice{Event: notice.LocalFailure, Reason: notice.KernelRefused, Detail: "delete SAs: " + err.Error()})
 		}
-	}()
+	})
 }
 
 // deleteSAs deletes SAs, however long the kernel plugin is away. What cannot be

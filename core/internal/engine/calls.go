@@ -43,13 +43,13 @@ func (e *Engine) call(a *actor, c ike.Call) {
 			return s, s.Zero, err
 		})
 	case ike.DeriveSKEYIDs:
-		go e.deriveSKEYIDs(req, reply)
+		e.run(func() { e.deriveSKEYIDs(req, reply) })
 	case ike.AllocateSPIs:
-		go e.allocateSPIs(a, req, reply)
+		e.run(func() { e.allocateSPIs(a, req, reply) })
 	case ike.Apply:
 		e.apply(a, req, reply)
 	case ike.AcquireDone:
-		go e.acquireDone(req, reply)
+		e.run(func() { e.acquireDone(req, reply) })
 	case ike.MatchPolicy:
 		reply(e.matchPolicy(req))
 	default:

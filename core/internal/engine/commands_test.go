@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/logsink"
 )
 
 func TestStatusesAskEveryMachineOnce(t *testing.T) {
@@ -214,6 +216,61 @@ func TestASlowSubscriberDelaysNobody(t *testing.T) {
 		h.Notify(notice.Notice{Event: notice.Finding})
 		if slow != maxSubscription+1 || fast != maxSubscription+10 || h.subscribers.lost.Load() != 9 {
 			t.Errorf("slow %d, fast %d, lost %d", slow, fast, h.subscribers.lost.Load())
+		}
+	})
+}
+
+// keeper is a log plugin that keeps what it is given.
+type keeper struct {
+	mu   sync.Mutex
+	recs []logsink.Record
+}
+
+func (k *keeper) Write(_ context.Context, b logsink.Batch) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.recs = append(k.recs, b.Records...)
+	return nil
+}
+func (*keeper) Flush(context.Context) error  { return nil }
+func (*keeper) Reopen(context.Context) error { return nil }
+
+func TestNoticesAreLoggedAtTheirLevelUntilTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &keeper{}
+		cfg := configOf(literal("192.0.2.2"))
+		cfg.Log = policy.LogNotify
+		e, err := New(Options{Config: cfg, Kernel: newMemKernel(), Log: k})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.net = &wire{}
+		if err := e.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		e.Notify(notice.Notice{Event: notice.Phase1Up})
+		e.Notify(notice.Notice{Event: notice.Phase1Failed, Reason: notice.TimedOut, Peer: here.Remote, Detail: "no answer"})
+		cfg = configOf(literal("192.0.2.2"))
+		cfg.Log = policy.LogDebug
+		if err := e.Reload(cfg); err != nil {
+			t.Fatal(err)
+		}
+		e.Notify(notice.Notice{Event: notice.Queued})
+		if err := e.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		var got []string
+		for _, r := range k.recs {
+			got = append(got, fmt.Sprintf("%d %s %s %v", r.Level, r.Source, r.Msg, r.Attrs))
+		}
+		want := []string{
+			"4 engine phase 1 negotiation failed: no answer [{peer 192.0.2.2:500} {reason timed-out}]",
+			"0 engine configuration loaded []",
+			"-4 engine phase 2 request waits for phase 1 []",
+			"0 engine racoon shutting down []",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
 		}
 	})
 }

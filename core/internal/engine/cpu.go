@@ -15,7 +15,8 @@ var errCPUQueueFull = errors.New("too many Diffie-Hellman operations are waiting
 // first messages delays new peers, never the renewal of what is up. It keeps no
 // goroutine while idle.
 type cpuPool struct {
-	limit int // of strangers' work waiting
+	limit int          // of strangers' work waiting
+	start func(func()) // in a goroutine
 
 	mu        sync.Mutex
 	slots     int // free
@@ -23,8 +24,8 @@ type cpuPool struct {
 	strangers fifo[func()]
 }
 
-func newCPUPool(limit int) *cpuPool {
-	return &cpuPool{limit: limit, slots: runtime.GOMAXPROCS(0)}
+func newCPUPool(limit int, start func(func())) *cpuPool {
+	return &cpuPool{limit: limit, start: start, slots: runtime.GOMAXPROCS(0)}
 }
 
 // run has work done some time. Work for trusted peers is never refused: each of
@@ -35,7 +36,7 @@ func (p *cpuPool) run(trusted bool, work func()) error {
 	switch {
 	case p.slots > 0:
 		p.slots--
-		go p.loop(work)
+		p.start(func() { p.loop(work) })
 	case trusted:
 		p.trusted.push(work)
 	case p.strangers.len() >= p.limit:

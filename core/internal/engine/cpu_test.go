@@ -14,7 +14,7 @@ import (
 
 func TestAuthenticatedPeersComeFirstAndStrangersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newCPUPool(2)
+		p := newCPUPool(2, func(f func()) { go f() })
 		hold := make(chan struct{})
 		order := make(chan string, 100)
 		for range runtime.GOMAXPROCS(0) { // all slots

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -22,21 +23,32 @@ type sender interface {
 // send puts a machine's message on the wire. Answers to a phase 1 message must find
 // the machine, so its cookies are learnt first.
 func (e *Engine) send(a *actor, s ike.Send) {
-	if h, err := isakmp.ParseHeader(s.Data); err == nil {
-		switch h.Exchange {
-		case isakmp.Base, isakmp.IdentityProtection, isakmp.Aggressive:
-			if k := (cookieKey{i: h.CkyI, r: h.CkyR}); k != a.said {
-				if !e.registry.learn(a, h.CkyI, h.CkyR) {
-					e.drop(s.Path, h, notice.BadCookie, "another exchange has these cookies")
-					return
-				}
-				a.said = k
+	h, err := isakmp.ParseHeader(s.Data)
+	if err != nil {
+		e.notify(notice.Notice{Event: notice.LocalFailure, Reason: notice.Internal, Peer: s.Path.Remote, Detail: err.Error()})
+		return
+	}
+	switch h.Exchange {
+	case isakmp.Base, isakmp.IdentityProtection, isakmp.Aggressive:
+		if k := (cookieKey{i: h.CkyI, r: h.CkyR}); k != a.said {
+			if !e.registry.learn(a, h.CkyI, h.CkyR) {
+				e.drop(s.Path, h, notice.BadCookie, "another exchange has these cookies")
+				return
 			}
+			a.said = k
 		}
 	}
 	if err := e.net.send(s.Path, s.Data); err != nil {
 		e.notify(notice.Notice{Event: notice.LocalFailure, Reason: notice.SendFailed, Local: s.Path.Local, Peer: s.Path.Remote, Detail: err.Error()})
+		return
 	}
+	e.travelled(notice.Sent, s.Path, h, len(s.Data))
+}
+
+// travelled notes a message that came in or went out.
+func (e *Engine) travelled(ev notice.Event, p ike.Path, h isakmp.Header, octets int) {
+	e.notify(notice.Notice{Event: ev, Local: p.Local, Peer: p.Remote, CkyI: h.CkyI, CkyR: h.CkyR,
+		Exchange: h.Exchange, MsgID: h.MessageID, Detail: strconv.Itoa(octets) + " octets"})
 }
 
 // handover gives a stranger's ISAKMP SA to the peer it turned out to be.
@@ -53,6 +65,8 @@ func (e *Engine) handover(s *actor, h ike.Handover) {
 		peer.post(mail{ev: ike.Reconfigure{Config: cfg, Remote: now}}) // it was reloaded during phase 1
 	}
 }
+
+func (e *Engine) run(f func()) { e.workers.run(f) }
 
 func (e *Engine) retire(a *actor) bool { return e.registry.retire(a) }
 

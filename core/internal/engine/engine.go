@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -54,6 +53,7 @@ type Engine struct {
 	log     *logpipe.Pipe
 	ownLog  bool
 	net     transport
+	workers *workers
 	cpu     *cpuPool
 	ledger  *ledger
 	secret  cookieSecret
@@ -123,12 +123,13 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opts: o, kernel: o.Kernel, auth: maps.Clone(o.Auth), log: o.Pipe, ledger: led,
-		cpu: newCPUPool(o.Limits.CPUQueue), secret: newCookieSecret(), sources: newSourceLimiter(o.Limits),
+		workers: newWorkers(), secret: newCookieSecret(), sources: newSourceLimiter(o.Limits),
 		loud: rate.NewLimiter(20, 100), newMachine: newIKEv1, registry: newRegistry(o.Limits), spd: new(spd.DB),
 		back: make(chan struct{}), instance: newInstance(), refresh: make(chan struct{}, 1),
 	}
+	e.cpu = newCPUPool(o.Limits.CPUQueue, e.run)
 	if e.log == nil {
-		e.log, e.ownLog = logpipe.New(os.Stderr, slogLevel(o.Config.Log), o.Log), true
+		e.log, e.ownLog = logpipe.New(os.Stderr, o.Config.Log.Level(), o.Log), true
 	}
 	e.config.Store(o.Config)
 	e.caps.Store(&kernel.Capabilities{})
@@ -141,23 +142,6 @@ func newInstance() string {
 	var b [8]byte
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
-}
-
-// slogLevel is the log directive on slog's scale.
-func slogLevel(l policy.LogLevel) slog.Level {
-	switch l {
-	case policy.LogError:
-		return slog.LevelError
-	case policy.LogWarning:
-		return slog.LevelWarn
-	case policy.LogNotify:
-		return slog.LevelInfo + 2
-	case policy.LogDebug:
-		return slog.LevelDebug
-	case policy.LogDebug2:
-		return slog.LevelDebug - 4
-	}
-	return slog.LevelInfo
 }
 
 // Start opens the sockets, subscribes to the kernel and compares with it, and only
@@ -235,6 +219,7 @@ func (e *Engine) end() {
 	e.stop()
 	e.net.close()
 	e.goroutines.Wait()
+	e.workers.close()
 	e.ledger.close()
 	if e.ownLog {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)

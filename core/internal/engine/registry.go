@@ -156,7 +156,7 @@ func (r *registry) drop(a *actor) {
 			delete(r.cookies, k)
 		}
 	}
-	for k := range a.sas {
+	for _, k := range a.sas {
 		delete(r.sas, k)
 	}
 	if r.peers[a.key] == a {
@@ -244,15 +244,15 @@ func (r *registry) own(a *actor, sas []ledgerKey, state saState) {
 	if a.ended {
 		return
 	}
-	if a.sas == nil {
-		a.sas = make(map[ike.SAKey]bool, len(sas))
-	}
 	for _, k := range sas {
-		if old, ok := r.sas[k.SAKey]; ok && old.owner != a {
-			delete(old.owner.sas, k.SAKey)
+		old, ok := r.sas[k.SAKey]
+		if ok && old.owner != a {
+			old.owner.disown(k.SAKey)
+		}
+		if !ok || old.owner != a {
+			a.sas = append(a.sas, k.SAKey)
 		}
 		r.sas[k.SAKey] = sa{a, k.src, state}
-		a.sas[k.SAKey] = true
 	}
 }
 
@@ -275,9 +275,13 @@ func (r *registry) disown(k ike.SAKey) (sa, bool) {
 	s, ok := r.sas[k]
 	if ok {
 		delete(r.sas, k)
-		delete(s.owner.sas, k)
+		s.owner.disown(k)
 	}
 	return s, ok
+}
+
+func (a *actor) disown(k ike.SAKey) {
+	a.sas = slices.DeleteFunc(a.sas, func(x ike.SAKey) bool { return x == k })
 }
 
 // owner returns who made the SA.

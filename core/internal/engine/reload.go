@@ -35,7 +35,7 @@ func (e *Engine) Reload(cfg *policy.Config) error {
 		e.refreshListeners()
 	}
 	old := e.config.Swap(cfg)
-	e.log.SetLevel(slogLevel(cfg.Log))
+	e.log.SetLevel(cfg.Log.Level())
 	for _, a := range e.registry.snapshot() {
 		if !a.stranger {
 			e.reconfigure(a, old, cfg)

@@ -227,7 +227,7 @@ func TestAWrongKeyGivesNoTunnel(t *testing.T) {
 }
 
 func TestAnOperatorBringsATunnelUpRenewsItAndDeletesIt(t *testing.T) {
-	a, b, p := twoEnds(t, oakley.X25519, "secret", "secret")
+	a, b, _ := twoEnds(t, oakley.X25519, "secret", "secret")
 	if err := a.Establish(t.Context(), EstablishRequest{Remote: b.addr}); err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +256,6 @@ func TestAnOperatorBringsATunnelUpRenewsItAndDeletesIt(t *testing.T) {
 		t.Fatalf("%d, %v", n, err)
 	}
 	eventually(t, "nothing is left", func() bool { return len(a.kern.spis())+len(b.kern.spis()) == 0 })
-	_ = p
 }
 
 // A racoon that was killed leaves SAs; the next one deletes exactly those.
@@ -266,14 +265,13 @@ func TestARacoonThatWasKilledIsCleanedUpAfter(t *testing.T) {
 	dir := t.TempDir()
 	o := endOptions{psk: onePSK{key: []byte("k")}, remotes: []*policy.Remote{peerSection(two, p, oakley.X25519)}, dir: dir}
 	a := newEnd(t, one, p, o)
-	b := newEnd(t, two, p, endOptions{psk: onePSK{key: []byte("k")}, remotes: []*policy.Remote{peerSection(one, p, oakley.X25519)}}).up(t)
+	b := newEnd(t, two, p, endOptions{psk: onePSK{key: []byte("k")}, remotes: []*policy.Remote{peerSection(one, p, oakley.X25519)}})
 	pol := tunnel("10.1.0.0/16", "10.2.0.0/16", "127.0.0.1", "127.0.0.2", 8)
 	a.kern.policies = []*kernel.Policy{pol, reverse(pol)}
-	b.kern.policies = []*kernel.Policy{}
 	back := tunnel("10.2.0.0/16", "10.1.0.0/16", "127.0.0.2", "127.0.0.1", 16)
-	b.kern.tell(kernel.Event{Kind: kernel.PolicyAdded, Policy: back})
-	b.kern.tell(kernel.Event{Kind: kernel.PolicyAdded, Policy: reverse(back)})
+	b.kern.policies = []*kernel.Policy{back, reverse(back)}
 	a.up(t)
+	b.up(t)
 	if err := a.Establish(t.Context(), EstablishRequest{Remote: two}); err != nil {
 		t.Fatal(err)
 	}
