@@ -114,6 +114,9 @@ func (s *stage) run(t *testing.T, block []string) string {
 
 // close ends the world and looks for what is left of it.
 func (s *stage) close(t *testing.T) {
+	if s.w.Quiet() {
+		s.w.CheckWiped("KEYMAT", "g^xy", "private key")
+	}
 	s.w.NoFaults()
 	for _, h := range s.w.Hosts {
 		h.Kernel.Down, h.AuthDown = false, false

@@ -268,6 +268,7 @@ func (s *schedule) settled() {
 	s.w.CheckQuiet()
 	s.w.CheckKernel()
 	s.w.CheckSymmetry()
+	s.w.CheckWiped("KEYMAT", "g^xy", "SKEYID", "private key") // who lives on SKEYID_d, _a and _e needs none of them
 }
 
 // end shuts everything down: nothing may be left.
