@@ -39,7 +39,7 @@ type kind struct {
 var kinds = map[string]kind{
 	"racoon": {
 		process: "racoon",
-		files:   []string{"racoon.conf", "psk.txt"},
+		files:   []string{"racoon.conf", "psk.txt", "plugins.hcl"},
 		command: func(v scenario.View) []string {
 			return []string{"racoon", "-F", "-f", confDir + "/racoon.conf", "-l", v.Log}
 		},
@@ -59,6 +59,7 @@ type daemon struct {
 	kind
 	e        *end
 	view     scenario.View
+	syslog   *syslog
 	logStart int64 // size of the log when it was started last
 	cmd      *exec.Cmd
 	exited   chan struct{} // closed when cmd has ended
@@ -69,12 +70,16 @@ type daemon struct {
 func prepare(s *scenario.Scenario, e *end, results string) (*daemon, error) {
 	d := &daemon{kind: kinds[s.End(e.name).Daemon], e: e,
 		view: s.View(e.name, confDir, filepath.Join(results, e.name+".log"))}
-	return d, e.in(func() error {
+	err := e.in(func() error {
 		if err := os.MkdirAll(confDir, 0o700); err != nil {
 			return err
 		}
 		return s.Render(e.name, d.view, d.files)
 	})
+	if err == nil {
+		d.syslog, err = listenSyslog(e, filepath.Join(results, e.name+".syslog"))
+	}
+	return d, err
 }
 
 // start the daemon and wait until it is ready.

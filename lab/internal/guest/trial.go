@@ -98,7 +98,7 @@ func (t *trial) setUp(ctx context.Context) (err error) {
 			return err
 		}
 		e.env = []string{"SELF=" + t.places[e.name].Address.String(), "PEER=" + t.places[scenario.Other(e.name)].Address.String(),
-			"LOG=" + t.daemons[e.name].view.Log}
+			"LOG=" + t.daemons[e.name].view.Log, "SYSLOG=" + filepath.Join(t.results, e.name+".syslog")}
 	}
 	for _, e := range t.at("") {
 		if end := t.s.End(e.name); end.Daemon != "none" && *end.Start {
@@ -242,6 +242,11 @@ func (t *trial) tearDown(ctx context.Context) {
 	}
 	t.fail("no core", cores())
 	t.judge()
+	for _, d := range t.daemons {
+		if d.syslog != nil {
+			d.syslog.close()
+		}
+	}
 	for _, e := range t.at("") {
 		if e != nil {
 			e.close()

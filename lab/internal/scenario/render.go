@@ -93,7 +93,7 @@ func (s *Scenario) checkParams() error {
 			return err
 		}
 		for _, f := range files {
-			if filepath.Ext(f) == ".hcl" {
+			if filepath.Base(f) == "scenario.hcl" {
 				continue
 			}
 			b, err := os.ReadFile(f)

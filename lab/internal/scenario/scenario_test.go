@@ -202,7 +202,7 @@ func TestScenariosOfTheLab(t *testing.T) {
 		}
 		names[s.Name] = true
 		for _, end := range []string{"left", "right"} {
-			files := map[string][]string{"racoon": {"racoon.conf", "psk.txt"}, "strongswan": {"strongswan.conf", "swanctl.conf"}}[s.End(end).Daemon]
+			files := map[string][]string{"racoon": {"racoon.conf", "psk.txt", "plugins.hcl"}, "strongswan": {"strongswan.conf", "swanctl.conf"}}[s.End(end).Daemon]
 			if err := s.Render(end, s.View(end, t.TempDir(), "log"), files); err != nil {
 				t.Errorf("%s: %s: %v", s.Name, end, err)
 			}

@@ -8,6 +8,8 @@ matrix {
     core  racoon-auth-psk     during  strongswan
     core  racoon-kernel-xfrm  after   racoon
     core  racoon-kernel-xfrm  during  strongswan
+    core  racoon-log-syslog   after   strongswan
+    full  racoon-log-syslog   during  racoon
     full  racoon              after   racoon
     full  racoon              during  strongswan
     full  racoon-auth-psk     after   racoon
@@ -53,8 +55,14 @@ step "the moment has come" {
     racoon             = "phase 2 negotiation begun"
     racoon-auth-psk    = "phase 1 negotiation begun"
     racoon-kernel-xfrm = "ISAKMP-SA established"
+    racoon-log-syslog  = "phase 2 negotiation begun"
   }[var.victim]]
   absent = var.moment == "after" ? [] : ["IPsec-SA established"]
+}
+
+step "from here on the syslog is of interest" {
+  at  = "left"
+  run = ": >$SYSLOG"
 }
 
 step "kill -9" {
@@ -76,7 +84,14 @@ step "the administrator starts a dead engine again" {
 step "it is back" {
   at        = "left"
   within    = "15s"
-  processes = { racoon = 1, racoon-auth-psk = 1, racoon-kernel-xfrm = 1 }
+  processes = { racoon = 1, racoon-auth-psk = 1, racoon-kernel-xfrm = 1, racoon-log-syslog = 1 }
+}
+
+step "and says so" {
+  at     = "left"
+  within = "10s"
+  run    = "cat $SYSLOG"
+  match  = [var.victim == "racoon" ? "racoon starting" : "plugin ready"]
 }
 
 step "the link is fast again" {

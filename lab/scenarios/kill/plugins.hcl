@@ -1,0 +1,5 @@
+plugin "log" "syslog" {
+  config {
+    socket = "{{.Dir}}/syslog"
+  }
+}
