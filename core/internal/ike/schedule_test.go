@@ -62,6 +62,8 @@ type schedule struct {
 	calm  bool // loss-free from the beginning, and nothing fails: traffic must flow without a gap
 	sends map[sendKey]int
 	hosts []*iketest.Host
+	steps int
+	up    bool // an SA has come since the limits were checked
 }
 
 type sendKey struct {
@@ -81,7 +83,10 @@ func playSchedule(seed uint64, log *iketest.Transcript) (string, error) {
 	opts := s.options()
 	keep := s.r.IntN(8) == 0 // the keys inside the machines: costly, so not always
 	w.OnStep = func(m *iketest.Machine) {
-		w.CheckLimits(m)
+		if s.steps++; s.up || s.steps%8 == 0 {
+			s.up = false
+			w.CheckLimits(m)
+		}
 		if keep {
 			keepSecrets(w)(m)
 		}
@@ -159,6 +164,7 @@ func (s *schedule) action(m *iketest.Machine, act ike.Action) {
 		}
 	case ike.Notice:
 		fmt.Fprintf(s.log, "%s notice %v %v %s", m.Host.Name, act.Event, act.Reason, act.Detail)
+		s.up = s.up || act.Event == notice.Phase1Up || act.Event == notice.Phase2Up
 		if act.Reason == notice.Internal {
 			s.w.Break("%s: internal error: %s", m.Host.Name, act.Detail)
 		}

@@ -32,7 +32,6 @@ type World struct {
 	serial uint64
 	rand   *rand.Rand
 	byAddr map[netip.Addr]*Host
-	dh     map[string][]byte // g^xy by public values, for the transcript
 	broken error
 
 	secrets ledger
