@@ -159,17 +159,22 @@ func (a *actor) step(m mail) {
 	}
 }
 
+// soonest is the least a timer waits: a machine that does not move its deadline
+// costs a little, not a processor.
+const soonest = time.Millisecond
+
 // arm sets the one timer. It may fire once more than it should: a Wake that comes
 // early is no harm.
 func (a *actor) arm(at time.Time) {
+	wait := max(time.Until(at), soonest)
 	switch {
 	case at.Equal(a.due):
 	case at.IsZero():
 		a.timer.Stop()
 	case a.timer == nil:
-		a.timer = time.AfterFunc(time.Until(at), func() { a.post(mail{ev: ike.Wake{}}) })
+		a.timer = time.AfterFunc(wait, func() { a.post(mail{ev: ike.Wake{}}) })
 	default:
-		a.timer.Reset(max(time.Until(at), 0))
+		a.timer.Reset(wait)
 	}
 	a.due = at
 }

@@ -107,6 +107,33 @@ func TestAWakeComesAtTheDeadlineAndAnIdleActorHasNoGoroutine(t *testing.T) {
 	})
 }
 
+func TestAMachineThatDoesNotMoveItsDeadlineIsWokenAgainButDoesNotSpin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wakes := 0
+		m := &script{deadline: time.Now().Add(time.Second)}
+		m.step = func(s *script, ev ike.Event) []ike.Action {
+			if _, ok := ev.(ike.Wake); ok {
+				if wakes++; wakes == 10 {
+					s.set(func() { s.deadline = time.Time{} })
+				}
+			}
+			return nil
+		}
+		a := &actor{shell: &lone{}, machine: m}
+		a.post(mail{ev: ike.Mapping{}})
+		time.Sleep(time.Second + 5*time.Millisecond)
+		synctest.Wait()
+		if wakes != 6 {
+			t.Errorf("%d wakes in the 5 ms after the deadline", wakes)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if wakes != 10 {
+			t.Errorf("%d wakes", wakes)
+		}
+	})
+}
+
 func TestAMachineThatIsDoneIsRetiredUnlessMailHasCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sh := &lone{}

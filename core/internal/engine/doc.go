@@ -15,8 +15,8 @@
 // meant by the cookies. If nobody is, admission decides, before anything is
 // allocated: exchange type, token bucket of the source, remote section, bound on
 // half-open exchanges. A stranger gets a machine of its own. The datagram is posted
-// to the actor's mailbox; whoever finds the actor idle starts its goroutine
-// (actor.go), which Steps the machine for each event in the box, performs the
+// to the actor's mailbox; whoever finds the actor idle starts a goroutine for it
+// (actor.go, workers.go), which Steps the machine for each event in the box, performs the
 // actions in order, sets the one timer to the machine's Deadline, and ends.
 //
 // A Send teaches the registry the cookies and leaves from the socket of its path. A

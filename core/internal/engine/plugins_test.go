@@ -25,12 +25,12 @@ func TestAKernelPluginMayBeKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(run)
+	t.Cleanup(func() { os.RemoveAll(run) })
 	host, err := pluginhost.New(pluginhost.Options{RunDir: run, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer host.Close(context.Background())
+	t.Cleanup(func() { host.Close(context.Background()) })
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
