@@ -258,13 +258,6 @@ func (k *memKernel) breakStreams() {
 	}
 }
 
-// restart forgets TxnIDs, as a plugin that died does.
-func (k *memKernel) restart() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	clear(k.txns)
-}
-
 func (k *memKernel) set(f func()) { k.mu.Lock(); defer k.mu.Unlock(); f() }
 
 // spis lists what is installed.

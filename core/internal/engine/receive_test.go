@@ -232,7 +232,7 @@ func TestAStrangersMachineIsBornWithItsSectionsAndACookie(t *testing.T) {
 			}
 			seen[c.ckyR] = c.name
 		}
-		if s.Cookie(here, cookie(1)) != s.Cookie(here, cookie(1)) {
+		if first, again := s.Cookie(here, cookie(1)), s.Cookie(here, cookie(1)); first != again {
 			t.Error("one exchange is given two cookies")
 		}
 	})

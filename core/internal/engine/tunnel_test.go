@@ -43,10 +43,9 @@ func (p onePSK) DeriveSKEYIDs(_ context.Context, rs []auth.SKEYIDRequest) ([]aut
 // end is one of two engines on this host.
 type end struct {
 	*Engine
-	kern  *memKernel
-	addr  netip.Addr
-	port  uint16
-	peers []netip.Addr // of the other end, for ends with many
+	kern *memKernel
+	addr netip.Addr
+	port uint16
 
 	mu      sync.Mutex
 	notices []notice.Notice
@@ -55,7 +54,6 @@ type end struct {
 type endOptions struct {
 	psk     auth.Authenticator
 	kernel  kernel.Backend // nil: memory
-	group   oakley.Group
 	remotes []*policy.Remote
 	limits  Limits
 	quiet   bool // keep no notices
