@@ -55,7 +55,6 @@ func TestGoldenTranscripts(t *testing.T) {
 // stage is a world and the words to play with it.
 type stage struct {
 	w    *iketest.World
-	log  *iketest.Transcript
 	opts iketest.Options
 }
 

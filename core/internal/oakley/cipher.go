@@ -6,8 +6,8 @@ import (
 	"crypto/des"
 	"fmt"
 
-	"golang.org/x/crypto/blowfish"
-	"golang.org/x/crypto/cast5"
+	"golang.org/x/crypto/blowfish" //lint:ignore SA1019 old peers need it; it is in the legacy tier
+	"golang.org/x/crypto/cast5"    //lint:ignore SA1019 as above
 
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )

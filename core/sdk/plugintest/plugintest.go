@@ -50,6 +50,10 @@ type Check struct {
 	Run  func(context.Context) error
 }
 
+// raceExit: a program built with the race detector sleeps a second at its end,
+// which is longer than a host waits for a plugin's exit.
+const raceExit = "GORACE=atexit_sleep_ms=0"
+
 // checkTimeout bounds one check.
 const checkTimeout = 30 * time.Second
 
@@ -119,7 +123,7 @@ func (b *bench) leaks(err error) error {
 
 // spec is how the host runs the subject.
 func (s Subject) spec(kind string) pluginhost.Spec {
-	h := pluginhost.Spec{Kind: kind, Name: "subject", Path: s.Path, Env: s.Env, Config: json.RawMessage(s.Config), LogLevel: slog.LevelDebug - 4}
+	h := pluginhost.Spec{Kind: kind, Name: "subject", Path: s.Path, Env: append(s.Env[:len(s.Env):len(s.Env)], raceExit), Config: json.RawMessage(s.Config), LogLevel: slog.LevelDebug - 4}
 	if s.Spec != nil {
 		spec := s.Spec()
 		h.InProcess = &spec

@@ -45,7 +45,7 @@ func main() {
 
 func command(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("no command\n" + usage)
+		return errors.New("no command; " + strings.TrimSpace(usage))
 	}
 	if args[0] == "guest" {
 		return guest.Run()
