@@ -3,6 +3,7 @@ package engine
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,11 +110,11 @@ func TestAWakeComesAtTheDeadlineAndAnIdleActorHasNoGoroutine(t *testing.T) {
 
 func TestAMachineThatDoesNotMoveItsDeadlineIsWokenAgainButDoesNotSpin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		wakes := 0
+		var wakes atomic.Int32
 		m := &script{deadline: time.Now().Add(time.Second)}
 		m.step = func(s *script, ev ike.Event) []ike.Action {
 			if _, ok := ev.(ike.Wake); ok {
-				if wakes++; wakes == 10 {
+				if wakes.Add(1) == 10 {
 					s.set(func() { s.deadline = time.Time{} })
 				}
 			}
@@ -123,13 +124,13 @@ func TestAMachineThatDoesNotMoveItsDeadlineIsWokenAgainButDoesNotSpin(t *testing
 		a.post(mail{ev: ike.Mapping{}})
 		time.Sleep(time.Second + 5*time.Millisecond)
 		synctest.Wait()
-		if wakes != 6 {
-			t.Errorf("%d wakes in the 5 ms after the deadline", wakes)
+		if n := wakes.Load(); n != 6 {
+			t.Errorf("%d wakes in the 5 ms after the deadline", n)
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if wakes != 10 {
-			t.Errorf("%d wakes", wakes)
+		if n := wakes.Load(); n != 10 {
+			t.Errorf("%d wakes", n)
 		}
 	})
 }
