@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -104,11 +103,8 @@ func loadModules() error {
 // supervise runs the scenarios in a child and reaps, as process 1 must,
 // whatever is orphaned meanwhile.
 func supervise() error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	child, err := os.StartProcess(self, []string{filepath.Base(self), "guest"}, &os.ProcAttr{
+	// Not by its path: boot may have mounted something over that.
+	child, err := os.StartProcess("/proc/self/exe", []string{"lab", "guest"}, &os.ProcAttr{
 		Dir: "/", Env: os.Environ(), Files: []*os.File{nil, os.Stdout, os.Stderr},
 	})
 	if err != nil {

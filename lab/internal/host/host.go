@@ -91,23 +91,19 @@ func (f *fleet) queue(scenarios []*scenario.Scenario) error {
 	return nil
 }
 
-func (f *fleet) waiting() (int, error) {
-	left, err := os.ReadDir(filepath.Join(f.Work, guest.Queue))
-	return len(left), err
-}
-
 // keepBooting boots guest after guest until the queue is empty. A guest that
-// did not get as far as a scenario ends it: the next would do the same.
+// began no scenario, though some were waiting, ends it: the next would do the
+// same.
 func (f *fleet) keepBooting(ctx context.Context, slot string) error {
 	for boot := 1; ; boot++ {
-		n, err := f.waiting()
-		if err != nil || n == 0 || ctx.Err() != nil {
-			return err
-		}
 		name := fmt.Sprintf("%s.%d", slot, boot)
-		began, err := f.boot(ctx, name)
-		if err != nil && !began {
-			return fmt.Errorf("%w\nconsole of %s:\n%s", err, name, f.console(name))
+		began, failed := f.boot(ctx, name)
+		waiting, err := os.ReadDir(filepath.Join(f.Work, guest.Queue))
+		switch {
+		case err != nil || len(waiting) == 0 || ctx.Err() != nil:
+			return err
+		case !began:
+			return fmt.Errorf("%s began no scenario (%v); console:\n%s", name, failed, f.console(name))
 		}
 	}
 }
