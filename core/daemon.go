@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
 
 	ctl "github.com/racoon-ike/racoon/core/control"
@@ -81,7 +80,7 @@ func serve(f *flags, loaded *config.Loaded, diags []config.Diagnostic, back *bac
 	if err := back.up(); err != nil {
 		return err
 	}
-	d.systemd(daemon.SdNotifyReady)
+	d.tellManager(managerReady)
 	return d.loop(signals)
 }
 
@@ -181,7 +180,7 @@ func (d *racoon) loop(signals <-chan os.Signal) error {
 				d.hangup()
 			case unix.SIGINT, unix.SIGTERM:
 				d.log.Info("caught signal, shutting down", "signal", s.String())
-				d.systemd(daemon.SdNotifyStopping)
+				d.tellManager(managerStopping)
 				return nil
 			default:
 				d.log.Info("caught signal", "signal", s.String())
@@ -194,12 +193,12 @@ func (d *racoon) loop(signals <-chan os.Signal) error {
 func (d *racoon) hangup() {
 	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
 	defer cancel()
-	d.systemd(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
+	d.tellManager(managerReloading)
 	_, _ = d.Reload(ctx) // it has logged what is to be said
 	if err := d.pipe.Reopen(ctx); err != nil {
 		d.log.Warn("the log could not be opened again", "error", err)
 	}
-	d.systemd(daemon.SdNotifyReady)
+	d.tellManager(managerReady)
 }
 
 // close ends in the opposite order of starting.
@@ -215,13 +214,6 @@ func within(limit time.Duration, act func(context.Context)) func() {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		act(ctx)
-	}
-}
-
-// systemd tells the service manager, if one listens.
-func (d *racoon) systemd(state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		d.log.Warn("the service manager could not be told", "error", err)
 	}
 }
 
