@@ -10,15 +10,10 @@ import (
 // configured; key lengths are those meant, an absent attribute read as the
 // cipher's default.
 
-func keyBitsFit(c policy.Check, theirs, ours uint16) bool {
-	switch c {
-	case policy.Obey:
-		return true
-	case policy.Exact:
-		return theirs == ours
-	default:
-		return theirs >= ours
-	}
+// keyBitsFit: an answer, which in phase 1 nobody has authenticated yet, cannot
+// have a shorter key than what it answers, not even with obey.
+func keyBitsFit(c policy.Check, answer bool, theirs, ours uint16) bool {
+	return theirs == ours || theirs > ours && c != policy.Exact || c == policy.Obey && !answer
 }
 
 func groupFits(c policy.Check, theirs, ours uint16) bool {

@@ -25,8 +25,8 @@ func ChooseIPsec(offer isakmp.SA, tmpls []spd.Template, s *policy.SAInfo, check 
 }
 
 // CheckIPsec decides whether answer is one of the alternatives we offered. Its
-// lifetime and key length may differ as far as proposal_check allows; not so the
-// PFS group, since our public value of it has been sent.
+// lifetime may differ as far as proposal_check allows, its key be longer; not so
+// the PFS group, since our public value of it has been sent.
 func CheckIPsec(answer isakmp.SA, tmpls []spd.Template, s *policy.SAInfo, check policy.Check) (IPsecChoice, error) {
 	m := match{tmpls: tmpls, sainfo: s, check: check, initiator: true}
 	b := bundles(answer.Proposals)
@@ -164,7 +164,7 @@ func (m *match) fields(theirs phase2Transform, ours Suite, t spd.Template, c *IP
 		named("encapsulation mode", theirs.mode, encapModes[t.Mode], isakmp.EncapModes),
 		named("encryption algorithm", theirs.encr, ours.Encr, isakmp.ESPTransforms),
 		named("authentication algorithm", theirs.auth, ours.Auth, isakmp.AuthAlgorithms),
-		keyLength(theirs.keyBits, ours.KeyBits, keyBitsFit(m.check, theirs.keyBits, ours.KeyBits)),
+		keyLength(theirs.keyBits, ours.KeyBits, keyBitsFit(m.check, m.initiator, theirs.keyBits, ours.KeyBits)),
 		pfs,
 		lifetime(theirs.life, s.Lifetime, phase2LifeFits(m.check, theirs.life, s.Lifetime)),
 	}

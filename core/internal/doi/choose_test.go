@@ -27,7 +27,7 @@ func TestPhase2ProposalCheck(t *testing.T) {
 		{"a shorter lifetime", 192, none, none, 3600, "strict obey claim", "strict obey claim"},
 		{"a longer lifetime", 192, none, none, 86400, "obey claim", "obey claim"},
 		{"a longer key", 256, none, none, 28800, "strict obey claim", "strict obey claim"},
-		{"a shorter key", 128, none, none, 28800, "obey", "obey"},
+		{"a shorter key", 128, none, none, 28800, "obey", ""},
 		{"PFS we did not ask for", 192, 14, none, 28800, "strict obey claim", ""},
 		{"another PFS group", 192, 19, 14, 28800, "obey", ""},
 		{"no PFS where we want it", 192, none, 14, 28800, "obey", ""},

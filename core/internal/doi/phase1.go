@@ -47,7 +47,7 @@ func ChooseISAKMP(offer isakmp.SA, remotes []*policy.Remote) (ISAKMPChoice, erro
 				continue
 			}
 			for _, r := range remotes {
-				if near.phase1(at, theirs, r.Proposals, r) {
+				if near.phase1(at, theirs, r.Proposals, r, false) {
 					prop.Transforms = []isakmp.Transform{t}
 					answer := isakmp.SA{DOI: offer.DOI, Situation: offer.Situation, Proposals: []isakmp.Proposal{prop}}
 					return ISAKMPChoice{r, theirs, answer}, nil
@@ -59,8 +59,8 @@ func ChooseISAKMP(offer isakmp.SA, remotes []*policy.Remote) (ISAKMPChoice, erro
 }
 
 // CheckISAKMP decides whether answer is one transform of our offer to r. Its
-// lifetime and key length may differ as far as proposal_check allows, all else may
-// not. Proposal and transform numbers do not matter, some peers renumber.
+// lifetime may differ as far as proposal_check allows, its key be longer, all else
+// may not differ. Proposal and transform numbers do not matter, some peers renumber.
 func CheckISAKMP(offer, answer isakmp.SA, r *policy.Remote) (ISAKMPChoice, error) {
 	var near closest
 	if len(answer.Proposals) != 1 || len(answer.Proposals[0].Transforms) != 1 {
@@ -81,7 +81,7 @@ func CheckISAKMP(offer, answer isakmp.SA, r *policy.Remote) (ISAKMPChoice, error
 			}
 		}
 	}
-	if !near.phase1(at, theirs, ours, r) {
+	if !near.phase1(at, theirs, ours, r, true) {
 		return ISAKMPChoice{}, near.err("phase 1 answer")
 	}
 	return ISAKMPChoice{r, theirs, answer}, nil
@@ -89,7 +89,7 @@ func CheckISAKMP(offer, answer isakmp.SA, r *policy.Remote) (ISAKMPChoice, error
 
 // phase1 reports whether one of our proposals accepts theirs. What is used then is
 // theirs in every field: no level of proposal_check puts ours in its place.
-func (c *closest) phase1(at place, theirs policy.Phase1Proposal, ours []policy.Phase1Proposal, r *policy.Remote) bool {
+func (c *closest) phase1(at place, theirs policy.Phase1Proposal, ours []policy.Phase1Proposal, r *policy.Remote, answer bool) bool {
 	check := r.ProposalCheck
 	where := func() string { return fmt.Sprintf("remote %s, proposal_check %v", r.Name, check) }
 	for _, o := range ours {
@@ -99,7 +99,7 @@ func (c *closest) phase1(at place, theirs policy.Phase1Proposal, ours []policy.P
 			named("DH group", theirs.Group, o.Group, isakmp.Groups),
 			named("encryption algorithm", theirs.Encryption, o.Encryption, isakmp.EncryptionAlgorithms),
 			named("hash algorithm", theirs.Hash, o.Hash, isakmp.HashAlgorithms),
-			keyLength(theirs.KeyBits, o.KeyBits, keyBitsFit(check, theirs.KeyBits, o.KeyBits)),
+			keyLength(theirs.KeyBits, o.KeyBits, keyBitsFit(check, answer, theirs.KeyBits, o.KeyBits)),
 			lifetime(theirs.Lifetime, o.Lifetime, phase1LifeFits(check, theirs.Lifetime, o.Lifetime)),
 		}) {
 			return true
