@@ -7,8 +7,10 @@ package guest
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -16,8 +18,9 @@ import (
 
 // Where the host's directories appear in the guest.
 const (
-	repoMount = "/mnt/repo" // the repository, for the binaries and the scenarios
-	workMount = "/mnt/work" // the run's directory, writable
+	repoMount = "/mnt/repo"  // the repository
+	workMount = "/mnt/work"  // the run's directory, writable
+	binaries  = "/mnt/build" // what is under test, owned by the guest's root, whoever built it
 )
 
 // modules the scenarios need. The kernel must not load any on demand: see boot.
@@ -66,7 +69,10 @@ func boot() error {
 			return fmt.Errorf("mount %s on %s: %w", m.kind, m.at, err)
 		}
 	}
-	if err := os.Setenv("PATH", repoMount+"/build/sbin:/usr/sbin:/usr/bin:/sbin:/bin"); err != nil {
+	if err := install(); err != nil {
+		return fmt.Errorf("install what was built: %w", err)
+	}
+	if err := os.Setenv("PATH", binaries+"/sbin:/usr/sbin:/usr/bin:/sbin:/bin"); err != nil {
 		return err
 	}
 	if err := loadModules(); err != nil {
@@ -80,6 +86,17 @@ func boot() error {
 		return fmt.Errorf("core size: %w", err)
 	}
 	return exec.Command("ip", "link", "set", "lo", "up").Run()
+}
+
+// install copies the daemon and its plugins. A run without racoon has none.
+func install() error {
+	for _, d := range []string{"sbin", "libexec"} {
+		err := os.CopyFS(filepath.Join(binaries, d), os.DirFS(filepath.Join(repoMount, "build", d)))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // loadModules loads what the lab needs and then empties the kernel's helper
