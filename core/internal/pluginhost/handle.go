@@ -124,6 +124,7 @@ func batched[C, Req, Res any](v *handle[C], limit int, timeout func() time.Durat
 		if err != nil {
 			return nil, err
 		}
+		v.calls.Add(1)
 		ctx, cancel := context.WithTimeout(context.Background(), timeout())
 		defer cancel()
 		return f(c, ctx, reqs)

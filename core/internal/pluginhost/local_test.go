@@ -77,6 +77,9 @@ func TestManyCallersShareCallsToThePlugin(t *testing.T) {
 	if got := fake.Calls()["DeriveSKEYIDs"]; got != 2 {
 		t.Errorf("%d calls for 41 requests, want 2", got)
 	}
+	if got := a.Status().Calls; got != 2 {
+		t.Errorf("the status tells %d calls, want 2", got)
+	}
 }
 
 func TestAPluginNeverHasMoreCallsThanItAllows(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -49,6 +50,7 @@ type Status struct {
 	Killed   bool // its last process did not exit by itself when told
 	Info     plugingrpc.Info
 	Counters map[string]int64
+	Calls    uint64 // of methods whose requests are coalesced, in all lives
 }
 
 // supervisor keeps one plugin running. Its goroutine owns everything not under mu.
@@ -67,6 +69,8 @@ type supervisor struct {
 	hurry    context.Context // ends when a graceful stop takes too long
 	hurryUp  context.CancelFunc
 	done     chan struct{} // closed when the plugin is gone for good
+
+	calls atomic.Uint64
 
 	answer chan<- error // of the request whose configuration is in force but not resynced
 
@@ -241,7 +245,9 @@ func (s *supervisor) set(state State, reason error) {
 func (s *supervisor) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.status
+	st := s.status
+	st.Calls = s.calls.Load()
+	return st
 }
 
 // Warnings of the running configuration.
