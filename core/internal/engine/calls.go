@@ -2,14 +2,12 @@ package engine
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/notice"
-	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/sdk/auth"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
@@ -34,7 +32,7 @@ func (e *Engine) call(a *actor, c ike.Call) {
 	switch req := c.Req.(type) {
 	case ike.DHGenerate:
 		e.compute(a, reply, func() (any, func(), error) {
-			k, err := generateKey(req.Group)
+			k, err := e.keys.generate(req.Group)
 			return k, k.Zero, err
 		})
 	case ike.DHShared:
@@ -70,18 +68,6 @@ func (e *Engine) compute(a *actor, reply func(any, error) bool, op func() (v any
 	if err != nil {
 		e.counters.add(notice.Notice{Event: notice.Dropped, Reason: notice.CPUQueueFull})
 		reply(nil, &ike.Unavailable{Err: err})
-	}
-}
-
-// generateKey draws until the octets are a key of the group.
-func generateKey(g oakley.Group) (oakley.KeyPair, error) {
-	b := make([]byte, g.RandomLen())
-	defer clear(b)
-	for {
-		rand.Read(b)
-		if k, err := oakley.GenerateKey(g, b); !errors.Is(err, oakley.ErrDrawAgain) {
-			return k, err
-		}
 	}
 }
 

@@ -60,6 +60,8 @@ type Engine struct {
 	sources *sourceLimiter
 	loud    *rate.Limiter // of what strangers can make us log
 
+	keys *keyMaker
+
 	newMachine func(ike.Setup) machine
 	registry   *registry
 	config     atomic.Pointer[policy.Config]
@@ -123,7 +125,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opts: o, kernel: o.Kernel, auth: maps.Clone(o.Auth), log: o.Pipe, ledger: led,
-		workers: newWorkers(), secret: newCookieSecret(), sources: newSourceLimiter(o.Limits),
+		workers: newWorkers(), keys: newKeyMaker(), secret: newCookieSecret(), sources: newSourceLimiter(o.Limits),
 		loud: rate.NewLimiter(20, 100), newMachine: newIKEv1, registry: newRegistry(o.Limits), spd: new(spd.DB),
 		back: make(chan struct{}), instance: newInstance(), refresh: make(chan struct{}, 1),
 	}
