@@ -122,6 +122,15 @@ type SPIRequest struct {
 	Seq      uint32 // of the acquire being answered, 0 = none
 }
 
+// giveBack lists the changes that return reserved SPIs.
+func (a AllocateSPIs) giveBack(spis []uint32) (ops []SAOp) {
+	for i, spi := range spis[:min(len(spis), len(a.SPIs))] {
+		r := a.SPIs[i]
+		ops = append(ops, SAOp{DeleteSA, KernelSA{Src: r.Src, Dst: r.Dst, Proto: r.Proto, SPI: spi}})
+	}
+	return ops
+}
+
 // OpKind is what an SAOp does.
 type OpKind uint8
 

@@ -36,6 +36,7 @@ type exchange struct {
 	expires  time.Time // gives up, or when over: is forgotten
 	resendAt time.Time // zero: nothing is retransmitted
 	retryAt  time.Time // a Call could not be served: play again then
+	told     bool      // of that, in this step
 
 	asked []asked // what the step, since its message left, wants to know
 
@@ -81,7 +82,10 @@ func (x *exchange) play() {
 		case errors.As(err, &un):
 			x.askAgain()
 			x.retryAt = x.p.now.Add(time.Second)
-			x.notice(notice.Notice{Event: notice.LocalFailure, Reason: notice.PluginUnavailable, Detail: un.Error()})
+			if !x.told {
+				x.told = true
+				x.notice(notice.Notice{Event: notice.LocalFailure, Reason: notice.PluginUnavailable, Detail: un.Error()})
+			}
 			return
 		case errors.As(err, &ne):
 			x.tellPeer(ne.Type)
@@ -127,7 +131,7 @@ func (x *exchange) advance() {
 		x.inbox = nil
 		x.out, x.resendAt = nil, time.Time{}
 	}
-	x.pc, x.sent, x.asked, x.retryAt = x.pc+1, false, nil, time.Time{}
+	x.pc, x.sent, x.asked, x.retryAt, x.told = x.pc+1, false, nil, time.Time{}, false
 	if x.p1 != nil { // each message of phase 1 has its own time; quick mode has one for all
 		x.expires = x.p.now.Add(x.p.patience())
 	}

@@ -3,6 +3,7 @@ package ike
 import (
 	"iter"
 
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
@@ -43,3 +44,16 @@ func Secrets(p *Peer) iter.Seq2[string, secret.Bytes] {
 		}
 	}
 }
+
+// Forge seals payloads as the first message of an exchange under the machine's
+// ISAKMP SA, as only an authenticated peer can.
+func Forge(p *Peer, kind isakmp.ExchangeType, ps []isakmp.Payload) []byte {
+	sa := p.current()
+	x := sa.exchange(kind, p.quick, initiator, p.messageID(sa))
+	x.p = p
+	h := isakmp.Header{CkyI: sa.CkyI, CkyR: sa.CkyR, Version: isakmp.Version1, Exchange: kind, MessageID: x.msgID}
+	return x.sealMessage(h, &x.script[0], ps)
+}
+
+// SoftLife is when a pair is renewed.
+var SoftLife = softLife

@@ -27,6 +27,7 @@ type pair struct {
 	since         time.Time
 	soft, hard    time.Duration
 	encr, auth    string
+	credential    string // that authenticated the ISAKMP SA it was made under
 
 	outAt   time.Time // install the outbound SAs
 	endAt   time.Time // end a replaced pair: the peer has had all the time it needs

@@ -10,8 +10,12 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
-// maxExchanges bounds what a peer may have us negotiate at a time.
-const maxExchanges = 64
+// Bounds of what a peer may have us negotiate at a time, and of the exchanges that
+// are over and remembered for its duplicates.
+const (
+	maxExchanges = 64
+	maxOver      = 512
+)
 
 // Peer is the machine of one peer: its ISAKMP SAs, its IPsec SAs, and the
 // exchanges under way. It is not safe for concurrent use.
@@ -175,11 +179,13 @@ func (p *Peer) phase1Message(ev Datagram, h isakmp.Header) {
 			continue
 		}
 		switch {
-		case x.role == initiator && x.sa.CkyR.IsZero() && !h.CkyR.IsZero():
+		case x.role == initiator && x.sa.CkyR.IsZero():
 			p.firstAnswer(x, ev, h)
 			return
-		case x.sa.CkyR == h.CkyR || x.role == responder && x.pc <= 2 && h.CkyR.IsZero():
+		case x.sa.CkyR == h.CkyR:
 			x.deliver(ev.Data)
+			return
+		case h.CkyR.IsZero() && x.duplicate(ev.Data): // message 1; any other shows our cookie
 			return
 		}
 	}
@@ -199,8 +205,13 @@ func (p *Peer) phase1Message(ev Datagram, h isakmp.Header) {
 }
 
 // firstAnswer takes the responder's cookie from message 2. A message that is then
-// dropped takes its cookie with it: it may have been forged.
+// dropped takes its cookie with it: it may have been forged. With two equal cookies
+// HASH_I could be played back as HASH_R.
 func (p *Peer) firstAnswer(x *exchange, ev Datagram, h isakmp.Header) {
+	if h.CkyR.IsZero() || h.CkyR == h.CkyI {
+		p.dropped(ev, h, notice.BadCookie, "an answer has a cookie of the responder's own")
+		return
+	}
 	x.sa.CkyR = h.CkyR
 	x.deliver(ev.Data)
 	if x.pc == 1 && !x.over {
@@ -236,7 +247,7 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 	case due(sa.Expires, p.now) && h.Exchange != isakmp.Informational:
 		p.dropped(ev, h, notice.Expired, "the ISAKMP SA only ends what it has begun")
 		return
-	case len(p.exchanges) >= maxExchanges:
+	case !p.room():
 		p.dropped(ev, h, notice.Busy, "too many exchanges at a time")
 		return
 	}
@@ -248,6 +259,21 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 		x.info = &notes{}
 	}
 	p.start(x)
+}
+
+// room reports whether the peer may begin one more exchange. The oldest that is
+// over makes room for it.
+func (p *Peer) room() bool {
+	var over []*exchange
+	for _, x := range p.exchanges {
+		if x.over {
+			over = append(over, x)
+		}
+	}
+	if len(over) >= maxOver {
+		over[0].gone = true
+	}
+	return len(p.exchanges)-len(over) < maxExchanges
 }
 
 // reply answers a Call. Of an exchange that has failed meanwhile, what the kernel
@@ -280,12 +306,7 @@ func (p *Peer) undo(c *pendingCall, ev Reply) {
 		req.Key.Zero()
 	case AllocateSPIs:
 		spis, _ := ev.Value.([]uint32)
-		var ops []SAOp
-		for i, spi := range spis {
-			r := req.SPIs[i]
-			ops = append(ops, SAOp{DeleteSA, KernelSA{Src: r.Src, Dst: r.Dst, Proto: r.Proto, SPI: spi}})
-		}
-		p.deleteSAs(ops)
+		p.deleteSAs(req.giveBack(spis))
 	case Apply:
 		c.x.qm.pair.zero()
 		if mayBeDone(ev.Err) {
@@ -339,8 +360,13 @@ func (p *Peer) kernelLost(ev KernelLost) {
 	}
 }
 
-// credentialChanged ends the ISAKMP SAs made with a revoked key.
+// credentialChanged ends the SAs made with a revoked key.
 func (p *Peer) credentialChanged(ev CredentialChanged) {
+	for _, q := range slices.Clone(p.pairs) {
+		if ev.Revoked && q.credential == ev.Credential {
+			p.endPair(q, notice.LocalDeleted, true)
+		}
+	}
 	for _, sa := range slices.Clone(p.sas) {
 		if ev.Revoked && sa.credential == ev.Credential {
 			p.endISAKMP(sa, notice.LocalDeleted, true)

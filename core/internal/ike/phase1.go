@@ -46,6 +46,10 @@ func (f *phase1) suite() (oakley.Hash, oakley.Cipher, oakley.Group) {
 	return oakley.Hash(c.Hash), oakley.Cipher(c.Encryption), oakley.Group(c.Group)
 }
 
+// maxOffer bounds the SAi_b a responder keeps of somebody who has not even returned
+// its cookie: some fifty transforms.
+const maxOffer = 2048
+
 func emitISAKMPSA(x *exchange) ([][]byte, error) {
 	if x.role == initiator {
 		x.p1.offer = doi.OfferISAKMP(x.p1.remotes[0])
@@ -56,11 +60,15 @@ func emitISAKMPSA(x *exchange) ([][]byte, error) {
 }
 
 func takeISAKMPSA(x *exchange, bodies [][]byte) error {
-	sa, err := isakmp.ParseSA(bodies[0])
+	f := x.p1
+	if x.role == responder && len(bodies[0]) > maxOffer {
+		return dropf(notice.BadPayload, "SA has %d octets, more than the %d kept for a stranger", len(bodies[0]), maxOffer)
+	}
+	body := slices.Clone(bodies[0]) // the choice will alias it
+	sa, err := isakmp.ParseSA(body)
 	if err != nil {
 		return err
 	}
-	f := x.p1
 	if x.role == initiator {
 		f.choice, err = doi.CheckISAKMP(f.offer, sa, f.remotes[0])
 		if err != nil {
@@ -72,7 +80,7 @@ func takeISAKMPSA(x *exchange, bodies [][]byte) error {
 	if err != nil {
 		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.NoProposal, err}
 	}
-	f.saiB, f.choice = slices.Clone(bodies[0]), choice
+	f.saiB, f.choice = body, choice
 	// Sections that would not have accepted this transform are out of the game.
 	one := isakmp.SA{DOI: sa.DOI, Situation: sa.Situation, Proposals: choice.Answer.Proposals}
 	f.remotes = slices.DeleteFunc(slices.Clone(f.remotes), func(r *policy.Remote) bool {
@@ -96,6 +104,9 @@ func takeKE(x *exchange, bodies [][]byte) error {
 	_, _, group := x.p1.suite()
 	if len(bodies[0]) != group.PublicLen() {
 		return dropf(notice.BadKE, "KE has %d octets, group %v has %d", len(bodies[0]), group, group.PublicLen())
+	}
+	if slices.Equal(bodies[0], *x.own(&x.p1.gxi, &x.p1.gxr)) {
+		return dropf(notice.BadKE, "KE is our own")
 	}
 	*x.peers(&x.p1.gxi, &x.p1.gxr) = slices.Clone(bodies[0])
 	return nil

@@ -114,7 +114,7 @@ func (x *exchange) findSAInfo() error {
 // may insist on its own shorter lifetime.
 func (x *exchange) keepLifetime() {
 	q := x.qm
-	if q.want == nil || !q.want.renews {
+	if x.role == responder || !q.want.renews {
 		return
 	}
 	for _, old := range x.p.pairsFor(q.want.traffic()) {
@@ -249,7 +249,7 @@ func takeQuickID(x *exchange, bodies [][]byte) error {
 }
 
 // sameIDs compares what the answer's identities mean, since some peers write a
-// host as a network. Without ours, theirs must be the hosts'.
+// host as a network.
 func sameIDs(bodies [][]byte, idci, idcr []byte) bool {
 	if idci == nil {
 		return true // host to host: the SAs are bound to the end points anyway

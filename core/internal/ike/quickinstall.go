@@ -200,8 +200,12 @@ func quickDone(x *exchange) error {
 		}
 	}
 	q.pair.outbound = x.role == responder || !q.pair.renews
-	if !q.pair.outbound {
+	switch {
+	case q.pair.outbound:
+	case p.covers(q.pair):
 		q.pair.outAt = p.now.Add(time.Second)
+	default: // what it renews has ended meanwhile
+		q.pair.outAt = p.now
 	}
 	p.addPair(q.pair)
 	p.wantServed(q.want, "")
@@ -221,7 +225,7 @@ func (x *exchange) makePair(gxy []byte) error {
 	if q.pair != nil {
 		return nil
 	}
-	n := &pair{policy: q.policy, local: q.local, remote: q.remote, initiator: x.role == initiator, since: p.now}
+	n := &pair{policy: q.policy, local: q.local, remote: q.remote, initiator: x.role == initiator, since: p.now, credential: x.sa.credential}
 	n.renews = p.covers(n)
 	n.hard = q.choice.Lifetime
 	n.soft = softLife(n.hard, n.initiator, p.randomByte())
@@ -275,17 +279,14 @@ func softLife(hard time.Duration, initiator bool, jitter byte) time.Duration {
 	if initiator {
 		percent = 80
 	}
-	return hard*percent/100 - hard*5/100*time.Duration(jitter)/255
+	return hard/100*percent - hard/(20*255)*time.Duration(jitter) // in this order 136 years do not overflow
 }
 
 // undoQuick removes what a failed quick mode left in the kernel. What is still in
 // flight is undone when its Reply comes.
 func (x *exchange) undoQuick(reason notice.Reason) {
 	q := x.qm
-	var ops []SAOp
-	for i, spi := range q.spis.val {
-		ops = append(ops, SAOp{DeleteSA, KernelSA{Src: q.remote, Dst: q.local, Proto: q.templates()[i].Proto, SPI: spi}})
-	}
+	ops := x.spiRequests().giveBack(q.spis.val)
 	if q.pair != nil {
 		if q.out {
 			ops = append(ops, deletes(q.pair.out)...)

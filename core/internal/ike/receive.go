@@ -63,8 +63,6 @@ func (x *exchange) receive(st *step) error {
 	}
 	if x.p1 != nil {
 		x.expires = x.p.now.Add(x.p.patience()) // for the next one
-	} else {
-		x.sa.used[x.msgID], x.sa.lastExchange = true, nil
 	}
 	return nil
 }
@@ -112,6 +110,8 @@ func (x *exchange) open(st *step) (message, error) {
 	if !oakley.Equal(st.hash(x, m.rest), m.hash) {
 		return message{}, dropf(notice.BadHash, "HASH of message %d does not verify", x.pc+1)
 	}
+	// It is the peer's: whatever else may be wrong with it, it counts only once.
+	x.sa.used[x.msgID], x.sa.lastExchange = true, nil
 	return m, nil
 }
 

@@ -89,8 +89,14 @@ func (x *exchange) wantsAnswer() bool {
 	return x.pc+1 < len(x.script) && (x.role == initiator || x.kind == isakmp.QuickMode)
 }
 
+// send puts a message on the wire, as often as configured; for somebody who has not
+// authenticated once, or we would answer with more octets than we were sent.
 func (x *exchange) send(msg []byte) {
-	for range max(1, x.p.cfg.Timer.PerSend) {
+	n := max(1, x.p.cfg.Timer.PerSend)
+	if x.p1 != nil && x.role == responder {
+		n = 1
+	}
+	for range n {
 		x.p.out = append(x.p.out, Send{x.path, msg})
 	}
 }

@@ -1,0 +1,282 @@
+package ike_test
+
+import (
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+	"weak"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/ike/iketest"
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+)
+
+// duel is two hosts, everything they have sent, and how to forge more.
+type duel struct {
+	*iketest.World
+	a, b *iketest.Host
+	sent map[string][][]byte // by the name of the sender
+}
+
+func newDuel(t *testing.T, faults ...iketest.Fault) *duel {
+	d := &duel{World: iketest.New(1), sent: map[string][][]byte{}}
+	d.Net.Numbered = true
+	d.a, d.b = d.AddHost("a"), d.AddHost("b")
+	d.Connect(d.a, d.b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}})
+	for _, f := range faults {
+		d.Fault(f)
+	}
+	d.OnAction = func(m *iketest.Machine, act ike.Action) {
+		if send, ok := act.(ike.Send); ok {
+			d.sent[m.Host.Name] = append(d.sent[m.Host.Name], send.Data)
+		}
+	}
+	t.Cleanup(func() {
+		if err := d.Err(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// cookies changes the cookies of a message.
+func withCookies(msg []byte, i, r isakmp.Cookie) []byte {
+	return slices.Concat(i[:], r[:], msg[16:])
+}
+
+// step is the message a host's only exchange sends or waits for, 0 if it has none.
+func step(h *iketest.Host) int {
+	for _, m := range h.Machines {
+		for _, x := range m.Status(iketest.Epoch).Exchanges {
+			return x.Step
+		}
+	}
+	return 0
+}
+
+func TestAnInitiatorIsNotAnsweredByItself(t *testing.T) {
+	t.Run("its first message is no answer", func(t *testing.T) {
+		d := newDuel(t, iketest.Cut(1))
+		d.a.Acquire(d.b)
+		d.Run(time.Millisecond)
+		own := d.sent["a"][0]
+		ckyI := isakmp.Cookie(own[:8])
+		for _, ckyR := range []isakmp.Cookie{{}, ckyI} {
+			d.NoFaults()
+			d.Net.Inject(d.b, d.a, withCookies(own, ckyI, ckyR))
+			d.Run(20 * time.Millisecond)
+			if got := step(d.a); got != 2 {
+				t.Errorf("behind an answer with the responder cookie %v it plays message %d", ckyR, got)
+			}
+		}
+	})
+	t.Run("its own public value is no answer", func(t *testing.T) {
+		d := newDuel(t, iketest.Cut(3))
+		d.a.Acquire(d.b)
+		d.Run(30 * time.Millisecond)
+		d.NoFaults()
+		d.Net.Inject(d.b, d.a, d.sent["a"][1])
+		d.Run(20 * time.Millisecond)
+		if got := step(d.a); got != 4 {
+			t.Errorf("it plays message %d", got)
+		}
+	})
+}
+
+func TestAResponderDoesNothingForAThirdMessageWithoutItsCookie(t *testing.T) {
+	d := newDuel(t, iketest.Cut(3))
+	d.a.Acquire(d.b)
+	d.Run(30 * time.Millisecond)
+	d.NoFaults()
+	third := d.sent["a"][1]
+	d.Net.Inject(d.a, d.b, withCookies(third, isakmp.Cookie(third[:8]), isakmp.Cookie{}))
+	d.Run(20 * time.Millisecond)
+	if got := step(d.b); got != 3 {
+		t.Errorf("it plays message %d: whoever sends this has not shown that it can receive", got)
+	}
+}
+
+func TestAStrangerGetsNoMoreOctetsThanItSends(t *testing.T) {
+	for name, proposal := range map[string]policy.Phase1Proposal{"an answer": iketest.AES128SHA256X25519, "a refusal": iketest.TripleDESSHA1MODP1024} {
+		t.Run(name, func(t *testing.T) {
+			d := newDuel(t, iketest.Cut(2))
+			d.b.Config.Timer.PerSend = 3
+			d.b.Configure(d.a, iketest.Options{Proposals: []policy.Phase1Proposal{proposal}})
+			d.a.Acquire(d.b)
+			d.Run(time.Second)
+			octets := 0
+			for _, msg := range d.sent["b"] {
+				octets += len(msg)
+			}
+			if octets == 0 || octets > len(d.sent["a"][0]) {
+				t.Errorf("%d octets for %d", octets, len(d.sent["a"][0]))
+			}
+		})
+	}
+}
+
+func TestAStrangersDatagramIsNotKept(t *testing.T) {
+	d := newDuel(t, iketest.Cut(1))
+	d.a.Acquire(d.b)
+	d.Run(time.Millisecond)
+	m := ike.New(ike.Setup{Config: d.b.Config, Remotes: d.b.Config.Remotes, Stranger: true, Rand: func([]byte) {},
+		Cookie: func(ike.Path, isakmp.Cookie) isakmp.Cookie { return isakmp.Cookie{1} }})
+	data := slices.Clone(d.sent["a"][0])
+	kept := weak.Make(&data[0])
+	m.Step(d.Now(), ike.Datagram{Data: data})
+	if x := m.Status(d.Now()).Exchanges; len(x) != 1 || x[0].Step != 3 {
+		t.Fatalf("message 1 has not been answered: %+v", x)
+	}
+	data = nil
+	runtime.GC()
+	if kept.Value() != nil {
+		t.Error("the datagram is still in memory")
+	}
+	runtime.KeepAlive(m)
+}
+
+func TestAStrangersOfferIsBounded(t *testing.T) {
+	d := newDuel(t, iketest.Cut(1))
+	d.a.Acquire(d.b)
+	d.Run(time.Millisecond)
+	h, ps, err := isakmp.ParseMessage(d.sent["a"][0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	sa, err := isakmp.ParseSA(ps[0].Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := sa.Proposals[0].Transforms[0]
+	for len(sa.Append(nil)) <= 2048 {
+		sa.Proposals[0].Transforms = append(sa.Proposals[0].Transforms, one)
+	}
+	d.NoFaults()
+	h.CkyI[0] ^= 1 // the first is known already
+	d.Net.Inject(d.a, d.b, isakmp.AppendMessage(nil, h, []isakmp.Payload{{Type: isakmp.PayloadSA, Body: sa.Append(nil)}}))
+	d.Run(20 * time.Millisecond)
+	if len(d.b.Machines) != 0 {
+		t.Errorf("an SA payload of %d octets is kept for a stranger", len(sa.Append(nil)))
+	}
+}
+
+func TestAnAuthenticatedMessageCountsOnceHoweverBadItIs(t *testing.T) {
+	d := newDuel(t)
+	d.a.Acquire(d.b)
+	d.Run(time.Second)
+	bad := ike.Forge(d.a.Peer(d.b).Peer, isakmp.QuickMode, []isakmp.Payload{{Type: isakmp.PayloadSA, Body: make([]byte, 5)}, {Type: isakmp.PayloadNONCE, Body: make([]byte, 16)}})
+	before := len(d.sent["b"])
+	for range 3 {
+		d.Net.Inject(d.a, d.b, bad)
+		d.Run(time.Second)
+	}
+	if got := len(d.sent["b"]) - before; got != 1 {
+		t.Errorf("%d answers to one message and two replays of it, want 1", got)
+	}
+}
+
+func TestSPIsNobodyAskedForEndTheQuickModeOnly(t *testing.T) {
+	d := newDuel(t)
+	d.OnAction = func(m *iketest.Machine, act ike.Action) {
+		if call, ok := act.(ike.Call); ok {
+			if _, ok := call.Req.(ike.AllocateSPIs); ok {
+				d.After(0, func() { m.Post(ike.Reply{ID: call.ID, Value: []uint32{0x1001, 0x1002, 0x1003}}) })
+			}
+		}
+	}
+	d.a.Acquire(d.b)
+	d.Run(time.Second)
+	if st := d.a.Peer(d.b).Status(d.Now()); len(st.IPsec) != 0 || len(st.ISAKMP) != 1 {
+		t.Errorf("%d IPsec SAs, %d ISAKMP SAs; want none and one", len(st.IPsec), len(st.ISAKMP))
+	}
+}
+
+func TestFinishedQuickModesDoNotKeepAPeerFromNewOnes(t *testing.T) {
+	d := newDuel(t)
+	for i := range 100 {
+		d.a.Establish(d.b, false)
+		d.Run(200 * time.Millisecond)
+		a, b := d.a.Peer(d.b).Status(d.Now()).IPsec, d.b.Peer(d.a).Status(d.Now()).IPsec
+		if len(a) != 1 || len(b) != 1 || a[0].SPIIn != b[0].SPIOut {
+			t.Fatalf("behind negotiation %d there are, at its ends,\n%+v\n%+v", i+1, a, b)
+		}
+		d.a.Delete(d.b, false, true)
+		d.Run(100 * time.Millisecond)
+	}
+}
+
+func TestSoftLifetimesStayBelowHardOnes(t *testing.T) {
+	for _, hard := range []time.Duration{time.Second, time.Hour, 8 * time.Hour, 4 * 365 * 24 * time.Hour, (1<<32 - 1) * time.Second} {
+		for _, initiator := range []bool{false, true} {
+			for _, jitter := range []byte{0, 255} {
+				if soft := ike.SoftLife(hard, initiator, jitter); soft < hard/2 || soft >= hard {
+					t.Errorf("hard %v, initiator %v, jitter %d: soft %v", hard, initiator, jitter, soft)
+				}
+			}
+		}
+	}
+}
+
+func TestARenewalWhoseOldPairEndsSendsAtOnce(t *testing.T) {
+	d := newDuel(t)
+	d.a.Acquire(d.b)
+	d.Run(2 * time.Minute)
+	m := d.a.Peer(d.b)
+	old := m.Status(d.Now()).IPsec[0]
+	d.OnAction = func(m *iketest.Machine, act ike.Action) {
+		call, _ := act.(ike.Call)
+		if apply, ok := call.Req.(ike.Apply); ok && m.Host == d.a && apply.Ops[0].Kind == ike.InstallInbound {
+			d.After(0, func() { m.Post(ike.Expire{Dst: d.b.Addr, Proto: 50, SPI: old.SPIOut, Hard: true}) })
+		}
+	}
+	d.a.SoftExpire(d.b)
+	d.Run(300 * time.Millisecond)
+	if st := m.Status(d.Now()).IPsec; len(st) != 1 || st[0].SPIOut == old.SPIOut || !st[0].Outbound {
+		t.Errorf("there is no new pair to send with: %+v", st)
+	}
+}
+
+func TestAWishToRenewDoesNotShortenWhatThePeerMayPropose(t *testing.T) {
+	d := newDuel(t)
+	opts := iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, IPsecLife: 10 * time.Minute}
+	d.a.Configure(d.b, opts)
+	d.a.Acquire(d.b)
+	d.Run(time.Second)
+	a, b := d.a.Peer(d.b), d.b.Peer(d.a)
+	old := b.Status(d.Now()).IPsec[0]
+	opts.IPsecLife = time.Hour
+	d.a.Configure(d.b, opts)
+	a.Post(ike.Reconfigure{Config: d.a.Config, Remote: d.a.Config.Remotes[0]})
+	d.OnAction = func(m *iketest.Machine, act ike.Action) {
+		call, _ := act.(ike.Call)
+		if _, ok := call.Req.(ike.AllocateSPIs); ok && m == b {
+			d.After(0, func() { b.Post(ike.Expire{Dst: d.a.Addr, Proto: 50, SPI: old.SPIOut}) })
+		}
+	}
+	d.a.Establish(d.b, false)
+	d.Run(time.Second)
+	if st := b.Status(d.Now()).IPsec; len(st) != 2 || st[1].Hard != time.Hour {
+		t.Errorf("the hour both are configured for is not agreed on: %+v", st)
+	}
+}
+
+func TestARevokedCredentialEndsAllThatWasMadeWithIt(t *testing.T) {
+	d := newDuel(t)
+	d.a.Acquire(d.b)
+	d.Run(time.Second)
+	m := d.b.Peer(d.a)
+	m.Post(ike.CredentialChanged{Credential: "psk:2", Revoked: true})
+	if st := m.Status(d.Now()); len(st.ISAKMP) != 1 || len(st.IPsec) != 1 {
+		t.Fatalf("another credential has ended them: %+v", st)
+	}
+	m.Post(ike.CredentialChanged{Credential: "psk:1", Revoked: true})
+	if st := m.Status(d.Now()); len(st.ISAKMP) != 0 || len(st.IPsec) != 0 {
+		t.Errorf("left: %d ISAKMP, %d IPsec SAs", len(st.ISAKMP), len(st.IPsec))
+	}
+	d.Run(time.Second)
+	if st := d.a.Peer(d.b).Status(d.Now()); len(st.ISAKMP) != 0 || len(st.IPsec) != 0 {
+		t.Errorf("the peer has not been told: %d ISAKMP, %d IPsec SAs", len(st.ISAKMP), len(st.IPsec))
+	}
+}
