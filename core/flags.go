@@ -30,7 +30,7 @@ type flags struct {
 
 const usageText = `usage: %s [-46BCdFLtvV] [-f file] [-l file] [-p port] [-P port]
   -4, -6     listen on addresses of this family only, unless the configuration lists some
-  -B         install the SAs of the file that "path backupsa" names
+  -B         install the SAs of the file that "path backupsa" names (not yet)
   -C         log the remote sections after reading the configuration
   -d         log more; may be repeated
   -F         stay in the foreground and log to standard output
@@ -40,8 +40,9 @@ const usageText = `usage: %s [-46BCdFLtvV] [-f file] [-l file] [-p port] [-P por
   -p port    ISAKMP port (500)
   -P port    NAT traversal port (4500)
   -t         check the configuration and exit
-  -v         describe packets in more detail when debugging
+  -v         describe packets in more detail when debugging (not yet)
   -V         print the version and exit
+  -h         print this and exit
 `
 
 func usage(w io.Writer, name string) { fmt.Fprintf(w, usageText, name, DefaultConfig) }

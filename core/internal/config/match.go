@@ -137,6 +137,10 @@ func (p *parser) expected(want string, words []string) {
 	case t.is(";") && strings.HasPrefix(want, "a time unit"):
 		fix = "a time needs a unit: sec, min or hour"
 	}
+	if t.kind == eof {
+		p.add(t, codeSyntax, Error, "the file ends where "+want+" is expected", fix)
+		return
+	}
 	p.add(t, codeSyntax, Error, "is not expected here: "+want+" is", fix)
 }
 

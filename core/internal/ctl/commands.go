@@ -73,9 +73,12 @@ func deletion(ctx context.Context, words []string) (func(*control.Client) (int, 
 		n, err := spi(words[1])
 		return func(c *control.Client) (int, error) { return c.DeleteSPI(ctx, n) }, err
 	}
-	if len(words) == 2 && words[0] == "all" {
+	switch {
+	case len(words) == 0:
+		return nil, wrong("say what: %s", deleteUsage)
+	case len(words) == 2 && words[0] == "all":
 		words = words[1:]
-	} else if len(words) == 1 {
+	case len(words) == 1:
 		return nil, wrong("to delete everything with a peer say: delete-sa all %s", words[0])
 	}
 	t, err := parseTarget(ctx, words, systemResolver)

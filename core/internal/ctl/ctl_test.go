@@ -293,7 +293,7 @@ func TestExitStatusTellsTheTruth(t *testing.T) {
 		{name: "a bracket left open", args: "es esp inet 10.0.0.0/8[2 10.0.0.2 any", status: 2, stderr: "without ]"},
 		{name: "a bad protocol", args: "es esp inet 10.0.0.1 10.0.0.2 256", status: 2, stderr: `"256"`},
 		{name: "half an address", args: "es 192.0.2", status: 2, stderr: "not an address"},
-		{name: "delete without a word", args: "ds", status: 2, stderr: "say what"},
+		{name: "delete without a word", args: "ds", status: 2, stderr: "say what: all REMOTE"},
 		{name: "delete a peer without all", args: "ds 192.0.2.2", status: 2, stderr: "delete-sa all 192.0.2.2"},
 		{name: "delete SPI 0", args: "ds spi 0", status: 2, stderr: "SPI"},
 	}

@@ -9,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/control"
@@ -39,11 +38,11 @@ type command struct {
 
 func commands() []command {
 	return []command{
-		{name: "show-sa", short: "ss", args: "[-l] [all|isakmp|ipsec|esp|ah] [REMOTE]", help: "list SAs",
+		{name: "show-sa", short: "ss", args: "[-l] [all|isakmp|ipsec|esp|ah] [REMOTE]", help: "list SAs; -l says more of each",
 			flags: func(s *session, f *flag.FlagSet) { f.BoolVar(&s.long, "l", false, "") }, run: showSA},
-		{name: "establish-sa", short: "es", args: "[-n SECTION] " + targetUsage, help: "bring SAs up and wait until they are",
+		{name: "establish-sa", short: "es", args: "[-n SECTION] " + establishUsage, help: "bring SAs up and wait until they are; -n chooses the remote section",
 			flags: establishFlags, run: establishSA},
-		{name: "delete-sa", short: "ds", args: strings.Replace(targetUsage, "REMOTE", "all REMOTE", 1) + " | spi SPI", help: "delete SAs and tell the peer", run: deleteSA},
+		{name: "delete-sa", short: "ds", args: deleteUsage, help: "delete SAs and tell the peer", run: deleteSA},
 		{name: "reload-config", short: "rc", help: "read the configuration again", run: reloadConfig},
 		{name: "monitor", short: "se", help: "print what happens, until interrupted", run: monitor, endless: true},
 		{name: "show-event", help: "monitor's old name", run: monitor, endless: true},
@@ -51,7 +50,11 @@ func commands() []command {
 	}
 }
 
-const targetUsage = "REMOTE | isakmp [inet|inet6] LOCAL REMOTE | {esp|ah} [inet|inet6] LOCAL[/LEN[/PORT]] REMOTE[/LEN[/PORT]] PROTO"
+const (
+	sasUsage       = "isakmp [inet|inet6] LOCAL REMOTE | {esp|ah} [inet|inet6] END END PROTO"
+	establishUsage = "REMOTE | " + sasUsage
+	deleteUsage    = "all REMOTE | " + sasUsage + " | spi SPI"
+)
 
 // session is one run of the program.
 type session struct {
@@ -189,9 +192,15 @@ func printUsage(w io.Writer) {
 		if c.short != "" {
 			names += ", " + c.short
 		}
-		fmt.Fprintf(w, "  %s  %s\n      %s\n", names, c.args, c.help)
+		if c.args != "" {
+			names += "  " + c.args
+		}
+		fmt.Fprintf(w, "  %s\n      %s\n", names, c.help)
 	}
 	fmt.Fprintf(w, `
+  END         an end of the traffic, ours first: ADDRESS[/LENGTH[/PORT]]
+  PROTO       its protocol: any, icmp, tcp, ... or a number
+
   -j          JSON instead of text
   -s SOCKET   the daemon's control socket (%s)
   -t TIMEOUT  give up after this time (%v)

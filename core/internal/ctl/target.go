@@ -31,12 +31,12 @@ func systemResolver(ctx context.Context, network, host string) ([]netip.Addr, er
 // parseTarget reads the classic words of racoonctl(8), and a lone REMOTE.
 func parseTarget(ctx context.Context, words []string, look resolver) (t target, err error) {
 	if len(words) == 0 {
-		return t, wrong("say what: %s", targetUsage)
+		return t, wrong("say what: %s", establishUsage)
 	}
 	kind := words[0]
 	if kind != "isakmp" && kind != "esp" && kind != "ah" {
 		if len(words) > 1 {
-			return t, wrong("%q is neither isakmp nor esp nor ah, and more than one word: %s", kind, targetUsage)
+			return t, wrong("%q is neither isakmp nor esp nor ah, and more than one word: %s", kind, sasUsage)
 		}
 		remote, err := address(ctx, "ip", kind, look)
 		return target{peer: &control.EndPoints{Remote: remote}}, err

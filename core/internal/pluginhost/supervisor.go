@@ -237,7 +237,11 @@ func (s *supervisor) set(state State, reason error) {
 	if state == Backoff || state == Failed || state == Degraded {
 		level = slog.LevelWarn
 	}
-	s.log.Log(context.Background(), level, "plugin is "+state.String(), "reason", text)
+	var why []any
+	if text != "" {
+		why = []any{"reason", text}
+	}
+	s.log.Log(context.Background(), level, "plugin is "+state.String(), why...)
 	s.host.opts.OnState(s.plugin, state, reason)
 }
 
