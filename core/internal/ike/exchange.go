@@ -7,12 +7,14 @@ import (
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
 // exchange is one run of a script. The rules kept here, once for all scripts, are
 // those of DESIGN.md "The exchange engine".
 type exchange struct {
 	p      *Peer
+	cfg    *policy.Config // the snapshot it began under
 	kind   isakmp.ExchangeType
 	script script
 	role   role
@@ -47,7 +49,7 @@ type exchange struct {
 
 // start begins to play a new exchange.
 func (p *Peer) start(x *exchange) {
-	x.p, x.began = p, p.now
+	x.p, x.cfg, x.began = p, p.cfg, p.now
 	if x.expires.IsZero() {
 		x.expires = p.now.Add(p.patience())
 	}

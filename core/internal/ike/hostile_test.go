@@ -262,6 +262,43 @@ func TestAWishToRenewDoesNotShortenWhatThePeerMayPropose(t *testing.T) {
 	}
 }
 
+func TestAQuickModeEndsUnderTheSnapshotItBeganUnder(t *testing.T) {
+	d := newDuel(t)
+	began := d.b.Config
+	d.OnAction = func(m *iketest.Machine, act ike.Action) {
+		call, _ := act.(ike.Call)
+		if _, ok := call.Req.(ike.AllocateSPIs); ok && m.Host == d.b {
+			empty := *began
+			empty.SAInfos = nil
+			d.After(0, func() { m.Post(ike.Reconfigure{Config: &empty, Remote: empty.Remotes[0]}) })
+		}
+	}
+	d.a.Acquire(d.b)
+	d.Run(time.Second)
+	if n := len(d.b.Peer(d.a).Status(d.Now()).IPsec); n != 1 {
+		t.Errorf("%d SAs: a reload has taken its sainfo away", n)
+	}
+}
+
+func TestAnISAKMPSAHasTheSectionOfTheSnapshotItIsUsedUnder(t *testing.T) {
+	d := newDuel(t)
+	d.a.Acquire(d.b)
+	d.Run(30 * time.Millisecond) // in the middle of phase 1
+	r := *d.a.Config.Remotes[0]
+	r.NonceSize = 250
+	d.a.Peer(d.b).Post(ike.Reconfigure{Config: d.a.Config, Remote: &r})
+	d.Run(time.Second)
+	for _, msg := range d.sent["a"] {
+		if h, err := isakmp.ParseHeader(msg); err == nil && h.Exchange == isakmp.QuickMode {
+			if h.Length < 250 {
+				t.Errorf("the nonce of a quick mode of %d octets has not 250, as configured since", h.Length)
+			}
+			return
+		}
+	}
+	t.Error("there was no quick mode")
+}
+
 func TestARevokedCredentialEndsAllThatWasMadeWithIt(t *testing.T) {
 	d := newDuel(t)
 	d.a.Acquire(d.b)

@@ -114,6 +114,7 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	if sa.lastExchange != nil {
 		sa.lastExchange.p = p
 	}
+	sa.Remote = p.setup.Remotes[0] // there may be a younger snapshot than phase 1 began under
 	if p.closing { // the stranger's machine was quicker than our shutdown
 		p.endISAKMP(sa, notice.ShuttingDown, true)
 		return

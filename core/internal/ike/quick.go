@@ -103,7 +103,7 @@ func (x *exchange) findSAInfo() error {
 	local, remote := x.own(&q.idci, &q.idcr), x.peers(&q.idci, &q.idcr)
 	l, r := x.said(*local, q.local), x.said(*remote, q.remote)
 	peer := &policy.Identity{Type: uint8(x.sa.PeerID.Type), Data: x.sa.PeerID.Data}
-	if q.sainfo = x.p.cfg.SAInfoFor(l, r, x.sa.Remote.Ph1ID, peer); q.sainfo == nil {
+	if q.sainfo = x.cfg.SAInfoFor(l, r, x.sa.Remote.Ph1ID, peer); q.sainfo == nil {
 		return failf(notice.NoSAInfo, "no sainfo for %v", q.policy.Selector())
 	}
 	x.keepLifetime()
