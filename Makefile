@@ -22,6 +22,7 @@ build: ## daemon, racoonctl and plugins into build/
 	@mkdir -p $(PLUGDIR)
 	@for p in $(PLUGINS); do $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(PLUGDIR)/racoon-$$p ./plugins/$$p || exit 1; done
 	$(GO) build -trimpath -o $(BUILD)/lab ./lab/cmd/lab
+	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/xfrm.test ./plugins/kernel-xfrm/xfrm
 
 setup: ## install what the lab needs (apt; no service is started)
 	./lab/setup

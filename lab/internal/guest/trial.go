@@ -93,7 +93,7 @@ func (t *trial) setUp(ctx context.Context) (err error) {
 		if t.daemons[e.name], err = prepare(t.s, e, t.results); err != nil {
 			return err
 		}
-		e.env = []string{"SELF=" + t.places[e.name].Address.String(), "PEER=" + t.places[scenario.Other(e.name)].Address.String(),
+		e.env = []string{"REPO=" + repoMount, "SELF=" + t.places[e.name].Address.String(), "PEER=" + t.places[scenario.Other(e.name)].Address.String(),
 			"LOG=" + t.daemons[e.name].view.Log, "SYSLOG=" + filepath.Join(t.results, e.name+".syslog")}
 	}
 	for _, e := range t.at("") {
