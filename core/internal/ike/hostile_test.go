@@ -10,6 +10,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/ike/iketest"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
@@ -297,6 +298,39 @@ func TestAnISAKMPSAHasTheSectionOfTheSnapshotItIsUsedUnder(t *testing.T) {
 		}
 	}
 	t.Error("there was no quick mode")
+}
+
+func TestAPrivateKeyStaysWhileSomebodyComputesWithIt(t *testing.T) {
+	for name, number := range map[string]int{"in main mode": 1, "in quick mode": 2} {
+		t.Run(name, func(t *testing.T) {
+			d := newDuel(t)
+			d.KeepSecrets()
+			d.Connect(d.a, d.b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, PFS: oakley.X25519})
+			calls := map[*iketest.Host]int{}
+			d.OnAction = func(m *iketest.Machine, act ike.Action) {
+				call, _ := act.(ike.Call)
+				req, ok := call.Req.(ike.DHShared)
+				if !ok {
+					return
+				}
+				if calls[m.Host]++; calls[m.Host] != number {
+					return
+				}
+				d.After(0, func() { m.Post(ike.Shutdown{}) })
+				d.After(100*time.Microsecond, func() {
+					if _, err := req.Key.Shared(req.PeerPublic); err != nil {
+						t.Errorf("%s, shut down meanwhile: %v", m.Host.Name, err)
+					}
+				})
+			}
+			d.a.Acquire(d.b)
+			d.Run(time.Hour)
+			if calls[d.b] < number {
+				t.Errorf("b has computed %d times only", calls[d.b])
+			}
+			d.CheckWiped("private key")
+		})
+	}
 }
 
 func TestARevokedCredentialEndsAllThatWasMadeWithIt(t *testing.T) {

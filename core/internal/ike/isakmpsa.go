@@ -115,7 +115,7 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 		sa.lastExchange.p = p
 	}
 	sa.Remote = p.setup.Remotes[0] // there may be a younger snapshot than phase 1 began under
-	if p.closing { // the stranger's machine was quicker than our shutdown
+	if p.closing {                 // the stranger's machine was quicker than our shutdown
 		p.endISAKMP(sa, notice.ShuttingDown, true)
 		return
 	}

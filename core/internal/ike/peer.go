@@ -146,7 +146,7 @@ func (p *Peer) Done() bool {
 	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.calls)+len(p.undeleted) == 0
 }
 
-// datagram routes a message to its exchange (RFC 2408 section 4.1).
+// datagram routes a message to its exchange (RFC 2408 section 2.4).
 func (p *Peer) datagram(ev Datagram) {
 	h, err := isakmp.ParseHeader(ev.Data)
 	if err != nil {

@@ -61,9 +61,6 @@ func (x *exchange) receive(st *step) error {
 	if st.seal == sealed {
 		x.iv = m.iv
 	}
-	if x.p1 != nil {
-		x.expires = x.p.now.Add(x.p.patience()) // for the next one
-	}
 	return nil
 }
 
