@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 	case "kernel":
 		k := newMemKernel()
 		k.quiet = true
-		plugin.Serve(plugin.Spec{Name: "memory", Version: "0", Vendor: "racoon",
+		plugin.Serve(plugin.Spec{Name: "memory", Version: "0", Vendor: "racoon", Processors: 1,
 			Kernel: func(context.Context, config.Value, plugin.Env) (kernel.Backend, config.Diagnostics) { return k, nil }})
 	}
 	os.Exit(m.Run())

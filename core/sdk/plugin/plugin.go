@@ -25,6 +25,10 @@ type Spec struct {
 	Log                   func(context.Context, config.Value, Env) (logsink.Sink, config.Diagnostics)
 	Health                func(context.Context) Health // nil: healthy
 	Features              []string                     // free-form, for minor-version negotiation
+	// Processors bounds how many processors the plugin computes on at once; 0: all.
+	// A plugin whose calls take microseconds wants 1: with more, its threads wake each
+	// other up for nothing, and drive the engine off its processors.
+	Processors int
 }
 type Env struct {
 	Logger      *slog.Logger

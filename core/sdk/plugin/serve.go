@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -41,6 +42,9 @@ func serve(spec Spec) error {
 	if os.Getenv(plugingrpc.CookieKey) == plugingrpc.CookieValue {
 		signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 		setName(spec.Name)
+		if spec.Processors > 0 {
+			runtime.GOMAXPROCS(spec.Processors)
+		}
 		if err := harden(); err != nil {
 			return fmt.Errorf("%s: %w", spec.Name, err)
 		}

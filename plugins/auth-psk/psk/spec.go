@@ -17,7 +17,7 @@ import (
 func Spec(version string) plugin.Spec {
 	var current atomic.Pointer[Plugin]
 	return plugin.Spec{
-		Name: "psk", Version: version, Vendor: "racoon",
+		Name: "psk", Version: version, Vendor: "racoon", Processors: 1,
 		Schema:     schema(),
 		Privileges: plugin.Privileges{User: "racoon-auth"},
 		Validate: func(_ context.Context, v config.Value) config.Diagnostics {

@@ -19,7 +19,7 @@ func Spec(version string) plugin.Spec { return spec(version, syscall.Socket) }
 func spec(version string, socket socketFunc) plugin.Spec {
 	lo, hi := 0.0, float64(maxBuffer)
 	return plugin.Spec{
-		Name: "pfkey", Version: version, Vendor: "racoon",
+		Name: "pfkey", Version: version, Vendor: "racoon", Processors: 1,
 		Schema: &config.Schema{
 			Version:     1,
 			Description: "Kernel IPsec over PF_KEY version 2",

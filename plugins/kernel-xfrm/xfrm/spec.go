@@ -13,7 +13,7 @@ import (
 // Spec is the plugin as its main serves it.
 func Spec(version string) plugin.Spec {
 	return plugin.Spec{
-		Name: "xfrm", Version: version, Vendor: "racoon",
+		Name: "xfrm", Version: version, Vendor: "racoon", Processors: 1,
 		Schema:     Schema(),
 		Privileges: plugin.Privileges{User: "racoon-kernel", Capabilities: []string{"CAP_NET_ADMIN"}, Network: true},
 		Validate: func(_ context.Context, v config.Value) config.Diagnostics {

@@ -18,7 +18,7 @@ import (
 func Spec(version string) plugin.Spec {
 	var current atomic.Pointer[Sink]
 	return plugin.Spec{
-		Name: "syslog", Version: version, Vendor: "racoon",
+		Name: "syslog", Version: version, Vendor: "racoon", Processors: 1,
 		Schema:     schema(),
 		Privileges: plugin.Privileges{User: "racoon-log"},
 		Validate: func(_ context.Context, v config.Value) config.Diagnostics {
