@@ -2,6 +2,7 @@ package pluginhost
 
 import (
 	"context"
+	"runtime"
 	"sync"
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
@@ -82,8 +83,10 @@ func (b *batcher[Req, Res]) run() {
 	}
 }
 
-// next takes the head of the queue, as much of it as one call carries.
+// next takes the head of the queue, as much of it as one call carries. Whoever is
+// about to ask goes first, and joins.
 func (b *batcher[Req, Res]) next() []*waiting[Req, Res] {
+	runtime.Gosched()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.queue) == 0 {
