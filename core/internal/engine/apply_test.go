@@ -202,7 +202,7 @@ func TestKernelWrites(t *testing.T) {
 
 func TestAnSAIsTranslatedWhole(t *testing.T) {
 	op := install(ike.InstallInbound, inbound(0x11).SA)
-	want := "kind 2 src 192.0.2.2 dst 192.0.2.1 spi 17 proto 50 mode 2 dir 1 soft 8m0s hard 10m0s window 32 encr 12/16 auth 5/13"
+	want := "kind 2 src 192.0.2.2 dst 192.0.2.1 spi 17 proto 50 mode 2 dir 1 soft 8m0s hard 10m0s window 0 encr 12/16 auth 5/13"
 	got := func(op kernel.Op) string {
 		sa := op.SA
 		s := fmt.Sprintf("kind %d src %v dst %v spi %d proto %d mode %d dir %d soft %v hard %v window %d", op.Kind, sa.Key.Src, sa.Key.Dst, sa.Key.SPI,

@@ -21,7 +21,7 @@ func skeyidRequest(r ike.DeriveSKEYIDs) auth.SKEYIDRequest {
 	return auth.SKEYIDRequest{
 		Peer: auth.PeerContext{Remotes: r.Remotes, LocalAddr: r.Path.Local, RemoteAddr: r.Path.Remote,
 			Initiator: r.Initiator, Aggressive: r.Aggressive, LocalID: authID(r.LocalID), PeerID: authID(r.PeerID),
-			ExchangeID: r.ExchangeID},
+			ExpectedIDs: idPatterns(r.Expected), ExchangeID: r.ExchangeID},
 		PRF: auth.PRF(r.PRF), Ni: r.Ni, Nr: r.Nr,
 	}
 }
@@ -31,6 +31,14 @@ func authID(id *ike.Identity) *auth.ID {
 		return nil
 	}
 	return &auth.ID{Type: id.Type, Raw: id.Data}
+}
+
+func idPatterns(ids []policy.Identity) []auth.IDPattern {
+	var ps []auth.IDPattern
+	for _, id := range ids {
+		ps = append(ps, auth.IDPattern{Type: id.Type, Raw: id.Data, Text: id.Text, Wildcard: id.Data == nil})
+	}
+	return ps
 }
 
 func skeyidCandidates(r auth.SKEYIDResult) ([]ike.SKEYIDCandidate, error) {
@@ -69,9 +77,6 @@ func spiRequest(r ike.SPIRequest, caps kernel.Capabilities) kernel.SPIRequest {
 
 const protoIPComp = 108
 
-// replayWindow is in packets. The original asked Linux for 4.
-const replayWindow = 32
-
 // install makes the operation that installs an SA. The machine wipes its keys when
 // the exchange ends, which may be before the kernel has answered, so the
 // operation has its own copies.
@@ -79,9 +84,8 @@ func install(k ike.OpKind, s ike.KernelSA) kernel.Op {
 	sa := &kernel.SA{
 		Key:   kernel.Key{Src: s.Src, Dst: s.Dst, SPI: s.SPI, Proto: s.Proto},
 		ReqID: s.ReqID, Seq: s.Seq, Mode: uint8(s.Mode), Dir: kernel.Direction(s.Dir),
-		Life:         kernel.Lifetime{SoftTime: s.Soft, HardTime: s.Hard},
-		ReplayWindow: replayWindow,
-	}
+		Life: kernel.Lifetime{SoftTime: s.Soft, HardTime: s.Hard},
+	} // no ReplayWindow: the plugin's own setting applies
 	if s.Encr != 0 {
 		sa.Encr = &kernel.AlgKey{ID: s.Encr, Key: clone(s.EncrKey)}
 	}

@@ -73,7 +73,8 @@ type (
 		Initiator  bool
 		Aggressive bool
 		LocalID    *Identity
-		PeerID     *Identity // nil in main mode
+		PeerID     *Identity         // nil in main mode
+		Expected   []policy.Identity // what the candidate sections accept; none = any
 		PRF        oakley.Hash
 		Ni, Nr     []byte
 		ExchangeID string
