@@ -30,7 +30,7 @@ func (d *racoon) Establish(ctx context.Context, r control.EstablishRequest) erro
 	case control.EstablishISAKMP:
 		req.ISAKMPOnly = true
 	case control.EstablishPolicy:
-		req.Selector = &r.Selector
+		req.Selector, req.Proto = &r.Selector, r.Proto
 	}
 	return d.engine.Load().Establish(ctx, req)
 }

@@ -81,7 +81,7 @@ func serve(f *flags, loaded *config.Loaded, diags []config.Diagnostic, back *bac
 		return err
 	}
 	d.tellManager(managerReady)
-	return d.loop(signals)
+	return d.loop(interrupted, signals)
 }
 
 // start brings everything up. What was started before an error is ended by close.
@@ -168,7 +168,7 @@ func (d *racoon) startControl(sock policy.AdminSock) error {
 
 // loop handles signals until one of them, or the loss of a critical plugin, ends
 // the daemon.
-func (d *racoon) loop(signals <-chan os.Signal) error {
+func (d *racoon) loop(interrupted context.Context, signals <-chan os.Signal) error {
 	for {
 		select {
 		case err := <-d.fatal:
@@ -177,7 +177,7 @@ func (d *racoon) loop(signals <-chan os.Signal) error {
 		case s := <-signals:
 			switch s {
 			case unix.SIGHUP:
-				d.hangup()
+				d.hangup(interrupted)
 			case unix.SIGINT, unix.SIGTERM:
 				d.log.Info("caught signal, shutting down", "signal", s.String())
 				d.tellManager(managerStopping)
@@ -189,9 +189,10 @@ func (d *racoon) loop(signals <-chan os.Signal) error {
 	}
 }
 
-// hangup reloads, and lets the log file be reopened.
-func (d *racoon) hangup() {
-	ctx, cancel := context.WithTimeout(context.Background(), startPatience)
+// hangup reloads, and lets the log file be reopened. Who wants us to end need not
+// wait for that.
+func (d *racoon) hangup(interrupted context.Context) {
+	ctx, cancel := context.WithTimeout(interrupted, startPatience)
 	defer cancel()
 	d.tellManager(managerReloading)
 	_, _ = d.Reload(ctx) // it has logged what is to be said

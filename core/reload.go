@@ -8,6 +8,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/config"
 	"github.com/racoon-ike/racoon/core/internal/control"
 	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/sdk/errs"
 )
 
 // Reload reads the configuration again and puts it into force as a whole, or not at
@@ -24,7 +25,7 @@ func (d *racoon) Reload(ctx context.Context) (control.ReloadResult, error) {
 				b.WriteString("\n" + c.Text())
 			}
 		}
-		return d.rejected(fmt.Errorf("%w%s", err, b.String()))
+		return d.rejected(errs.Errorf(errs.Invalid, "%v%s", err, b.String()))
 	}
 	old := d.running
 	cfg := d.prepare(loaded.Policy, old.Policy.Generation+1)
@@ -49,7 +50,7 @@ func (d *racoon) Reload(ctx context.Context) (control.ReloadResult, error) {
 }
 
 func (d *racoon) rejected(err error) (control.ReloadResult, error) {
-	first, _, _ := strings.Cut(err.Error(), "\n")
+	first, _, _ := strings.Cut(errs.From(err).Msg, "\n")
 	d.engine.Load().Notify(notice.Notice{Event: notice.ConfigRejected, Detail: first})
 	return control.ReloadResult{}, err
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/racoon-ike/racoon/core/control"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
@@ -42,13 +43,20 @@ func establishSA(ctx context.Context, s *session, words []string) error {
 	switch {
 	case errors.Is(err, &errs.Error{Reason: errs.Exists}): // it is there: that is what was wanted
 		err = nil
-	case err != nil && ctx.Err() != nil:
+	case errors.Is(err, &errs.Error{Reason: errs.Timeout}) && expired(ctx):
 		err = errs.Errorf(errs.Timeout, "not up after %v; the daemon goes on trying", s.timeout)
 	}
 	if err == nil && s.json {
 		s.print(map[string]bool{"established": true})
 	}
 	return err
+}
+
+// expired reports whether the time given is up. The daemon is told it, and may be a
+// little sooner than our own clock to notice.
+func expired(ctx context.Context) bool {
+	end, ok := ctx.Deadline()
+	return ok && time.Until(end) < 100*time.Millisecond
 }
 
 func deleteSA(ctx context.Context, s *session, words []string) error {

@@ -2,8 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/internal/spd"
+	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
@@ -22,6 +26,35 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string { return r.reason.String() + ": " + r.detail }
+
+// Unwrap is the refusal in the SDK's words, which a control client can branch on.
+func (r *refusal) Unwrap() error {
+	reason, ok := refusalReasons[r.reason]
+	if !ok {
+		reason = errs.Internal
+	}
+	return errs.Errorf(reason, "%s", r.Error())
+}
+
+var refusalReasons = map[notice.Reason]errs.Reason{
+	notice.NoPolicy: errs.NotFound, notice.NoRemote: errs.NotFound, notice.NoSAInfo: errs.NotFound, notice.NoKey: errs.NotFound,
+	notice.AmbiguousRemote: errs.Invalid, notice.SendFailed: errs.Unavailable, notice.TimedOut: errs.Unavailable,
+	notice.PluginUnavailable: errs.Unavailable, notice.ShuttingDown: errs.Unavailable, notice.Unsupported: errs.Unsupported,
+	notice.PeerRefused: errs.Permission, notice.NoProposal: errs.Invalid,
+}
+
+// together is several errors as one; the first one's reason counts.
+func together(all []error) error {
+	all = slices.DeleteFunc(all, func(err error) bool { return err == nil })
+	if len(all) < 2 {
+		return errors.Join(all...)
+	}
+	texts := make([]string, len(all))
+	for i, err := range all {
+		texts[i] = errs.From(err).Msg
+	}
+	return errs.Errorf(errs.From(all[0]).Reason, "%s", strings.Join(texts, "; "))
+}
 
 func refuse(r notice.Reason, format string, args ...any) error {
 	return &refusal{r, fmt.Sprintf(format, args...)}
@@ -113,7 +146,9 @@ func (e *Engine) destination(src, dst netip.Addr, section string) (destination, 
 	}
 	remotes := e.config.Load().RemotesFor(dst, 0, true)
 	if section != "" {
-		remotes = named(remotes, section)
+		if remotes = named(remotes, section); len(remotes) == 0 {
+			return destination{}, refuse(notice.NoRemote, "no remote section for %v that may initiate is called %q", dst, section)
+		}
 	}
 	switch len(remotes) {
 	case 0:

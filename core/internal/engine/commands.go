@@ -84,6 +84,7 @@ type EstablishRequest struct {
 	// Selector of one policy, whose end points then count. Without it every outbound
 	// policy whose SAs run to Remote is meant.
 	Selector *policy.Selector
+	Proto    uint8 // what that policy must ask for, 50 ESP or 51 AH; 0 = whatever it does
 }
 
 // Establish returns when what is asked for is up, or has failed. The end of ctx ends
@@ -131,7 +132,7 @@ func (e *Engine) Establish(ctx context.Context, r EstablishRequest) error {
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	return together(errs)
 }
 
 // isakmpDestination finds the way to a peer no policy leads to.
@@ -157,11 +158,17 @@ func (e *Engine) pairsFor(r EstablishRequest) ([]spd.Pair, error) {
 	e.spdMu.RLock()
 	defer e.spdMu.RUnlock()
 	if r.Selector != nil {
-		p, closest, ok := e.spd.Respond(*r.Selector)
-		if !ok {
-			return nil, &ike.NoPolicyError{Selector: *r.Selector, Closest: closest}
+		out, ok := e.spd.Packet(*r.Selector)
+		switch asks := func(t spd.Template) bool { return t.Proto == r.Proto }; {
+		case !ok:
+			_, closest, _ := e.spd.Respond(*r.Selector)
+			return nil, refuse(notice.NoPolicy, "%v", &ike.NoPolicyError{Selector: *r.Selector, Closest: closest})
+		case out.Action != spd.IPsec:
+			return nil, refuse(notice.NoPolicy, "the policy %v does not ask for IPsec", out.Key)
+		case r.Proto != 0 && !slices.ContainsFunc(out.Templates, asks):
+			return nil, refuse(notice.NoPolicy, "the policy %v does not ask for %s", out.Key, protoNames[r.Proto])
 		}
-		return []spd.Pair{p}, nil
+		return []spd.Pair{e.spd.PairOf(out)}, nil
 	}
 	var pairs []spd.Pair
 	for _, p := range e.spd.Between(r.Local, r.Remote) {
@@ -172,6 +179,8 @@ func (e *Engine) pairsFor(r EstablishRequest) ([]spd.Pair, error) {
 	}
 	return pairs, nil
 }
+
+var protoNames = map[uint8]string{50: "ESP", 51: "AH"}
 
 // command has post send a command to a machine and waits for its end.
 func (e *Engine) command(ctx context.Context, post func(id uint64)) error {
@@ -219,7 +228,8 @@ func (e *Engine) Delete(ctx context.Context, r DeleteRequest) (n int, err error)
 			continue
 		}
 		count := r.count(a.status)
-		if count == 0 {
+		negotiates := r.All && r.ISAKMP && len(a.status.Exchanges)+a.status.Queued > 0
+		if count == 0 && !negotiates {
 			continue
 		}
 		err := e.command(ctx, func(id uint64) {

@@ -17,6 +17,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/logsink"
 )
@@ -74,7 +75,11 @@ func TestEstablish(t *testing.T) {
 		{"from another address than we have", EstablishRequest{Local: addr("192.0.2.50"), Remote: addr("192.0.2.2"), ISAKMPOnly: true}, nil, "192.0.2.50 is not an address we listen on", 0},
 		{"nowhere to go", EstablishRequest{Remote: addr("192.0.2.3")}, nil, "no outbound IPsec policy leads to 192.0.2.3", 0},
 		{"no such policy", EstablishRequest{Selector: sel("10.0.0.0/8", "10.2.0.0/16")}, nil, "local 10.0.0.0/8 is wider than 10.0.0.0/16", 0},
-		{"a section that is not the peer's", EstablishRequest{Remote: addr("192.0.2.2"), Section: "x", ISAKMPOnly: true}, nil, "no remote section", 0},
+		{"one policy by its protocol", EstablishRequest{Selector: sel("10.0.0.0/16", "10.2.0.0/16"), Proto: 50}, []string{"192.0.2.1-192.0.2.2 10.2.0.0/16"}, "", 0},
+		{"a protocol the policy does not ask for", EstablishRequest{Selector: sel("10.0.0.0/16", "10.2.0.0/16"), Proto: 51}, nil, "does not ask for AH", 0},
+		{"a section that is not the peer's", EstablishRequest{Remote: addr("192.0.2.2"), Section: "x", ISAKMPOnly: true}, nil, `is called "x"`, 0},
+		{"several that fail", EstablishRequest{Remote: addr("192.0.2.2")},
+			[]string{"192.0.2.1-192.0.2.2 10.1.0.0/16", "192.0.2.1-192.0.2.2 10.2.0.0/16"}, "no-proposal: because; no-proposal: because", notice.NoProposal},
 		{"a negotiation that fails", EstablishRequest{Selector: sel("10.0.0.0/16", "10.2.0.0/16")}, []string{"192.0.2.1-192.0.2.2 10.2.0.0/16"}, "no-proposal: because", notice.NoProposal},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,6 +98,9 @@ func TestEstablish(t *testing.T) {
 				err := h.Establish(t.Context(), tt.req)
 				if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("error %v, want %q", err, tt.err)
+				}
+				if e := errs.From(err); err != nil && (e.Reason == errs.Internal || !strings.Contains(e.Msg, tt.err)) {
+					t.Errorf("a client is told %v", e)
 				}
 				var got []string
 				for _, m := range h.all() {
@@ -129,6 +137,31 @@ func TestTheEndOfAContextEndsOnlyTheWaiting(t *testing.T) {
 		synctest.Wait()
 		if got := h.machine(t, 0).kinds(); !slices.Equal(got, []string{"Establish"}) {
 			t.Errorf("%v", got)
+		}
+	})
+}
+
+// A peer that does not answer has no SA, and retransmission must end all the same.
+func TestDeletingAllEndsNegotiationsToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{})
+		h.step = func(m *script, ev ike.Event) []ike.Action {
+			if d, ok := ev.(ike.Delete); ok {
+				return []ike.Action{ike.Notice{Notice: notice.Notice{Event: notice.CommandDone, Command: d.Command}}}
+			}
+			return nil
+		}
+		h.start(t)
+		key := ike.PeerKey{Block: "a"}
+		h.registry.peer(key, h.newPeer(key, literal("192.0.2.2"), here))
+		h.machine(t, 0).status = ike.Status{Key: key, Path: here, Exchanges: make([]ike.ExchangeStatus, 1)}
+		for _, r := range []DeleteRequest{{SPI: 7}, {All: true}, {Peer: &key, All: true, ISAKMP: true}} {
+			if n, err := h.Delete(t.Context(), r); n != 0 || err != nil {
+				t.Errorf("%d deleted, %v", n, err)
+			}
+		}
+		if got := h.machine(t, 0).kinds(); !slices.Equal(got, []string{"Delete"}) {
+			t.Errorf("the machine was told %v", got)
 		}
 	})
 }
