@@ -60,6 +60,9 @@ func (e *Engine) handover(s *actor, h ike.Handover) {
 	for range lost {
 		e.drop(s.path, isakmp.Header{}, notice.MailboxFull, "")
 	}
+	if e.closing.Load() { // the peer may be younger than the order to end
+		peer.post(mail{ev: ike.Shutdown{}})
+	}
 	cfg := e.config.Load()
 	if now := sectionOf(cfg, peer); now == nil || now != h.Remote && !sameRemote(now, h.Remote) {
 		peer.post(mail{ev: ike.Reconfigure{Config: cfg, Remote: now}}) // it was reloaded during phase 1

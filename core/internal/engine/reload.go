@@ -36,22 +36,18 @@ func (e *Engine) Reload(cfg *policy.Config) error {
 	}
 	old := e.config.Swap(cfg)
 	e.log.SetLevel(cfg.Log.Level())
+	rest := sameRest(old, cfg)
 	for _, a := range e.registry.snapshot() {
-		if !a.stranger {
-			e.reconfigure(a, old, cfg)
+		if a.stranger {
+			continue
+		}
+		before, now := sectionOf(old, a), sectionOf(cfg, a)
+		if !rest || before == nil || now == nil || !sameRemote(before, now) {
+			a.post(mail{ev: ike.Reconfigure{Config: cfg, Remote: now}})
 		}
 	}
 	e.notify(notice.Notice{Event: notice.ConfigLoaded, Detail: cfg.File})
 	return nil
-}
-
-// reconfigure tells a peer's machine if its part of the configuration has changed.
-func (e *Engine) reconfigure(a *actor, old, cfg *policy.Config) {
-	before, now := sectionOf(old, a), sectionOf(cfg, a)
-	if before != nil && now != nil && sameRemote(before, now) && sameRest(old, cfg) {
-		return
-	}
-	a.post(mail{ev: ike.Reconfigure{Config: cfg, Remote: now}})
 }
 
 // sectionOf is the remote section a peer belongs to, nil if it is gone or another
