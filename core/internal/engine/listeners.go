@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"strings"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/notice"
@@ -23,9 +27,11 @@ type listeners struct {
 	receive        func(path ike.Path, natt bool, b []byte)
 	addrs          func() ([]netip.Addr, error)
 
-	syncing sync.Mutex // one sync at a time; guards setups and failed
+	syncing sync.Mutex // one sync at a time; guards failed
+	failed  map[netip.AddrPort]*bindFailure
+
+	setupMu sync.Mutex // not held while the plugin is asked: it may be starting, which calls forget
 	setups  map[setupKey]kernel.SocketSetup
-	failed  map[netip.AddrPort]string // what has been complained about
 
 	mu      sync.RWMutex
 	open    map[netip.AddrPort]*socket
@@ -36,7 +42,7 @@ type listeners struct {
 
 func newListeners(o Options, notify func(notice.Notice), receive func(ike.Path, bool, []byte)) *listeners {
 	return &listeners{port: o.Port, nattPort: o.NATTPort, family: o.Family, backend: o.Kernel, notify: notify, receive: receive,
-		addrs: localAddrs, setups: map[setupKey]kernel.SocketSetup{}, failed: map[netip.AddrPort]string{}, open: map[netip.AddrPort]*socket{}}
+		addrs: localAddrs, setups: map[setupKey]kernel.SocketSetup{}, failed: map[netip.AddrPort]*bindFailure{}, open: map[netip.AddrPort]*socket{}}
 }
 
 type setupKey struct {
@@ -81,6 +87,7 @@ func (l *listeners) sync(ctx context.Context, c policy.Listen) (again bool, err 
 	if err != nil {
 		return false, err
 	}
+	maps.DeleteFunc(l.failed, func(ap netip.AddrPort, _ *bindFailure) bool { _, wanted := want[ap]; return !wanted })
 	var fresh []*socket
 	var bad []error
 	held := 0
@@ -94,7 +101,7 @@ func (l *listeners) sync(ctx context.Context, c policy.Listen) (again bool, err 
 		s, err := l.bind(ctx, ap, role)
 		if err != nil {
 			bad = append(bad, err)
-			l.complain(ap, err)
+			l.complain(ap, err, time.Now())
 		} else if s != nil {
 			fresh = append(fresh, s)
 			delete(l.failed, ap)
@@ -113,12 +120,30 @@ func (l *listeners) sync(ctx context.Context, c policy.Listen) (again bool, err 
 	return len(bad) > 0, nil
 }
 
-// complain says once that an address cannot be had, until it can or the cause changes.
-func (l *listeners) complain(ap netip.AddrPort, err error) {
-	if l.failed[ap] != err.Error() {
-		l.failed[ap] = err.Error()
-		l.notify(notice.Notice{Event: notice.ListenFailed, Local: ap, Detail: err.Error()})
+// bindFailure is an address that cannot be had.
+type bindFailure struct {
+	since time.Time
+	said  string
+}
+
+// tentative is how long a new IPv6 address may be looked for on the link before it
+// can be bound (RFC 4862 section 5.4): up to one second of delay and one of waiting.
+const tentative = 2500 * time.Millisecond
+
+// complain says once that an address cannot be had, until it can or the cause
+// changes. The next attempts will find whether an IPv6 address is only tentative.
+func (l *listeners) complain(ap netip.AddrPort, err error, now time.Time) {
+	f := l.failed[ap]
+	if f == nil {
+		f = &bindFailure{since: now}
+		l.failed[ap] = f
 	}
+	text := strings.TrimPrefix(err.Error(), listenOn(ap))
+	if text == f.said || ap.Addr().Is6() && errors.Is(err, syscall.EADDRNOTAVAIL) && now.Sub(f.since) < tentative {
+		return
+	}
+	f.said = text
+	l.notify(notice.Notice{Event: notice.ListenFailed, Local: ap, Detail: text})
 }
 
 // bind opens one socket; nil without an error means that it is not ours to open.
@@ -127,15 +152,9 @@ func (l *listeners) bind(ctx context.Context, ap netip.AddrPort, role kernel.Soc
 	if ap.Addr().Is6() {
 		k.family = kernel.IPv6
 	}
-	setup, ok := l.setups[k]
-	if !ok {
-		ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
-		defer cancel()
-		var err error
-		if setup, err = l.backend.SocketOptions(ctx, k.role, k.family); err != nil {
-			return nil, fmt.Errorf("ask the kernel plugin for socket options: %w", err)
-		}
-		l.setups[k] = setup
+	setup, err := l.setup(ctx, k)
+	if err != nil {
+		return nil, err
 	}
 	if setup.Owned {
 		return nil, errors.New("the kernel plugin wants to own this port, which is not supported yet")
@@ -151,6 +170,26 @@ func (l *listeners) bind(ctx context.Context, ap netip.AddrPort, role kernel.Soc
 		return nil, err
 	}
 	return s, nil
+}
+
+// setup is what the kernel backend says about sockets of a kind, asked once.
+func (l *listeners) setup(ctx context.Context, k setupKey) (kernel.SocketSetup, error) {
+	l.setupMu.Lock()
+	setup, ok := l.setups[k]
+	l.setupMu.Unlock()
+	if ok {
+		return setup, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
+	defer cancel()
+	setup, err := l.backend.SocketOptions(ctx, k.role, k.family)
+	if err != nil {
+		return setup, fmt.Errorf("ask the kernel plugin for socket options: %w", err)
+	}
+	l.setupMu.Lock()
+	defer l.setupMu.Unlock()
+	l.setups[k] = setup
+	return setup, nil
 }
 
 // bypass lets the backend install policies that keep IKE itself in clear, where
@@ -253,7 +292,7 @@ func (l *listeners) portOf(local netip.Addr) (netip.AddrPort, bool) {
 
 // forget drops what the kernel backend said about sockets: it may be another one.
 func (l *listeners) forget() {
-	l.syncing.Lock()
-	defer l.syncing.Unlock()
+	l.setupMu.Lock()
+	defer l.setupMu.Unlock()
 	clear(l.setups)
 }

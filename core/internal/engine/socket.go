@@ -55,7 +55,10 @@ func openSocket(local netip.AddrPort, role kernel.SocketRole, setup kernel.Socke
 	}
 	c, err := lc.ListenPacket(context.Background(), network, local.String())
 	if err != nil {
-		return nil, fmt.Errorf("listen on %v: %w", local, err)
+		if op := (*net.OpError)(nil); errors.As(err, &op) {
+			err = op.Err // without the address, which is said here
+		}
+		return nil, fmt.Errorf("%s%w", listenOn(local), err)
 	}
 	conn := c.(*net.UDPConn)
 	_ = conn.SetReadBuffer(socketBuffer) // what the system allows is enough
@@ -64,6 +67,8 @@ func openSocket(local netip.AddrPort, role kernel.SocketRole, setup kernel.Socke
 	}
 	return &socket{conn, local, role}, nil
 }
+
+func listenOn(local netip.AddrPort) string { return fmt.Sprintf("listen on %v: ", local) }
 
 func optionName(o kernel.SocketOption) string {
 	if o.Doc != "" {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -199,6 +200,37 @@ func TestSocketsFollowAddressesAndConfiguration(t *testing.T) {
 	do(policy.Listen{ISAKMPNATT: listed.ISAKMP}, "", at(p, "127.0.0.3"))
 	if s := e.find(listed.ISAKMP[0]); s.role != kernel.SocketNATT {
 		t.Error("the socket kept its role")
+	}
+}
+
+// A link-local address cannot be bound for a second or two after its interface came up.
+func TestATentativeAddressIsNoReasonToComplain(t *testing.T) {
+	six, four := port("[2001:db8::1]:500"), port("192.0.2.1:500")
+	notThere := func(ap netip.AddrPort) error { return fmt.Errorf("%s%w", listenOn(ap), syscall.EADDRNOTAVAIL) }
+	inUse := func(ap netip.AddrPort) error { return fmt.Errorf("%s%w", listenOn(ap), syscall.EADDRINUSE) }
+	e := newEars(t, Options{})
+	start := time.Now()
+	for _, s := range []struct {
+		name  string
+		ap    netip.AddrPort
+		err   error
+		after time.Duration
+		said  int // so far
+	}{
+		{"at first", six, notThere(six), 0, 0},
+		{"at the first retry", six, notThere(six), time.Second, 0},
+		{"it persists", six, notThere(six), 3 * time.Second, 1},
+		{"it has been said", six, notThere(six), 7 * time.Second, 1},
+		{"another cause", six, inUse(six), 7 * time.Second, 2},
+		{"IPv4 addresses are never tentative", four, notThere(four), 7 * time.Second, 3},
+	} {
+		e.complain(s.ap, s.err, start.Add(s.after))
+		if n := e.said(notice.ListenFailed); n != s.said {
+			t.Errorf("%s: %d complaints, want %d", s.name, n, s.said)
+		}
+	}
+	if got := e.notices[0].String(); got != "cannot listen: cannot assign requested address" {
+		t.Errorf("%q", got)
 	}
 }
 
