@@ -181,15 +181,25 @@ func deriveKeys(x *exchange) error {
 
 func (x *exchange) skeyidRequest(hash oakley.Hash) DeriveSKEYIDs {
 	names := make([]string, len(x.p1.remotes))
-	var expected []policy.Identity
 	for i, r := range x.p1.remotes {
 		names[i] = r.Name
-		expected = append(expected, r.PeerIDs...)
 	}
 	id := x.localID()
 	return DeriveSKEYIDs{Remotes: names, Path: x.path, Initiator: x.role == initiator,
-		LocalID: &Identity{uint8(id.Type), id.Data}, Expected: expected, PRF: hash, Ni: x.p1.ni, Nr: x.p1.nr,
+		LocalID: &Identity{uint8(id.Type), id.Data}, Expected: expectedIDs(x.p1.remotes), PRF: hash, Ni: x.p1.ni, Nr: x.p1.nr,
 		ExchangeID: x.sa.CkyI.String()}
+}
+
+// expectedIDs are the identities the sections insist on; none if one of them
+// would have anybody.
+func expectedIDs(remotes []*policy.Remote) (ids []policy.Identity) {
+	for _, r := range remotes {
+		if !r.VerifyIdentifier || len(r.PeerIDs) == 0 {
+			return nil
+		}
+		ids = append(ids, r.PeerIDs...)
+	}
+	return ids
 }
 
 // useKeys makes a candidate the SA's keys.
