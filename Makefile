@@ -39,24 +39,24 @@ soak: build ## hours: long schedules, long fuzzing, the scenarios again and agai
 demo: setup build ## a tunnel from policy to ping, shown for a person
 	$(BUILD)/lab demo
 
-vet:
+vet: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l . | grep -v '\.pb\.go$$')" || { gofmt -l .; echo 'run gofmt'; exit 1; }
 	$(GO) vet ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
-unit:
+unit: ## the unit tests
 	$(TESTRUN) ./...
 
-race:
+race: ## the unit tests with the race detector
 	$(TESTRUN) -race ./...
 
-schedules:
+schedules: ## random hostile schedules for the protocol machine
 	$(GO) test -race ./core/internal/ike/ -run Schedules -schedules 10000 -timeout 15m -count=1
 
-schedules-full:
+schedules-full: ## ten times as many of them
 	$(GO) test ./core/internal/ike/ -run Schedules -schedules 100000 -timeout 30m -count=1
 
-fuzz:
+fuzz: ## every fuzz target for FUZZTIME each
 	@for p in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 	    echo "fuzz $$p $$f"; $(GO) test $$p -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -parallel 2 >$(BUILD)/fuzz.log 2>&1 || { cat $(BUILD)/fuzz.log; exit 1; }; \
@@ -65,10 +65,10 @@ fuzz:
 live: ## the core of the live scenarios, in User-Mode Linux
 	$(BUILD)/lab run -tags core -j 2
 
-live-all:
+live-all: ## all live scenarios
 	$(BUILD)/lab run -j 2
 
-cross:
+cross: ## compile for every platform
 	@for t in freebsd/amd64 freebsd/arm64 netbsd/amd64 openbsd/amd64 darwin/arm64 linux/arm64; do \
 	  echo "build $$t"; GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build -o /dev/null ./... || exit 1; done
 
@@ -78,5 +78,5 @@ bench: ## CPU time per tunnel, a table
 proto: ## generated code from the .proto files
 	./core/sdk/proto/generate.sh
 
-clean:
+clean: ## remove build/
 	rm -rf $(BUILD)
