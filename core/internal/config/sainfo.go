@@ -100,18 +100,19 @@ func (p *parser) sainfoClose() {
 	p.cfg.SAInfos = append(p.cfg.SAInfos, s.SAInfo)
 }
 
-// checkIntegrity refuses what would send neither secret nor protected, and warns of
-// ESP that anyone can alter.
+// checkIntegrity deals with non_auth: ESP that anyone can alter is never negotiated
+// , so a section that has nothing else is of no use.
 func (p *parser) checkIntegrity(s *sainfo, onlyAEAD bool) {
-	noAuth := slices.ContainsFunc(s.Auth, func(a policy.Algorithm) bool { return a.ID == 0 })
-	if !noAuth || onlyAEAD {
+	isNone := func(a policy.Algorithm) bool { return a.ID == 0 }
+	if !slices.ContainsFunc(s.Auth, isNone) || onlyAEAD {
 		return
 	}
-	if len(s.Auth) == 1 && !slices.ContainsFunc(s.Encryption, func(a policy.Algorithm) bool { return a.ID != espNull }) && len(s.Encryption) > 0 {
-		p.add(s.head, codeNever, Error, "allows only null_enc with non_auth, which protects nothing", "name an authentication_algorithm: hmac_sha256")
+	const fix = "write authentication_algorithm hmac_sha256;"
+	if slices.ContainsFunc(s.Auth, func(a policy.Algorithm) bool { return !isNone(a) }) {
+		p.add(s.head, codeNoAuth, Warning, "names non_auth, which has no effect: ESP that anyone on the path can alter is never negotiated", fix)
 		return
 	}
-	p.add(s.head, codeNoAuth, Warning, "allows ESP without integrity (non_auth): whoever is on the path can alter packets", "write authentication_algorithm hmac_sha256;")
+	p.add(s.head, codeNever, Error, "allows only non_auth, and ESP that anyone on the path can alter is never negotiated", fix)
 }
 
 // sameHeader reports whether two sections would be chosen for exactly the same.
