@@ -126,6 +126,9 @@ func (n Notice) Level() slog.Level {
 	if n.Event == 0 || n.Event >= eventCount {
 		return slog.LevelError
 	}
+	if n.Reason == ShuttingDown || n.Reason == LocalDeleted { // we wanted it so
+		return min(events[n.Event].level, slog.LevelInfo)
+	}
 	return events[n.Event].level
 }
 
