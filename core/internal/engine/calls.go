@@ -20,6 +20,9 @@ const (
 	authTimeout   = 20 * time.Second
 )
 
+// errSourceLimit: one source begins more exchanges than it may. It will be served later.
+var errSourceLimit = errors.New("too many exchanges are begun from this address")
+
 // pskPlugin serves the methods that use a pre-shared key.
 const pskPlugin = "psk"
 
@@ -31,6 +34,11 @@ func (e *Engine) call(a *actor, c ike.Call) {
 	}
 	switch req := c.Req.(type) {
 	case ike.DHGenerate:
+		if a.stranger && !e.dear.allow(time.Now(), a.path.Remote.Addr()) {
+			e.counters.add(notice.Notice{Event: notice.Dropped, Reason: notice.RateLimited})
+			reply(nil, &ike.Unavailable{Err: errSourceLimit})
+			return
+		}
 		e.compute(a, reply, func() (any, func(), error) {
 			k, err := e.keys.generate(req.Group)
 			return k, k.Zero, err

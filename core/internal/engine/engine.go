@@ -57,8 +57,9 @@ type Engine struct {
 	cpu     *cpuPool
 	ledger  *ledger
 	secret  cookieSecret
-	sources *sourceLimiter
-	loud    *rate.Limiter // of what strangers can make us log
+	sources *sourceLimiter // of first messages
+	dear    *sourceLimiter // of what a stranger makes us compute, or say
+	loud    *rate.Limiter  // of what strangers can make us log
 
 	keys *keyMaker
 
@@ -125,7 +126,7 @@ func New(o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opts: o, kernel: o.Kernel, auth: maps.Clone(o.Auth), log: o.Pipe, ledger: led,
-		workers: newWorkers(), keys: newKeyMaker(), secret: newCookieSecret(), sources: newSourceLimiter(o.Limits),
+		workers: newWorkers(), keys: newKeyMaker(), secret: newCookieSecret(), sources: newSourceLimiter(o.Limits.arrivals()), dear: newSourceLimiter(o.Limits),
 		loud: rate.NewLimiter(20, 100), newMachine: newIKEv1, registry: newRegistry(o.Limits), spd: new(spd.DB),
 		back: make(chan struct{}), instance: newInstance(), refresh: make(chan struct{}, 1),
 	}

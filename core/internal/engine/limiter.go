@@ -12,7 +12,7 @@ import (
 // Limits bound what strangers can make the engine do. The zero value of a field
 // means its default.
 type Limits struct {
-	SourceRate  float64 // new exchanges per second and source, default 10
+	SourceRate  float64 // strangers' Diffie-Hellman keys per second and source, default 10
 	SourceBurst int     // of them at once, default 40
 	HalfOpen    int     // strangers negotiating at a time, default 2048
 	Reserve     int     // of these, kept for sections with a literal address, default a quarter
@@ -38,11 +38,33 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// A first message costs little and its address may be forged: many more of them are
+// let in than may go on to what is dear, or whoever forges a peer's address would
+// take all of the peer's share. The newest perSource of them are kept, so that each
+// has half a second to return our cookie.
+
+func (l Limits) arrivals() Limits {
+	return Limits{SourceRate: 50 * l.SourceRate, SourceBurst: 6 * l.SourceBurst}
+}
+
+func (l Limits) perSource() int { return max(1, l.HalfOpen/8) }
+
 // maxSources bounds the sources remembered. A flood that forges more of them
 // than this meets the limit on half-open exchanges.
 const maxSources = 4096
 
-// sourceLimiter is a token bucket for each source: an IPv4 address or an IPv6 /64.
+// sourceOf is what counts as one source: an IPv4 address or an IPv6 /64.
+func sourceOf(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits) // of no address it is none
+	return p
+}
+
+// sourceLimiter is a token bucket for each source.
 type sourceLimiter struct {
 	rate  rate.Limit
 	burst int
@@ -63,15 +85,7 @@ func newSourceLimiter(l Limits) *sourceLimiter {
 
 // allow takes one token of the source.
 func (s *sourceLimiter) allow(now time.Time, from netip.Addr) bool {
-	from = from.Unmap().WithZone("")
-	bits := 32
-	if from.Is6() {
-		bits = 64
-	}
-	p, err := from.Prefix(bits)
-	if err != nil {
-		return false
-	}
+	p := sourceOf(from)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.sources[p]

@@ -147,7 +147,7 @@ func (e *Engine) refuseVersion(path ike.Path, h isakmp.Header, size int) {
 	rand.Read(id[:])
 	reply.MessageID = binary.BigEndian.Uint32(id[:])
 	msg := isakmp.AppendMessage(nil, reply, []isakmp.Payload{{Type: isakmp.PayloadN, Body: body}})
-	answer := h.CkyR.IsZero() && len(msg) <= size && e.sources.allow(time.Now(), path.Remote.Addr())
+	answer := h.CkyR.IsZero() && len(msg) <= size && e.dear.allow(time.Now(), path.Remote.Addr())
 	if answer {
 		_ = e.net.send(path, msg) // nobody waits for it
 	}

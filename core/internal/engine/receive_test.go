@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -8,9 +9,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
@@ -120,7 +124,7 @@ func TestIKEv2IsAnsweredWithNoMoreThanItSent(t *testing.T) {
 
 func TestASourceMayNotBeginWithoutLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, Options{Limits: Limits{SourceRate: 2, SourceBurst: 3}}).start(t)
+		h := newHouse(t, Options{Limits: Limits{SourceRate: 0.04, SourceBurst: 1}}).start(t)
 		begin := func(from string, n int) (admitted int) {
 			before := len(h.all())
 			for i := range n {
@@ -135,17 +139,99 @@ func TestASourceMayNotBeginWithoutLimit(t *testing.T) {
 			from string
 			want int
 		}{
-			{0, "198.51.100.1:500", 3},
+			{0, "198.51.100.1:500", 6},
 			{0, "198.51.100.1:501", 0}, // ports do not matter
-			{0, "198.51.100.2:500", 3},
+			{0, "198.51.100.2:500", 6},
 			{time.Second, "198.51.100.1:500", 2},
-			{0, "[2001:db8::1]:500", 3},
+			{0, "[2001:db8::1]:500", 6},
 			{0, "[2001:db8::2]:500", 0}, // nor does the host part of an IPv6 address
-			{0, "[2001:db8:0:1::1]:500", 3},
+			{0, "[2001:db8:0:1::1]:500", 6},
 		} {
 			time.Sleep(s.wait)
-			if got := begin(s.from, 5); got != s.want {
+			if got := begin(s.from, 9); got != s.want {
 				t.Errorf("%s: %d admitted, want %d", s.from, got, s.want)
+			}
+		}
+	})
+}
+
+// Somebody who forges a peer's address, a hundred times a second, does not see what
+// we answer; the peer does, and gets through.
+func TestForgedFirstMessagesDoNotLockThePeerOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{})
+		h.step = func(m *script, ev ike.Event) []ike.Action {
+			switch ev := ev.(type) {
+			case ike.Shutdown:
+				m.set(func() { m.done = true })
+			case ike.Datagram:
+				hd, _ := isakmp.ParseHeader(ev.Data)
+				if hd.CkyR.IsZero() {
+					return []ike.Action{ike.Send{Path: ev.Path, Data: message(hd.CkyI, m.setup.Cookie(ev.Path, hd.CkyI), isakmp.IdentityProtection)}}
+				}
+			}
+			return nil
+		}
+		h.start(t)
+		n := uint64(0)
+		forge := func(seconds int) {
+			for range 100 * seconds {
+				n++
+				h.receive(here, false, edit(0, binary.BigEndian.AppendUint64(nil, 1<<32+n)...))
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		forge(60)
+		ours := cookie(9)
+		begun := len(h.all())
+		h.receive(here, false, message(ours, isakmp.Cookie{}, isakmp.IdentityProtection))
+		forge(1) // a slow link
+		m := h.machine(t, begun)
+		third := message(ours, m.setup.Cookie(here, ours), isakmp.IdentityProtection)
+		h.receive(here, false, third)
+		forge(60) // and a slow user
+		h.receive(here, false, third)
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"Datagram", "Datagram", "Datagram"}, m.kinds()); diff != "" {
+			t.Error(diff)
+		}
+		if half := len(h.registry.snapshot()); half > 257 {
+			t.Errorf("%d half open from one address", half)
+		}
+	})
+}
+
+func TestASourceMayNotMakeUsComputeWithoutLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{Limits: Limits{SourceRate: 1, SourceBurst: 2}}).start(t)
+		h.receive(here, false, edit(0))
+		synctest.Wait()
+		stranger := h.registry.snapshot()[0]
+		for _, want := range []int{2, 1} { // a second later there is one more
+			h.machine(t, 0).set(func() { h.machines[0].events = nil })
+			g := ike.DHGenerate{Group: oakley.X25519}
+			h.calls(stranger, g, g, g)
+			synctest.Wait()
+			served := 0
+			for _, r := range replies(h.machine(t, 0)) {
+				if un, ok := r.Err.(*ike.Unavailable); r.Err == nil {
+					served++
+				} else if !ok || un.Err != errSourceLimit {
+					t.Error(r.Err)
+				}
+			}
+			if served != want {
+				t.Errorf("%d keys, want %d", served, want)
+			}
+			time.Sleep(time.Second)
+		}
+		peer, m := h.peer("p") // who has authenticated is not limited
+		g := ike.DHGenerate{Group: oakley.X25519}
+		h.calls(peer, g, g, g, g)
+		synctest.Wait()
+		for _, r := range replies(m) {
+			if r.Err != nil {
+				t.Error(r.Err)
 			}
 		}
 	})

@@ -47,7 +47,7 @@ type registry struct {
 
 func newRegistry(l Limits) *registry {
 	return &registry{all: map[*actor]struct{}{}, cookies: map[cookieKey]*actor{}, peers: map[ike.PeerKey]*actor{},
-		sas: map[ike.SAKey]sa{}, half: halfOpen{max: l.HalfOpen, reserve: l.Reserve}}
+		sas: map[ike.SAKey]sa{}, half: halfOpen{max: l.HalfOpen, reserve: l.Reserve, perSource: l.perSource()}}
 }
 
 // find returns the actor a message with these cookies is for, or nil.
@@ -58,6 +58,7 @@ func (r *registry) find(i, rr isakmp.Cookie, from netip.AddrPort) *actor {
 		return r.cookies[cookieKey{i: i, from: from}]
 	}
 	if a := r.cookies[cookieKey{i: i, r: rr}]; a != nil {
+		r.half.prove(a)
 		return a
 	}
 	return r.cookies[cookieKey{i: i}] // the first answer to an exchange of ours

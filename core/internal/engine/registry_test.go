@@ -104,8 +104,8 @@ func TestHandoverMovesCookiesAndMail(t *testing.T) {
 		if diff := cmp.Diff([]string{"Adopt", "Datagram", "Datagram", "Datagram"}, peer.kinds()); diff != "" {
 			t.Error(diff)
 		}
-		if n := len(h.registry.snapshot()); n != 1 || h.registry.half.literal.Len() != 0 {
-			t.Errorf("%d actors, %d half open", n, h.registry.half.literal.Len())
+		if n := len(h.registry.snapshot()); n != 1 || h.registry.half.literal.len() != 0 {
+			t.Errorf("%d actors, %d half open", n, h.registry.half.literal.len())
 		}
 	})
 }
@@ -169,7 +169,7 @@ func TestHandoverRaces(t *testing.T) {
 }
 
 func TestHalfOpenExchangesAreBoundedWithAReserve(t *testing.T) {
-	h := halfOpen{max: 4, reserve: 2}
+	h := halfOpen{max: 4, reserve: 2, perSource: 100}
 	name := map[*actor]string{nil: ""}
 	var in []string
 	admit := func(n string, literal bool) string {
@@ -199,7 +199,42 @@ func TestHalfOpenExchangesAreBoundedWithAReserve(t *testing.T) {
 			t.Errorf("%s: %q had to go, want %q", s.who, got, s.evicted)
 		}
 	}
-	if n := h.literal.Len() + h.others.Len(); n != 4 {
+	if n := h.literal.len() + h.others.len(); n != 4 {
 		t.Errorf("%d half open", n)
+	}
+}
+
+func TestWhoReturnedTheCookieGoesLast(t *testing.T) {
+	h := halfOpen{max: 4, reserve: 0, perSource: 2}
+	at := func(a string) *actor { return &actor{path: ike.Path{Remote: port(a)}} }
+	a, b, c, d := at("192.0.2.2:500"), at("192.0.2.2:501"), at("192.0.2.2:500"), at("192.0.2.3:500")
+	admit := func(x, want *actor) {
+		t.Helper()
+		if evicted, ok := h.admit(x, false); !ok || evicted != want {
+			t.Errorf("%v had to go, want %v", evicted, want)
+		}
+	}
+	admit(a, nil)
+	h.prove(a)
+	h.prove(a) // a repetition
+	admit(b, nil)
+	admit(c, nil) // two unproven of one address
+	admit(d, nil)
+	admit(at("192.0.2.2:500"), b) // a third takes the place of the first
+	admit(at("192.0.2.4:500"), c) // no room at all: the oldest unproven
+	admit(at("192.0.2.5:500"), d)
+	for _, x := range []*actor{b, c, d} {
+		h.remove(x) // is off already
+		h.prove(x)
+	}
+	if a.half.class == nil || h.others.len() != 4 || len(h.sources) != 3 {
+		t.Errorf("%d half open, %d sources", h.others.len(), len(h.sources))
+	}
+	h.remove(a)
+	for e := h.others.unproven.Front(); e != nil; e = h.others.unproven.Front() {
+		h.remove(e.Value.(*actor))
+	}
+	if h.others.len() != 0 || len(h.sources) != 0 {
+		t.Errorf("%d half open, %d sources are left", h.others.len(), len(h.sources))
 	}
 }
