@@ -39,7 +39,7 @@ func (e *Engine) send(a *actor, s ike.Send) {
 		}
 	}
 	if err := e.net.send(s.Path, s.Data); err != nil {
-		e.notify(notice.Notice{Event: notice.LocalFailure, Reason: notice.SendFailed, Local: s.Path.Local, Peer: s.Path.Remote, Detail: err.Error()})
+		e.noticed(a, ike.Notice{Notice: notice.Notice{Event: notice.LocalFailure, Reason: notice.SendFailed, Local: s.Path.Local, Peer: s.Path.Remote, Detail: err.Error()}})
 		return
 	}
 	e.travelled(notice.Sent, s.Path, h, len(s.Data))

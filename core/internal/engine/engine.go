@@ -59,7 +59,11 @@ type Engine struct {
 	secret  cookieSecret
 	sources *sourceLimiter // of first messages
 	dear    *sourceLimiter // of what a stranger makes us compute, or say
-	loud    *rate.Limiter  // of what strangers can make us log
+
+	// What strangers can make us log: so much each, so much all of them.
+	complaints *sourceLimiter
+	loud       *rate.Limiter
+	unsaid     atomic.Uint64
 
 	keys *keyMaker
 
@@ -127,7 +131,7 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{
 		opts: o, kernel: o.Kernel, auth: maps.Clone(o.Auth), log: o.Pipe, ledger: led,
 		workers: newWorkers(), keys: newKeyMaker(), secret: newCookieSecret(), sources: newSourceLimiter(o.Limits.arrivals()), dear: newSourceLimiter(o.Limits),
-		loud: rate.NewLimiter(20, 100), newMachine: newIKEv1, registry: newRegistry(o.Limits), spd: new(spd.DB),
+		complaints: newSourceLimiter(Limits{SourceRate: 1.0 / 60, SourceBurst: 10}), loud: rate.NewLimiter(5, 100), newMachine: newIKEv1, registry: newRegistry(o.Limits), spd: new(spd.DB),
 		back: make(chan struct{}), instance: newInstance(), refresh: make(chan struct{}, 1),
 	}
 	e.cpu = newCPUPool(o.Limits.CPUQueue, e.run)

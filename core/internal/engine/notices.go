@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,7 +64,30 @@ func (e *Engine) noticed(a *actor, n ike.Notice) {
 		e.registry.forget(a, n.CkyI, n.CkyR)
 		a.said = cookieKey{}
 	}
+	if a.stranger {
+		e.strangerNotice(n.Notice)
+		return
+	}
 	e.notify(n.Notice)
+}
+
+// strangerNotice is notify for what anybody can cause, at any rate and with any
+// source address. Warnings that are too many are only counted, and the next one
+// that is not says how many there were.
+func (e *Engine) strangerNotice(n notice.Notice) {
+	if n.Level() < slog.LevelWarn {
+		e.notify(n)
+		return
+	}
+	if !e.complaints.allow(time.Now(), n.Peer.Addr()) || !e.loud.Allow() {
+		e.unsaid.Add(1)
+		e.counters.add(n)
+		return
+	}
+	if more := e.unsaid.Swap(0); more > 0 {
+		n.Detail += fmt.Sprintf(" (%d more warnings like this, of any peer, were not logged)", more)
+	}
+	e.notify(n)
 }
 
 // subscribers are whoever wants the stream. A slow one loses Notices, which are

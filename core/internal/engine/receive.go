@@ -153,15 +153,8 @@ func (e *Engine) refuseVersion(path ike.Path, h isakmp.Header, size int) {
 	}
 }
 
-// drop says that a message from the outside was thrown away. Whoever sends it has
-// not authenticated and can do so at any rate: what is loud is only counted when
-// there is too much of it.
+// drop says that a message from the outside was thrown away.
 func (e *Engine) drop(path ike.Path, h isakmp.Header, r notice.Reason, detail string) {
-	n := notice.Notice{Event: notice.Dropped, Reason: r, Local: path.Local, Peer: path.Remote,
-		CkyI: h.CkyI, CkyR: h.CkyR, Exchange: h.Exchange, MsgID: h.MessageID, Detail: detail}
-	if r.Loud() && !e.loud.Allow() {
-		e.counters.add(n)
-		return
-	}
-	e.notify(n)
+	e.strangerNotice(notice.Notice{Event: notice.Dropped, Reason: r, Local: path.Local, Peer: path.Remote,
+		CkyI: h.CkyI, CkyR: h.CkyR, Exchange: h.Exchange, MsgID: h.MessageID, Detail: detail})
 }

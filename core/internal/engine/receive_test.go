@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -324,16 +325,47 @@ func TestAStrangersMachineIsBornWithItsSectionsAndACookie(t *testing.T) {
 	})
 }
 
-func TestALoudFloodIsCountedButNotLogged(t *testing.T) {
+func TestAFloodOfWarningsIsCountedButNotLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, Options{Config: configOf(literal("192.0.2.99")), Limits: Limits{SourceRate: 1e9, SourceBurst: 1e9}}).start(t)
-		for range 1000 {
-			h.receive(here, false, edit(0))
+		h := newHouse(t, Options{Config: configOf(literal("192.0.2.99"), anonymous())})
+		h.step = func(*script, ike.Event) []ike.Action {
+			return []ike.Action{ike.Notice{Notice: notice.Notice{Event: notice.Phase1Failed, Reason: notice.NoProposal, Peer: here.Remote}}}
+		}
+		h.start(t)
+		for i := range 200 { // what is refused at the door, what a machine refuses, what cannot be sent
+			h.receive(here, false, edit(17, 0x30))
+			h.receive(here, false, edit(7, byte(i+1)))
+			h.noticed(&actor{stranger: true}, ike.Notice{Notice: notice.Notice{Event: notice.LocalFailure, Reason: notice.SendFailed, Peer: here.Remote}})
 		}
 		synctest.Wait()
+		said := func() int {
+			synctest.Wait()
+			return len(h.said(notice.Dropped)) + len(h.said(notice.Phase1Failed)) + len(h.said(notice.LocalFailure))
+		}
 		_, reasons := h.Counters()
-		if n := len(h.said(notice.Dropped)); n != 100 || reasons[notice.UnknownPeer] != 1000 {
-			t.Errorf("%d logged, %d counted", n, reasons[notice.UnknownPeer])
+		if n := said(); n != 10 || reasons[notice.BadVersion]+reasons[notice.NoProposal]+reasons[notice.SendFailed] != 600 {
+			t.Errorf("%d of one source logged; %v", n, reasons)
+		}
+		for i := range 1000 { // forged
+			h.receive(ike.Path{Local: here.Local, Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 500)}, false, edit(17, 0x30))
+		}
+		if n := said(); n != 100 {
+			t.Errorf("%d of all logged", n)
+		}
+		time.Sleep(time.Minute)
+		h.receive(here, false, edit(17, 0x30))
+		synctest.Wait()
+		drops := h.said(notice.Dropped)
+		if last := drops[len(drops)-1]; !strings.Contains(last, "(910 more") {
+			t.Errorf("%q does not say what was left out since", last)
+		}
+		peer, _ := h.peer("p")
+		for range 200 {
+			h.noticed(peer, ike.Notice{Notice: notice.Notice{Event: notice.Phase2Failed, Peer: here.Remote}})
+		}
+		synctest.Wait()
+		if n := len(h.said(notice.Phase2Failed)); n != 200 {
+			t.Errorf("%d of a peer's logged", n)
 		}
 	})
 }
