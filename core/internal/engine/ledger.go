@@ -30,6 +30,7 @@ type ledger struct {
 	file  *os.File
 	sas   map[ike.SAKey]bool
 	lines int
+	torn  bool // the file lacks something, or ends within a line
 }
 
 // openLedger reads what an earlier process left. A last line that was cut off is
@@ -99,13 +100,14 @@ func (l *ledger) write(sign string, ks []ledgerKey) error {
 		l.lines++
 		b.WriteString(sign + " " + formatSAKey(k.SAKey) + "\n")
 	}
-	if b.Len() == 0 || l.path == "" {
+	if b.Len() == 0 && !l.torn || l.path == "" {
 		return nil
 	}
-	if l.lines > 1024+2*len(l.sas) {
+	if l.torn || l.lines > 1024+2*len(l.sas) {
 		return l.compact()
 	}
 	if _, err := l.file.WriteString(b.String()); err != nil {
+		l.torn = true
 		return fmt.Errorf("write the ledger of SAs: %w", err)
 	}
 	return nil
@@ -113,6 +115,7 @@ func (l *ledger) write(sign string, ks []ledgerKey) error {
 
 // compact writes the file anew.
 func (l *ledger) compact() error {
+	l.torn = true
 	f, err := os.OpenFile(l.path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("write the ledger of SAs: %w", err)
@@ -128,7 +131,7 @@ func (l *ledger) compact() error {
 	if l.file != nil {
 		l.file.Close()
 	}
-	l.file, l.lines = f, len(l.sas)
+	l.file, l.lines, l.torn = f, len(l.sas), false
 	return nil
 }
 

@@ -98,3 +98,29 @@ func TestTheLedgerDoesNotGrowForEver(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A full disk takes half a line; what comes after it must not be lost with it.
+func TestALedgerThatCouldNotBeWrittenIsWrittenAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sas")
+	l, err := openLedger(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.file.WriteString("+ 192.0.2.1 50 0x00")
+	l.file.Close()
+	if err := l.add([]ledgerKey{entry("192.0.2.1", 0x11)}); err == nil {
+		t.Fatal("no error")
+	}
+	if err := l.add([]ledgerKey{entry("192.0.2.1", 0x12)}); err != nil {
+		t.Fatal(err)
+	}
+	l.close()
+	again, err := openLedger(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.close()
+	if n := len(again.all()); n != 2 {
+		t.Errorf("%v", again.all())
+	}
+}
