@@ -189,7 +189,7 @@ func (b *Backend) trySA(sa kernel.SA, withDir bool) (missing, err error) {
 	case errors.Is(err, syscall.EEXIST): // so it was possible
 		return nil, nil
 	case isMissing(err):
-		return cryptoError(kernel.AddSA, err), nil
+		return missingPart(kernel.AddSA, sa.Key, err), nil
 	default:
 		return nil, err
 	}
