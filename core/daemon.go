@@ -233,6 +233,8 @@ func (d *racoon) pluginState(p pluginhost.Plugin, s pluginhost.State, reason err
 	}
 	if e := d.engine.Load(); e != nil {
 		e.Notify(n)
+	} else if n.Event == notice.PluginDown { // before there is a stream
+		d.log.Warn(n.String(), "plugin", n.Plugin)
 	}
 	if s == pluginhost.Failed {
 		select {

@@ -133,7 +133,7 @@ func outcome(ops []kernel.Op, r kernel.TxnResult, again bool) error {
 		case ops[i].Kind != kernel.DeleteSA && again && o.Err.Reason == errs.Exists:
 		case ops[i].Kind == kernel.DeleteSA && o.Err.Reason == errs.NotFound:
 		default:
-			bad = append(bad, fmt.Errorf("SA %v proto %d spi 0x%08x: %w", ops[i].SA.Key.Dst, ops[i].SA.Key.Proto, ops[i].SA.Key.SPI, o.Err))
+			bad = append(bad, o.Err) // which says what it is about
 		}
 	}
 	if bad == nil && undone > 0 {

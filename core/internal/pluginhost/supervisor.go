@@ -234,7 +234,7 @@ func (s *supervisor) set(state State, reason error) {
 	s.changed = make(chan struct{})
 	s.mu.Unlock()
 	level := slog.LevelDebug
-	if state == Backoff || state == Failed || state == Degraded {
+	if state == Degraded { // Backoff and Failed are OnState's to tell
 		level = slog.LevelWarn
 	}
 	var why []any
