@@ -121,7 +121,7 @@ func (d *racoon) prepare(cfg *policy.Config, generation uint64) *policy.Config {
 
 func (d *racoon) startEngine(ctx context.Context, cfg *policy.Config) error {
 	o := engine.Options{Config: cfg, Auth: d.auths(), Kernel: d.kernel(), Pipe: d.pipe, RunDir: runDir(),
-		Port: d.flags.port, NATTPort: d.flags.natt}
+		Port: d.flags.port, NATTPort: d.flags.natt, Verbose: d.flags.verbose}
 	switch {
 	case d.flags.v4 && !d.flags.v6:
 		o.Family = 4

@@ -40,7 +40,7 @@ const usageText = `usage: %s [-46BCdFLtvV] [-f file] [-l file] [-p port] [-P por
   -p port    ISAKMP port (500)
   -P port    NAT traversal port (4500)
   -t         check the configuration and exit
-  -v         describe packets in more detail when debugging (not yet)
+  -v         describe the payloads of each message when debugging
   -V         print the version and exit
   -h         print this and exit
 `

@@ -92,9 +92,6 @@ func (d *racoon) idleFlags() {
 	if d.flags.restore {
 		d.log.Warn("-B has no effect yet: SAs are not saved to a file, so that there are none to install")
 	}
-	if d.flags.verbose {
-		d.log.Warn("-v has no effect yet: packets are not described in the log")
-	}
 }
 
 // findings reports what a configuration that works still gives to say.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -42,13 +43,20 @@ func (e *Engine) send(a *actor, s ike.Send) {
 		e.noticed(a, ike.Notice{Notice: notice.Notice{Event: notice.LocalFailure, Reason: notice.SendFailed, Local: s.Path.Local, Peer: s.Path.Remote, Detail: err.Error()}})
 		return
 	}
-	e.travelled(notice.Sent, s.Path, h, len(s.Data))
+	e.travelled(notice.Sent, s.Path, h, s.Data)
 }
 
-// travelled notes a message that came in or went out.
-func (e *Engine) travelled(ev notice.Event, p ike.Path, h isakmp.Header, octets int) {
+// travelled notes a message that came in or went out; with Options.Verbose it is
+// described, payload by payload, as far as it is in clear.
+func (e *Engine) travelled(ev notice.Event, p ike.Path, h isakmp.Header, msg []byte) {
+	detail := strconv.Itoa(len(msg)) + " octets"
+	if e.opts.Verbose {
+		var b strings.Builder
+		_ = isakmp.Describe(&b, msg) // a Builder takes everything
+		detail += ", " + b.String()
+	}
 	e.notify(notice.Notice{Event: ev, Local: p.Local, Peer: p.Remote, CkyI: h.CkyI, CkyR: h.CkyR,
-		Exchange: h.Exchange, MsgID: h.MessageID, Detail: strconv.Itoa(octets) + " octets"})
+		Exchange: h.Exchange, MsgID: h.MessageID, Detail: detail})
 }
 
 // handover gives a stranger's ISAKMP SA to the peer it turned out to be.

@@ -42,6 +42,7 @@ type Options struct {
 	RunDir         string // of the ledger; "" keeps it in memory, which only tests want
 	Port, NATTPort uint16 // of the default listeners, 0 = 500 and 4500
 	Family         int    // 4 or 6 restricts the default listeners
+	Verbose        bool   // describe every message in its debug notice
 	Limits         Limits
 }
 

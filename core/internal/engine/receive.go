@@ -80,7 +80,7 @@ func (e *Engine) route(path ike.Path, h isakmp.Header, b []byte) {
 		}
 		switch a.post(mail{ev: ike.Datagram{Path: path, Data: data}}) {
 		case delivered:
-			e.travelled(notice.Received, path, h, len(data))
+			e.travelled(notice.Received, path, h, data)
 			return
 		case full:
 			e.drop(path, h, notice.MailboxFull, "")
