@@ -73,6 +73,7 @@ func TestRecordsTravelInBatchesOf64OrAfter50Milliseconds(t *testing.T) {
 		for range 65 {
 			p.Push(rec(slog.LevelInfo, "crowd"))
 		}
+		time.Sleep(50 * time.Millisecond) // the last may have come behind the full batch
 		synctest.Wait()
 		if diff := cmp.Diff([]string{"0+1", "1+64", "65+1"}, s.seqs()); diff != "" {
 			t.Error(diff)
