@@ -392,8 +392,9 @@ func (p *Peer) delete(ev Delete) {
 	if ev.All && ev.ISAKMP { // also what is still being negotiated
 		p.endAll(notice.LocalDeleted)
 	}
+	named := func(s KernelSA) bool { return s.SPI == ev.SPI }
 	for _, q := range slices.Clone(p.pairs) {
-		if ev.All || p.findPair(func(s KernelSA) bool { return s.SPI == ev.SPI }) == q {
+		if ev.All || q.has(named) {
 			p.endPair(q, notice.LocalDeleted, true)
 		}
 	}
