@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
@@ -57,8 +58,8 @@ func parse(name, text string) (*policy.Config, []Diagnostic) {
 }
 
 func newParser(name string) *parser {
-	return &parser{lang: classic(), readFile: os.ReadFile, glob: glob,
-		cfg: &policy.Config{File: name, Timer: policy.DefaultTimer(), Padding: policy.DefaultPadding()}}
+	return &parser{lang: classic(), readFile: os.ReadFile, glob: glob, today: time.Now(),
+		cfg: &policy.Config{File: name, Timer: policy.DefaultTimer(), Padding: policy.DefaultPadding(), ComplexBundle: true, ModeCfg: policy.DefaultModeCfg()}}
 }
 
 // main reads the main file.
@@ -70,7 +71,11 @@ func (p *parser) main(text string) {
 // file reads one file with the parser's state, at the top level.
 func (p *parser) file(src *source) {
 	lex, look, last := p.lex, p.look, p.last
-	p.lex = &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }}
+	if src.hcl {
+		p.lex = newHCLReader(p, src)
+	} else {
+		p.lex = &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }, keep: p.record != nil}
+	}
 	p.look, p.last = nil, token{src: src}
 	p.files = append(p.files, src.name)
 	p.block(top, token{})
@@ -119,7 +124,11 @@ func (p *parser) include(a []arg) {
 			p.add(t, codeFile, Error, fmt.Sprintf("failed to open file %s: %s", name, reason(err)), "")
 			continue
 		}
-		p.file(newSource(name, string(text)))
+		func() { // the converter keeps the include, not what it includes
+			defer func(outer *statement) { p.record = outer }(p.record)
+			p.record = nil
+			p.file(newSource(name, string(text)))
+		}()
 	}
 }
 

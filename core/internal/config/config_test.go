@@ -191,8 +191,9 @@ func TestEveryDirectiveIsKnownToTheParser(t *testing.T) {
 					t.Errorf("%s %s: does nothing and says nothing", in, d.name)
 				}
 				p := &parser{lang: lang, in: in}
-				p.lex = &lexer{src: newSource("t", d.second()+" "), report: func(Diagnostic) {}}
-				w := token{kind: word, text: first, src: p.lex.src}
+				src := newSource("t", d.second()+" ")
+				p.lex = &lexer{src: src, report: func(Diagnostic) {}}
+				w := token{kind: word, text: first, src: src}
 				if got := p.lookup(&w, in); got == nil || got.name != d.name {
 					t.Errorf("%s %s: not found by its name", in, d.name)
 				}

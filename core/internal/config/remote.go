@@ -20,6 +20,11 @@ type remote struct {
 	lifetime time.Duration
 	modes    token
 	own      []*proposal // not yet in Remote.Proposals
+	profiled []*proposal // those of the profile, for a section without its own
+
+	legacy      legacy
+	myID        token // my_identifier's
+	needsPeerID token // what makes peers_identifier necessary
 }
 
 // defaults of racoon.conf(5), racoon-conf section 5.3.
@@ -28,7 +33,7 @@ func newRemote(head token) *remote {
 		Where: position(head), MyID: policy.Identity{Type: idIPv4, Text: "address"},
 		NonceSize: 16, InitialContact: true, ProposalCheck: policy.Strict, Rekey: policy.On,
 		DPD: true, DPDRetry: 5 * time.Second, DPDMaxFail: 5,
-		SendCert: true, SendCR: true, VerifyCert: true,
+		SendCert: true, SendCR: true, VerifyCert: true, NATTKeepalive: true, DPDAlgorithm: "inbound_detect",
 	}}
 }
 
@@ -42,7 +47,7 @@ func (r *remote) inherit(parent *remote) {
 	}
 	c.Modes, c.PeerIDs = slices.Clone(c.Modes), slices.Clone(c.PeerIDs)
 	c.Proposals, c.Scripts = slices.Clone(c.Proposals), slices.Clone(c.Scripts)
-	r.Remote, r.lifetime = &c, parent.lifetime
+	r.Remote, r.lifetime, r.myID, r.needsPeerID = &c, parent.lifetime, parent.myID, parent.needsPeerID
 }
 
 // remoteHead reads what is between "remote" and "{".
@@ -156,7 +161,10 @@ func (p *parser) remoteClose() {
 		return
 	}
 	if len(r.Modes) == 0 {
-		p.add(r.head, codeMissing, Error, r.Name+" has no exchange mode", "write exchange_mode main;")
+		p.add(r.head, codeMissing, Error, r.Name+" has no exchange mode", p.write(r.head, inRemote, "exchange_mode main;"))
+	}
+	if len(r.own) == 0 {
+		r.own = r.profiled
 	}
 	for _, prop := range r.own {
 		if prop.lifetime == 0 {
@@ -170,8 +178,9 @@ func (p *parser) remoteClose() {
 		p.add(r.head, codeMissing, Error, r.Name+" has no proposal", "")
 	}
 	p.checkAggressive(r)
+	p.checkCertificates(r)
 	if len(r.PeerIDs) > 0 && !r.VerifyIdentifier {
-		p.add(r.head, codeWildcard, Warning, r.Name+": another identity than peers_identifier is only logged", "write verify_identifier on;")
+		p.add(r.head, codeWildcard, Warning, r.Name+": another identity than peers_identifier is only logged", p.write(r.head, inRemote, "verify_identifier on;"))
 	}
 	p.remotes = append(p.remotes, r)
 	p.cfg.Remotes = append(p.cfg.Remotes, r.Remote)
@@ -193,8 +202,32 @@ func (p *parser) checkAggressive(r *remote) {
 		}
 	}
 	if psk {
-		p.add(r.head, codeAggressive, Warning, r.Name+": aggressive mode lets anyone who asks guess the pre-shared key offline", "prefer exchange_mode main")
+		p.weak(r.head, codeAggressive, Warning, r.Name+": aggressive mode lets anyone who asks guess the pre-shared key offline", "prefer exchange_mode main")
 	}
 }
 
-const methodPSK = 1
+// checkCertificates: what a section says about certificates must be enough for what
+// it says elsewhere (racoon-conf sections 5.2 and 5.5).
+func (p *parser) checkCertificates(r *remote) {
+	x509 := r.Certificate != nil && r.Certificate.Kind == "x509"
+	switch {
+	case r.MyID.Type != idDN:
+	case r.MyID.DN == "" && !x509:
+		p.add(r.myID, codeMissing, Error, "takes the name of our certificate, and there is none", p.write(r.myID, inRemote, `certificate_type x509 "FILE" "KEYFILE";`))
+	case r.MyID.DN != "" && x509:
+		p.add(r.myID, codeTwoNames, Warning, "names us, and so does our certificate: the peer will see both", "")
+	}
+	if r.needsPeerID.src != nil && len(r.PeerIDs) == 0 {
+		p.add(r.needsPeerID, codeMissing, Error, "has no peers_identifier to compare with", "")
+	}
+	plain := r.PeerCertificate != nil && r.PeerCertificate.Kind == "plain_rsa"
+	rsa := slices.ContainsFunc(r.Proposals, func(v policy.Phase1Proposal) bool { return v.Method == methodRSA })
+	if plain && rsa && (r.Certificate == nil || r.Certificate.Kind != "plain_rsa") {
+		p.add(r.head, codeMissing, Error, r.Name+" has plain RSA keys of its peer and none of its own", p.write(r.head, inRemote, `certificate_type plain_rsa "KEYFILE";`))
+	}
+}
+
+const (
+	methodPSK = 1
+	methodRSA = 3
+)

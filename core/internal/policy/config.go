@@ -24,6 +24,12 @@ type Config struct {
 	Timer   Timer
 	Padding Padding
 
+	ComplexBundle bool // each SA of a bundle in its own mode; default true
+
+	ModeCfg ModeCfg
+	RADIUS  *RADIUS // nil: the library's own configuration
+	LDAP    *LDAP
+
 	Remotes []*Remote // in file order
 	SAInfos []*SAInfo // in the order they are tried (racoon.conf(5): from, local and remote id raise the priority)
 }
