@@ -12,19 +12,16 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
-// parseFile reads a file of testdata as /etc/racoon/NAME. That directory, which is
-// the home directory too, is the file's own; outside of it there is nothing, so that
-// no golden depends on the machine.
-func parseFile(t *testing.T, file string) (*policy.Config, []Diagnostic) {
+const etc = "/etc/racoon/"
+
+// hermetic is a parser of the file NAME of /etc/racoon. That directory, which is the
+// home directory too, is dir; outside of it there is nothing, so that no golden
+// depends on the machine. Nor does it on the day.
+func hermetic(t *testing.T, dir, name string) *parser {
 	t.Helper()
-	const etc = "/etc/racoon/"
 	t.Setenv("HOME", etc)
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Dir(file)
-	p := newParser(etc + filepath.Base(file))
+	p := newParser(etc + name)
+	p.today = today
 	p.readFile = func(name string) ([]byte, error) {
 		rest, ok := strings.CutPrefix(name, etc)
 		if !ok {
@@ -44,6 +41,17 @@ func parseFile(t *testing.T, file string) (*policy.Config, []Diagnostic) {
 		}
 		return names, err
 	}
+	return p
+}
+
+// parseFile reads a file of testdata.
+func parseFile(t *testing.T, file string) (*policy.Config, []Diagnostic) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := hermetic(t, filepath.Dir(file), filepath.Base(file))
 	p.main(string(text))
 	return p.cfg, p.diags
 }

@@ -209,7 +209,7 @@ func (p *parser) checkAggressive(r *remote) {
 // checkCertificates: what a section says about certificates must be enough for what
 // it says elsewhere (racoon-conf sections 5.2 and 5.5).
 func (p *parser) checkCertificates(r *remote) {
-	x509 := r.Certificate != nil && r.Certificate.Kind == "x509"
+	x509 := r.Certificate != nil && r.Certificate.Kind != "plain_rsa"
 	switch {
 	case r.MyID.Type != idDN:
 	case r.MyID.DN == "" && !x509:

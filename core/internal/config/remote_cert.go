@@ -10,16 +10,16 @@ import (
 func certificateDirectives() []directive {
 	const cert = "certificates come with the finished auth-x509"
 	return []directive{
-		{name: "certificate_type x509", fields: "certificate key", args: "in_keychain|STRING [ STRING ]", doc: "our certificate and key", set: setCertificate},
+		{name: "certificate_type x509", fields: "certificate key", args: "in_keychain|STRING [ STRING ]", doc: "our certificate and key; or Apple's keychain has it, and the string names it", set: setCertificate},
 		{name: "certificate_type plain_rsa", args: "STRING", from: ipsecTools, state: idle, why: cert, doc: "our RSA key without certificate; turns send_cr, send_cert and verify_cert off", set: func(p *parser, a []arg) {
-			if p.certificate(&p.remote.Certificate, "plain_rsa", "", a[0]) {
+			if p.certificate(&p.remote.Certificate, policy.Certificate{Kind: "plain_rsa", Key: p.certificatePath(a[0])}) {
 				p.remote.SendCR, p.remote.SendCert, p.remote.VerifyCert = false, false, false
 			}
 		}},
 		{name: "peers_certfile x509", args: "STRING", from: ipsecTools, state: idle, why: cert, doc: "the peer's certificate, instead of what it sends", set: setPeerCertificate("x509")},
 		{name: "peers_certfile plain_rsa", args: "STRING", from: ipsecTools, state: idle, why: cert, doc: "the peer's RSA keys", set: setPeerCertificate("plain_rsa")},
 		{name: "peers_certfile dnssec", from: ipsecTools, state: idle, why: cert, doc: "the peer's certificate from DNS", set: func(p *parser, _ []arg) {
-			p.peerCertificate(&policy.Certificate{Kind: "dnssec"})
+			p.certificate(&p.remote.PeerCertificate, policy.Certificate{Kind: "dnssec"})
 		}},
 		{name: "peers_certfile", hcl: "peers_certfile.x509", args: "STRING", from: ipsecTools, state: idle, why: cert, doc: "obsolete form of peers_certfile x509", set: setPeerCertificate("x509")},
 		{name: "ca_type x509", args: "STRING", from: ipsecTools, state: idle, why: cert, doc: "certificate of the authority", set: func(p *parser, a []arg) {
@@ -39,42 +39,38 @@ func certificateDirectives() []directive {
 func setCertificate(p *parser, a []arg) {
 	switch {
 	case a[0].kind == word:
-		p.add(a[0].token, codeRefused, Error, "is in Apple's keychain, which racoon does not read", p.write(a[0].token, inRemote, `certificate_type x509 "FILE" "KEYFILE";`))
+		p.add(a[0].token, codeNotYet, Error, "needs an auth plugin for Apple's keychain, which racoon does not have", p.write(a[0].token, inRemote, `certificate_type x509 "FILE" "KEYFILE";`))
+		p.certificate(&p.remote.Certificate, policy.Certificate{Kind: "keychain", File: a[1].text})
 	case !a[1].ok:
 		p.add(a[0].token, codeMissing, Error, "is followed by no key file", p.write(a[0].token, inRemote, `certificate_type x509 "FILE" "KEYFILE";`))
 	default:
-		if p.certificate(&p.remote.Certificate, "x509", p.certificatePath(a[0]), a[1]) {
+		if p.certificate(&p.remote.Certificate, policy.Certificate{Kind: "x509", File: p.certificatePath(a[0]), Key: p.certificatePath(a[1])}) {
 			p.later("the use of certificates")
 		}
 	}
 }
 
-// certificate sets our certificate or key, once.
-func (p *parser) certificate(to **policy.Certificate, kind, file string, key arg) bool {
+// certificate sets our certificate, or what we know of the peer's, once.
+func (p *parser) certificate(to **policy.Certificate, c policy.Certificate) bool {
 	if *to != nil {
 		p.add(p.word, codeDuplicate, Error, "is given already", "")
 		return false
 	}
-	*to = &policy.Certificate{Kind: kind, File: file, Key: p.certificatePath(key)}
+	*to = &c
 	return true
 }
 
 func setPeerCertificate(kind string) func(*parser, []arg) {
 	return func(p *parser, a []arg) {
-		p.peerCertificate(&policy.Certificate{Kind: kind, File: p.certificatePath(a[0])})
+		p.certificate(&p.remote.PeerCertificate, policy.Certificate{Kind: kind, File: p.certificatePath(a[0])})
 	}
-}
-
-func (p *parser) peerCertificate(c *policy.Certificate) {
-	if p.remote.PeerCertificate != nil {
-		p.add(p.word, codeDuplicate, Error, "is given already", "")
-		return
-	}
-	p.remote.PeerCertificate = c
 }
 
 // certificatePath joins a relative name with path certificate.
 func (p *parser) certificatePath(a arg) string {
+	if a.text == "" {
+		p.errorf(a.token, "is an empty file name")
+	}
 	if dir := p.cfg.Paths.Certificate; dir != "" && !filepath.IsAbs(a.text) {
 		return filepath.Join(dir, a.text)
 	}
@@ -83,7 +79,7 @@ func (p *parser) certificatePath(a arg) string {
 
 // appleRemoteDirectives exist in Apple's language only.
 func appleRemoteDirectives() []directive {
-	const keychain = "needs Apple's keychain, which racoon does not read: use path pre_shared_key"
+	const keychain = "needs an auth plugin for Apple's keychain, which racoon does not have: use path pre_shared_key"
 	verifier := func(name string) func(*parser, []arg) {
 		return func(p *parser, a []arg) {
 			p.remote.CertVerifier, p.remote.CertVerifierUse = name, a[0].text
@@ -120,9 +116,15 @@ func appleRemoteDirectives() []directive {
 		{name: "shared_secret key", args: "STRING", doc: "the entry of the file of pre-shared keys with this identity", set: func(p *parser, a []arg) {
 			p.remote.SharedSecret = &policy.SharedSecret{Key: a[0].text}
 		}},
-		{name: "shared_secret keychain", args: "STRING", state: refused, why: keychain, doc: "entry of the keychain"},
-		{name: "shared_secret keychain_by_id", args: "[ STRING ]", state: refused, why: keychain, doc: "entry of the keychain by identity"},
-		{name: "open_dir_auth_group", args: "STRING", state: refused, why: "needs Apple's Open Directory, which racoon does not read", doc: "group of users"},
+		{name: "shared_secret keychain", args: "STRING", state: missing, why: keychain, doc: "the entry of the keychain with this name", set: func(p *parser, a []arg) {
+			p.remote.SharedSecret = &policy.SharedSecret{Keychain: a[0].text}
+		}},
+		{name: "shared_secret keychain_by_id", args: "[ STRING ]", state: missing, why: keychain, doc: "the entry of the keychain with the peer's identity, else with this name", set: func(p *parser, a []arg) {
+			p.remote.SharedSecret = &policy.SharedSecret{Keychain: a[0].text, ByID: true}
+		}},
+		{name: "open_dir_auth_group", args: "STRING", state: missing, why: "needs an auth plugin for Apple's Open Directory, which racoon does not have", doc: "users of this group may log in", set: func(p *parser, a []arg) {
+			p.remote.OpenDirGroup = a[0].text
+		}},
 		{name: "certificate_verification openssl", args: "[ use_open_dir|use_peers_identifier ]", state: idle, why: "certificates come with the finished auth-x509", doc: "who verifies certificates", set: verifier("openssl")},
 		{name: "certificate_verification sec_framework", args: "[ use_open_dir|use_peers_identifier ]", state: idle, why: "certificates come with the finished auth-x509", doc: "who verifies certificates", set: verifier("sec_framework")},
 	}

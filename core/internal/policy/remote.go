@@ -112,6 +112,7 @@ type Remote struct {
 	DPDAlgorithm    string // "default", "inbound_detect", "blackhole_detect"
 	IdleTimeout     time.Duration
 	IdleDirection   string // "any", "inbound", "outbound"
+	OpenDirGroup    string // whose users may log in
 	CertVerifier    string // "openssl", "sec_framework"; "" = ours
 	CertVerifierUse string // "use_open_dir", "use_peers_identifier"
 
@@ -122,16 +123,18 @@ type Remote struct {
 
 // Certificate is how a peer proves who it is: a certificate, or a bare key.
 type Certificate struct {
-	Kind string // "x509", "plain_rsa", "dnssec"
-	File string // certificate or public key, absolute
+	Kind string // "x509", "plain_rsa", "dnssec", "keychain"
+	File string // certificate or public key, absolute; what the keychain calls it
 	Key  string // private key, absolute
 }
 
 // SharedSecret is Apple's choice of the pre-shared key: the key itself, or the name
-// of an entry in the file of pre-shared keys.
+// of an entry in the file of pre-shared keys or in the keychain.
 type SharedSecret struct {
-	Use Secret
-	Key string
+	Use      Secret
+	Key      string
+	Keychain string
+	ByID     bool // in the keychain by the peer's identity, then by name
 }
 
 // Secret is a password or key: a literal, which only a classic file can hold, or
