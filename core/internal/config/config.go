@@ -50,6 +50,33 @@ func Load(path string) (*Loaded, []Diagnostic, error) {
 	return l, p.diags, nil
 }
 
+// Read is Load for who only looks: what racoon does not have yet is no error.
+func Read(path string) (*policy.Config, []Diagnostic, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("could not read configuration file %q: %s", path, reason(err))
+	}
+	p := newParser(path)
+	p.main(string(text))
+	if n := p.faults(); n > 0 {
+		return nil, p.diags, fmt.Errorf("fatal parse failure (%d errors)", n)
+	}
+	return p.cfg, p.diags, nil
+}
+
+// faults counts the errors that no later version of racoon will take back.
+func (p *parser) faults() (n int) {
+	for _, d := range p.diags {
+		if d.Severity == Error && d.Code != codeNotYet {
+			n++
+		}
+	}
+	return n
+}
+
+// IsHCL reports whether a file is read as HCL, by its name.
+func IsHCL(path string) bool { return strings.HasSuffix(path, ".hcl") }
+
 // parse reads a text as the file of that name.
 func parse(name, text string) (*policy.Config, []Diagnostic) {
 	p := newParser(name)

@@ -63,15 +63,11 @@ func (p *parser) convert(text string, o ConvertOptions) (*Conversion, error) {
 		w.block(root.body, root.last, "")
 		c.Text, c.Plugins = w.b.String(), p.pluginText()
 	}
-	if n := errorCount(slices.DeleteFunc(slices.Clone(p.diags), Diagnostic.pending)); n > 0 {
+	if n := p.faults(); n > 0 {
 		return nil, fmt.Errorf("not converted: %d errors", n)
 	}
 	return c, nil
 }
-
-// pending reports whether a diagnostic only says that racoon does not have
-// something yet.
-func (d Diagnostic) pending() bool { return d.Code == codeNotYet }
 
 // isLegacy reports whether a finding is about the legacy tier.
 func isLegacy(d Diagnostic) bool {

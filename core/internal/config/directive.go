@@ -44,7 +44,8 @@ type state uint8
 
 const (
 	works   state = iota
-	idle          // accepted, has no effect yet: a warning
+	idle          // read, has no effect yet: a warning
+	partly        // read; a value that asks for what racoon does not have yet is a warning, see parser.later
 	mapped        // accepted, racoon does it another way: a warning
 	missing       // needs what racoon does not have yet: an error
 	refused       // always an error in the original, or in racoon

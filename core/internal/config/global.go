@@ -42,9 +42,9 @@ func globalDirectives() []directive {
 		{name: "privsep", from: ipsecTools, state: mapped, why: "keys and the kernel are held by plugin processes of their own, which is how racoon separates privileges", doc: "privilege separation", body: inPrivsep},
 
 		{in: inPadding, name: "randomize", args: "SWITCH", doc: "random filler", def: "on", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.Randomize })},
-		{in: inPadding, name: "randomize_length", args: "SWITCH", doc: "random length", def: "off", set: setPadding("on", func(p *parser) *bool { return &p.cfg.Padding.RandomizeLength })},
-		{in: inPadding, name: "strict_check", args: "SWITCH", doc: "verify the padding received", def: "off", set: setPadding("on", func(p *parser) *bool { return &p.cfg.Padding.StrictCheck })},
-		{in: inPadding, name: "exclusive_tail", args: "SWITCH", doc: "the last octet holds the length less one", def: "on", set: setPadding("off", func(p *parser) *bool { return &p.cfg.Padding.ExclusiveTail })},
+		{in: inPadding, name: "randomize_length", args: "SWITCH", doc: "random length", def: "off", state: partly, why: "padding of this kind comes later", set: setPadding("on", func(p *parser) *bool { return &p.cfg.Padding.RandomizeLength })},
+		{in: inPadding, name: "strict_check", args: "SWITCH", doc: "verify the padding received", def: "off", state: partly, why: "padding of this kind comes later", set: setPadding("on", func(p *parser) *bool { return &p.cfg.Padding.StrictCheck })},
+		{in: inPadding, name: "exclusive_tail", args: "SWITCH", doc: "the last octet holds the length less one", def: "on", state: partly, why: "padding of this kind comes later", set: setPadding("off", func(p *parser) *bool { return &p.cfg.Padding.ExclusiveTail })},
 		{in: inPadding, name: "maximum_length", args: "NUMBER", doc: "blocks that randomize_length may add", def: "20", set: func(p *parser, a []arg) {
 			p.count(a[0], 0, 255, func(n int) { p.cfg.Padding.MaximumLength = uint8(n) })
 		}},
@@ -118,7 +118,7 @@ func setSwitch(field func(*parser) *bool) func(*parser, []arg) {
 func setPadding(later string, field func(*parser) *bool) func(*parser, []arg) {
 	return func(p *parser, a []arg) {
 		if *field(p) = a[0].n == 1; a[0].text == later {
-			p.later("padding of this kind")
+			p.later()
 		}
 	}
 }

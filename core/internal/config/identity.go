@@ -136,6 +136,6 @@ func (p *parser) keyIDFile(id policy.Identity, v token) (policy.Identity, bool) 
 		p.errorf(v, "is a file of %d octets: an identity has 1 to %d", len(data), maxKeyID)
 		return id, false
 	}
-	id.Data = data
+	id.Data, id.Text = data, "keyid file "+path
 	return id, true
 }

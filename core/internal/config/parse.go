@@ -29,6 +29,7 @@ type parser struct {
 
 	cfg      *policy.Config
 	word     token // the directive being set
+	row      *directive
 	remote   *remote
 	proposal *proposal
 	sainfo   *sainfo
@@ -157,6 +158,7 @@ func (p *parser) apply(d *directive, args []arg) {
 	if p.dry {
 		return
 	}
+	p.row = d
 	p.judge(p.word, d)
 	if d.set != nil && d.state != refused {
 		d.set(p, args)

@@ -91,7 +91,7 @@ func (p *parser) plugins() []PluginSpec {
 
 // pluginsFile is the HCL file that may name plugins, nil if there is none.
 func (p *parser) pluginsFile() *hclFile {
-	if strings.HasSuffix(p.cfg.File, ".hcl") {
+	if IsHCL(p.cfg.File) {
 		return p.hclMain
 	}
 	name := filepath.Join(filepath.Dir(p.cfg.File), pluginsFile)

@@ -20,7 +20,7 @@ type source struct {
 type span struct{ from, to int }
 
 func newSource(name, text string) *source {
-	s := &source{name: name, text: text, hcl: strings.HasSuffix(name, ".hcl"), lines: []int{0}}
+	s := &source{name: name, text: text, hcl: IsHCL(name), lines: []int{0}}
 	for i := range len(text) {
 		if text[i] == '\n' {
 			s.lines = append(s.lines, i+1)
