@@ -244,5 +244,9 @@ func fromHCL(src *source, r hcl.Range, sev Severity, code, what, fix string) Dia
 	if line < len(src.lines) { // the token of one line
 		end = min(end, src.lines[line]-1)
 	}
-	return at(token{src: src, off: r.Start.Byte, end: max(end, r.Start.Byte)}, code, sev, what, fix)
+	t := token{src: src, off: r.Start.Byte, end: max(end, r.Start.Byte)}
+	if strings.HasPrefix(src.text[t.off:], `"`) {
+		t.kind = str
+	}
+	return at(t, code, sev, what, fix)
 }
