@@ -19,46 +19,47 @@ import (
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
-const configUsage = `usage: racoon config show [-f FILE] [--format classic|hcl|json] [REMOTE...]
-         the configuration as it is understood: profiles, includes and
-         inheritance expanded, defaults filled in, secrets left out
-       racoon config convert [-o FILE] [--to classic|hcl] [--secrets DIR]
-         [--legacy-until YYYY-MM-DD] [--force] [FILE]
-         a configuration file in the other language
-       racoon config profiles
-         the profiles of peers there are
-`
+// The subcommands of "racoon config".
+const (
+	showSynopsis    = "[-f FILE] [--format classic|hcl|json] [REMOTE...]"
+	convertSynopsis = "[-o FILE] [--to classic|hcl] [--secrets DIR] [--legacy-until YYYY-MM-DD] [--force] [FILE]"
+)
 
-// configCommand is "racoon config". It returns the exit status: 0, or 1 if a file
-// cannot be used, or 2 for a command line that makes no sense.
-func configCommand(args []string, stdout, stderr io.Writer) int {
-	verbs := map[string]func([]string, io.Writer, io.Writer) error{"show": configShow, "convert": configConvert,
-		"profiles": func(_ []string, stdout, _ io.Writer) error {
+// configCommands are the words behind "racoon config".
+func configCommands() []subcommand {
+	return []subcommand{
+		{name: "show", synopsis: showSynopsis, about: "print what the configuration means: everything expanded, defaults filled in", run: command(showSynopsis, configShow)},
+		{name: "convert", synopsis: convertSynopsis, about: "print a configuration file in the other language", run: command(convertSynopsis, configConvert)},
+		{name: "profiles", about: "print the names of the profiles", run: command("", func(_ []string, stdout, _ io.Writer) error {
 			_, err := fmt.Fprintln(stdout, strings.Join(config.ProfileNames(), "\n"))
 			return err
-		}}
-	if len(args) == 0 || verbs[args[0]] == nil {
-		fmt.Fprint(stderr, configUsage)
-		return 2
+		})},
 	}
-	err := verbs[args[0]](args[1:], stdout, stderr)
-	var usage usageError
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, pflag.ErrHelp):
-		fmt.Fprint(stdout, configUsage)
-		return 0
-	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "racoon config: %v\n%s", err, configUsage)
-		return 2
+}
+
+// command gives a function the form of a subcommand's run.
+func command(synopsis string, run func(args []string, stdout, stderr io.Writer) error) func([]string, io.Writer, io.Writer) int {
+	return func(args []string, stdout, stderr io.Writer) int {
+		err := run(args[1:], stdout, stderr)
+		var usage usageError
+		switch {
+		case err == nil:
+			return statusFine
+		case errors.Is(err, pflag.ErrHelp):
+			fmt.Fprintf(stdout, "usage: %s %s\n", args[0], synopsis)
+			return statusFine
+		case errors.As(err, &usage):
+			fmt.Fprintf(stderr, "%s: %v\nusage: %s %s\n", args[0], err, args[0], synopsis)
+			return statusError
+		}
+		return fail(stderr, args[0], err)
 	}
-	fmt.Fprintf(stderr, "racoon config: %v\n", err)
-	return 1
 }
 
 // usageError is a command line that makes no sense.
 type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
 
 func configFlags() *pflag.FlagSet {
 	set := pflag.NewFlagSet("racoon config", pflag.ContinueOnError)

@@ -59,7 +59,10 @@ const usageText = `usage: %s [-46BCdFLtvV] [-f file] [-l file] [-p port] [-P por
   -h         print this and exit
 `
 
-func usage(w io.Writer, name string) { fmt.Fprintf(w, usageText, name, DefaultConfig) }
+func usage(w io.Writer, name string) {
+	fmt.Fprintf(w, usageText+"\n", name, DefaultConfig)
+	listSubcommands(w, name, subcommands())
+}
 
 // parseFlags reads the command line as getopt does: options cluster (-Fdd), and a
 // value may be attached (-l/tmp/log). The letters are the interface; their long
