@@ -244,9 +244,5 @@ func fromHCL(src *source, r hcl.Range, sev Severity, code, what, fix string) Dia
 	if line < len(src.lines) { // the token of one line
 		end = min(end, src.lines[line]-1)
 	}
-	t := token{src: src, off: r.Start.Byte, end: max(end, r.Start.Byte)}
-	if strings.HasPrefix(src.text[t.off:], `"`) {
-		t.kind = str
-	}
-	return at(t, code, sev, what, fix)
+	return at(token{src: src, off: r.Start.Byte, end: max(end, r.Start.Byte)}, code, sev, what, fix)
 }

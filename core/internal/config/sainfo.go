@@ -15,9 +15,9 @@ type sainfo struct {
 	broken bool // the header had an error: checked, not kept
 	// what was named, and not only what was accepted: a list with a wrong name in
 	// it is not reported as missing too
-	namedCiphers, namedAuths, namedComps bool
-	fromProfile                          map[*[]policy.Algorithm]bool // lists the section's own replace
-	legacy                               legacy
+	namedCiphers, namedAuths bool
+	fromProfile              map[*[]policy.Algorithm]bool // lists the section's own replace
+	legacy                   legacy
 }
 
 // sainfoHead reads the identities and the parameter before "{":
@@ -75,15 +75,14 @@ func (p *parser) sainfoClose() {
 	p.sainfo = nil
 	onlyAEAD := len(s.Encryption) > 0 && !slices.ContainsFunc(s.Encryption, func(a policy.Algorithm) bool { return !aead(a.ID) })
 	for _, l := range []struct {
-		named bool
-		what  string
+		named         bool
+		what, example string
 	}{
-		{s.namedCiphers, "encryption_algorithm"},
-		{s.namedAuths || onlyAEAD, "authentication_algorithm"},
-		{s.namedComps, "compression_algorithm"},
+		{s.namedCiphers, "encryption_algorithm", "aes_gcm 256"},
+		{s.namedAuths || onlyAEAD, "authentication_algorithm", "hmac_sha256"},
 	} {
 		if !l.named {
-			p.diags = append(p.diags, at(s.head, codeMissing, Error, "has no "+l.what, "all of encryption_algorithm, authentication_algorithm and compression_algorithm are needed"))
+			p.diags = append(p.diags, at(s.head, codeMissing, Error, "has no "+l.what, "for example, "+p.write(s.head, inSAInfo, l.what+" "+l.example+";")))
 		}
 	}
 	if s.broken {
@@ -193,7 +192,7 @@ func sainfoDirectives() []directive {
 		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "byte lifetime is not supported: delete the line", doc: "obsolete"},
 		{name: "encryption_algorithm", args: "ALG,...", doc: "ciphers of ESP", def: "required", set: pick(espCiphers, "cipher of ESP", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Encryption, &s.namedCiphers })},
 		{name: "authentication_algorithm", args: "ALG,...", doc: "integrity of ESP and AH", def: "required", set: pick(espAuths, "authentication algorithm", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Auth, &s.namedAuths })},
-		{name: "compression_algorithm", args: "ALG,...", doc: "compression of IPComp", def: "required", set: pick(compressions, "compression algorithm", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Comp, &s.namedComps })},
+		{name: "compression_algorithm", args: "ALG,...", doc: "compression of IPComp", def: "none", set: pick(compressions, "compression algorithm", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Comp, new(bool) })},
 		{name: "identifier", args: "address|fqdn|user_fqdn|keyid|asn1dn", from: apple, state: refused, why: "is deprecated: phase 2 is identified by the policy", doc: "obsolete"},
 		{name: "my_identifier", args: "address|fqdn|user_fqdn|keyid|asn1dn [ STRING ]", from: apple, state: refused, why: "is deprecated: phase 2 is identified by the policy", doc: "obsolete"},
 	}
