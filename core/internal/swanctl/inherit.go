@@ -5,7 +5,7 @@ import "strings"
 // maxCopied bounds what references may copy: a few lines that refer to one another
 // can ask for more than any memory holds.
 const (
-	maxCopied  = 100_000
+	maxCopied  = 1_000_000
 	maxThrough = 100 // sections a section inherits through
 )
 

@@ -15,10 +15,11 @@ import (
 type sharedKey struct {
 	kind  string // the prefix of the section's name
 	at    Position
-	ids   []string // as written
-	key   []byte   // nil: there is none, or it cannot be read
-	file  string   // of a private key
-	empty bool     // it names nobody: it is for everybody
+	names []string // whom it is for, as written
+	ids   []identity
+	key   []byte // nil: there is none, or it cannot be read
+	file  string // of a private key
+	empty bool   // it names nobody: it is for everybody
 }
 
 // secretKinds are the sections of secrets; the first prefix that fits counts. What
@@ -66,14 +67,18 @@ func (im *importer) readSecret(s *section, k *sharedKey) {
 		switch {
 		case v.key == "secret", v.key == "file":
 		case strings.HasPrefix(v.key, "id"):
-			if v.value != "" {
-				k.ids = append(k.ids, v.value)
+			if v.value == "" {
+				continue
+			}
+			k.names = append(k.names, v.value)
+			if id, why := parseID(v.value); why == "" {
+				k.ids = append(k.ids, id)
 			}
 		default:
 			im.note(v.at, Warning, "swanctl.conf(5) has no such setting here")
 		}
 	}
-	k.empty = len(k.ids) == 0
+	k.empty = len(k.names) == 0
 	text, at := s.get("secret", "")
 	var why string
 	if k.key, why = decodeSecret(text); why != "" {
@@ -133,14 +138,18 @@ func (im *importer) writeKeys() {
 		if k.kind != "ike" || k.key == nil {
 			continue
 		}
-		for _, text := range k.ids {
-			switch id, why := parseID(text); {
-			case why == "" && im.onlyUs(id): // psk.txt has the peers
-			case why == "" && id.psk() != "":
+		strange := len(k.ids) < len(k.names)
+		for _, id := range k.ids {
+			switch {
+			case im.onlyUs(id): // psk.txt has the peers
+			case id.psk() != "":
 				im.addKey(id.psk(), k)
 			default:
-				im.note(k.at, Warning, "an identity of this secret cannot stand in psk.txt")
+				strange = true
 			}
+		}
+		if strange {
+			im.note(k.at, Warning, "an identity of this secret cannot stand in psk.txt")
 		}
 		if k.empty {
 			im.addKey("*", k)
@@ -183,9 +192,8 @@ func (im *importer) keyFor(c *conn) *sharedKey {
 		if k.empty {
 			n = 1
 		}
-		for _, text := range k.ids {
-			switch id, why := parseID(text); {
-			case why != "":
+		for _, id := range k.ids {
+			switch {
 			case id.kind == "":
 				n = max(n, 1)
 			case c.isPeer(id):
@@ -232,7 +240,7 @@ func (im *importer) loginKey(c *conn) {
 	own, _ := login.get("id", "")
 	name, _ := login.get("xauth_id", own)
 	for _, k := range im.secrets {
-		if (k.kind == "xauth" || k.kind == "eap") && k.key != nil && c.auth.client() && slices.Contains(k.ids, name) {
+		if (k.kind == "xauth" || k.kind == "eap") && k.key != nil && c.auth.client() && slices.Contains(k.names, name) {
 			if id := (identity{"keyid", name}).psk(); id != "" && id != "*" {
 				im.addKey(id, k)
 				return

@@ -68,13 +68,7 @@ const (
 // stands there may be a secret.
 func (im *importer) mistake(at Position, what string) {
 	im.invalid = true
-	n := 0
-	for _, old := range im.result.Notes {
-		if old.Severity == Error {
-			n++
-		}
-	}
-	if n < maxMistakes {
+	if im.mistakes++; im.mistakes <= maxMistakes {
 		im.note(at, Error, "%s", what)
 	}
 }

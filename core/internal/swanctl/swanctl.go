@@ -88,10 +88,12 @@ type importer struct {
 	readFile func(string) ([]byte, error)
 	glob     func(string) ([]string, error)
 
-	files   []string // being read, outermost first
-	read    int      // files included so far
-	copied  int      // sections and settings inherited so far
-	invalid bool     // charon would not load the file
+	said     map[Note]bool
+	mistakes int
+	files    []string // being read, outermost first
+	read     int      // files included so far
+	copied   int      // sections and settings inherited so far
+	invalid  bool     // charon would not load the file
 
 	root    *section
 	conns   []*conn
@@ -121,9 +123,14 @@ func (im *importer) run(text string) Result {
 // inherit it.
 func (im *importer) note(at Position, sev Severity, format string, args ...any) {
 	n := Note{at, sev, fmt.Sprintf(format, args...)}
-	if !slices.Contains(im.result.Notes, n) {
-		im.result.Notes = append(im.result.Notes, n)
+	if im.said[n] {
+		return
 	}
+	if im.said == nil {
+		im.said = make(map[Note]bool)
+	}
+	im.said[n] = true
+	im.result.Notes = append(im.result.Notes, n)
 }
 
 // known sections of the top level; others are templates, and swanctl ignores them.
