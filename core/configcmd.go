@@ -30,6 +30,7 @@ func configCommands() []subcommand {
 	return []subcommand{
 		{name: "show", synopsis: showSynopsis, about: "print what the configuration means: everything expanded, defaults filled in", run: command(showSynopsis, configShow)},
 		{name: "convert", synopsis: convertSynopsis, about: "print a configuration file in the other language", run: command(convertSynopsis, configConvert)},
+		{name: "import", synopsis: importSynopsis, about: "print the IKEv1 connections of strongSwan's swanctl.conf as racoon.conf", run: command(importSynopsis, configImport)},
 		{name: "profiles", about: "print the names of the profiles", run: command("", func(_ []string, stdout, _ io.Writer) error {
 			_, err := fmt.Fprintln(stdout, strings.Join(config.ProfileNames(), "\n"))
 			return err
@@ -45,6 +46,9 @@ func command(synopsis string, run func(args []string, stdout, stderr io.Writer) 
 		switch {
 		case err == nil:
 			return statusFine
+		case errors.Is(err, errLeftOut):
+			fmt.Fprintf(stderr, "%s: %v\n", args[0], err)
+			return statusFindings
 		case errors.Is(err, pflag.ErrHelp):
 			fmt.Fprintf(stdout, "usage: %s %s\n", args[0], synopsis)
 			return statusFine
@@ -77,6 +81,9 @@ func configShow(args []string, stdout, stderr io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return usageError{err}
 	}
+	if !slices.Contains([]string{"classic", "hcl", "json"}, *format) {
+		return usageError{errors.New("--format is classic, hcl or json")}
+	}
 	cfg, diags, err := config.Read(*file)
 	show(stderr, diags, config.Error)
 	if err != nil {
@@ -96,13 +103,11 @@ func configShow(args []string, stdout, stderr io.Writer) error {
 		_, err = io.WriteString(stdout, config.Show(cfg))
 	case "hcl":
 		_, err = io.WriteString(stdout, config.ShowHCL(cfg))
-	case "json":
+	default:
 		var text []byte
 		if text, err = json.MarshalIndent(cfg, "", "  "); err == nil {
 			_, err = fmt.Fprintf(stdout, "%s\n", text)
 		}
-	default:
-		return usageError{fmt.Errorf("--format is classic, hcl or json")}
 	}
 	return err
 }
@@ -166,6 +171,18 @@ func writeConversion(c *config.Conversion, out string, force bool, stdout io.Wri
 			files[filepath.Join(filepath.Dir(out), "plugins.hcl")] = secret.New([]byte(c.Plugins))
 		}
 	}
+	if err := writeFiles(files, force); err != nil {
+		return err
+	}
+	if out == "" {
+		_, err := io.WriteString(stdout, c.Text)
+		return err
+	}
+	return nil
+}
+
+// writeFiles writes files nobody else may read, all or none if one is there already.
+func writeFiles(files map[string]secret.Bytes, force bool) error {
 	for name := range files {
 		if _, err := os.Lstat(name); !force && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s exists: --force replaces it", name)
@@ -176,10 +193,6 @@ func writeConversion(c *config.Conversion, out string, force bool, stdout io.Wri
 			return err
 		}
 		text.Zero()
-	}
-	if out == "" {
-		_, err := io.WriteString(stdout, c.Text)
-		return err
 	}
 	return nil
 }

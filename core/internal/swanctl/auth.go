@@ -125,6 +125,9 @@ func (im *importer) certificates(c *conn, d *directives) {
 			d.add(`certificate_type x509 "%s" "%s"`, im.beside("x509", cert), im.beside("private", key))
 		} else {
 			d.comment(`certificate_type x509 "%s" "KEY";`, plain(im.beside("x509", cert)))
+			if c.mine.kind == "address" {
+				d.comment("my_identifier asn1dn;")
+			}
 			im.note(at, Warning, "certs: swanctl finds the private key by itself, racoon wants its name: complete certificate_type")
 		}
 	} else if strings.HasPrefix(sequenceOf(c.auth.local), "pubkey") {

@@ -98,7 +98,7 @@ func (im *importer) identities(c *conn) (why string) {
 	}
 	if c.mine.kind == "" {
 		c.mine.kind = "address"
-		if strings.HasPrefix(sequenceOf(c.auth.local), "pubkey") && c.auth.local[0].has("certs") {
+		if strings.HasPrefix(sequenceOf(c.auth.local), "pubkey") && c.auth.local[0].has("certs") && im.privateKey() != "" {
 			c.mine.kind = "asn1dn" // the certificate's subject
 		}
 	}
