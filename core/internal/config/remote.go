@@ -195,7 +195,7 @@ func (p *parser) checkAggressive(r *remote) {
 	}
 	psk := false
 	for _, v := range r.Proposals {
-		psk = psk || v.Method == methodPSK
+		psk = psk || v.Method == methodPSK || v.Method == methodXAuthPSKClient || v.Method == methodXAuthPSKServer
 		if v.Group != r.Proposals[0].Group {
 			p.add(r.head, codeValue, Error, r.Name+": in aggressive mode all proposals must have the same Diffie-Hellman group", "")
 			return
@@ -228,6 +228,8 @@ func (p *parser) checkCertificates(r *remote) {
 }
 
 const (
-	methodPSK = 1
-	methodRSA = 3
+	methodPSK            = 1
+	methodRSA            = 3
+	methodXAuthPSKClient = 65001
+	methodXAuthPSKServer = 65002
 )
