@@ -34,6 +34,7 @@ type parser struct {
 	sainfo   *sainfo
 	remotes  []*remote       // finished ones, parents of later ones
 	legacy   legacy          // allow_legacy of the top level
+	held     []held          // about the profile of the section being read
 	hclMain  *hclFile        // the main file, if it is HCL and can be parsed
 	pskAt    policy.Position // of path pre_shared_key
 }
@@ -158,6 +159,7 @@ func (p *parser) apply(d *directive, args []arg) {
 		return
 	}
 	p.judge(p.word, d)
+	p.overridden(d)
 	if d.set != nil && d.state != refused {
 		d.set(p, args)
 	}
