@@ -117,7 +117,7 @@ func (p *parser) pluginText() string {
 		if !slices.Contains(notOurs, name) {
 			continue
 		}
-		end := where.End.Byte
+		var end int
 		if i.attr != nil {
 			end = i.attr.SrcRange.End.Byte
 		} else {

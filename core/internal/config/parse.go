@@ -35,6 +35,7 @@ type parser struct {
 	sainfo   *sainfo
 	remotes  []*remote       // finished ones, parents of later ones
 	legacy   legacy          // allow_legacy of the top level
+	held     []held          // about the profile of the section being read
 	hclMain  *hclFile        // the main file, if it is HCL and can be parsed
 	pskAt    policy.Position // of path pre_shared_key
 }
@@ -160,6 +161,7 @@ func (p *parser) apply(d *directive, args []arg) {
 	}
 	p.row = d
 	p.judge(p.word, d)
+	p.overridden(d)
 	if d.set != nil && d.state != refused {
 		d.set(p, args)
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"embed"
+	"slices"
 	"strings"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
@@ -25,6 +26,7 @@ func ProfileNames() []string {
 			names = append(names, name)
 		}
 	}
+	slices.Sort(names) // files are in another order: "-" before "."
 	return names
 }
 
@@ -56,7 +58,14 @@ func setProfile(p *parser, a []arg) {
 	}
 	r := p.remote
 	r.modesSet = false
-	r.profiled, r.own = r.own, nil
+	r.profiled, r.own, r.Proposals = r.own, nil, nil // in the place of inherited ones
+}
+
+// held is what there is to say about a directive of a profile, kept until the end of
+// the section: what the section overrides is not complained about.
+type held struct {
+	name string // the directive's first word
+	Diagnostic
 }
 
 // fragment reads directives of the present section from another text. It counts as
@@ -67,8 +76,33 @@ func (p *parser) fragment(name, text string, hcl bool) {
 	lex, look, last, word, record := p.lex, p.look, p.last, p.word, p.record
 	p.lex = &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }}
 	p.look, p.record = nil, nil
-	p.block(p.in, token{src: src})
+	before, about := p.diags, []held(nil)
+	for t := p.peek(); t.kind != eof && !t.is("}"); t = p.peek() {
+		p.diags = nil
+		p.statement(p.in)
+		for _, d := range p.diags {
+			about = append(about, held{t.text, d})
+		}
+	}
+	p.diags, p.held = before, about
 	p.lex, p.look, p.last, p.word, p.record = lex, look, last, word, record
+}
+
+// overridden forgets what was held about a directive of the profile.
+func (p *parser) overridden(d *directive) {
+	if d.in != inRemote && d.in != inSAInfo { // a word of a proposal may be one of the section too
+		return
+	}
+	first, _, _ := strings.Cut(d.name, " ")
+	p.held = slices.DeleteFunc(p.held, func(h held) bool { return h.name == first })
+}
+
+// release reports what is still held, at the end of the section.
+func (p *parser) release() {
+	for _, h := range p.held {
+		p.diags = append(p.diags, h.Diagnostic)
+	}
+	p.held = nil
 }
 
 // profile marks the lists as the profile's: the section's own replace them.

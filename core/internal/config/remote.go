@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -20,7 +21,7 @@ type remote struct {
 	lifetime time.Duration
 	modes    token
 	own      []*proposal // not yet in Remote.Proposals
-	profiled []*proposal // those of the profile, for a section without its own
+	profiled []*proposal // those of the profile, its own or a parent's, for a section without any
 
 	legacy      legacy
 	myID        token // my_identifier's
@@ -47,6 +48,9 @@ func (r *remote) inherit(parent *remote) {
 	}
 	c.Modes, c.PeerIDs = slices.Clone(c.Modes), slices.Clone(c.PeerIDs)
 	c.Proposals, c.Scripts = slices.Clone(c.Proposals), slices.Clone(c.Scripts)
+	if len(parent.profiled) > 0 { // they yield to the child's, and take its lifetime
+		r.profiled, c.Proposals = parent.profiled, nil
+	}
 	r.Remote, r.lifetime, r.myID, r.needsPeerID = &c, parent.lifetime, parent.myID, parent.needsPeerID
 }
 
@@ -152,6 +156,7 @@ func (p *parser) parent(of *remote) *remote {
 // remoteClose checks a section as a whole, in the order of racoon-conf section 5.2.
 func (p *parser) remoteClose() {
 	r := p.remote
+	p.release()
 	p.remote = nil
 	if r.named && slices.ContainsFunc(p.remotes, func(o *remote) bool { return o.named && o.Name == r.Name }) {
 		p.add(r.name, codeDuplicate, Error, "is the name of a section that exists already", "")
@@ -163,18 +168,18 @@ func (p *parser) remoteClose() {
 	if len(r.Modes) == 0 {
 		p.add(r.head, codeMissing, Error, r.Name+" has no exchange mode", p.write(r.head, inRemote, "exchange_mode main;"))
 	}
-	if len(r.own) == 0 {
-		r.own = r.profiled
+	blocks := r.profiled
+	if len(r.own) > 0 {
+		blocks, r.profiled = r.own, nil
 	}
-	for _, prop := range r.own {
-		if prop.lifetime == 0 {
-			prop.lifetime = r.lifetime
-		}
+	for _, b := range blocks {
+		prop := *b // a child's lifetime is another
+		prop.lifetime = cmp.Or(prop.lifetime, r.lifetime)
 		if v, ok := prop.value(p); ok {
 			r.Proposals = append(r.Proposals, v)
 		}
 	}
-	if len(r.own) == 0 && len(r.Proposals) == 0 {
+	if len(blocks) == 0 && len(r.Proposals) == 0 {
 		p.add(r.head, codeMissing, Error, r.Name+" has no proposal", "")
 	}
 	p.checkAggressive(r)
@@ -195,7 +200,7 @@ func (p *parser) checkAggressive(r *remote) {
 	}
 	psk := false
 	for _, v := range r.Proposals {
-		psk = psk || v.Method == methodPSK
+		psk = psk || v.Method == methodPSK || v.Method == methodXAuthPSKClient || v.Method == methodXAuthPSKServer
 		if v.Group != r.Proposals[0].Group {
 			p.add(r.head, codeValue, Error, r.Name+": in aggressive mode all proposals must have the same Diffie-Hellman group", "")
 			return
@@ -228,6 +233,8 @@ func (p *parser) checkCertificates(r *remote) {
 }
 
 const (
-	methodPSK = 1
-	methodRSA = 3
+	methodPSK            = 1
+	methodRSA            = 3
+	methodXAuthPSKClient = 65001
+	methodXAuthPSKServer = 65002
 )

@@ -72,6 +72,7 @@ func (p *parser) sainfoHead() bool {
 // sainfoClose checks a section as a whole.
 func (p *parser) sainfoClose() {
 	s := p.sainfo
+	p.release()
 	p.sainfo = nil
 	onlyAEAD := len(s.Encryption) > 0 && !slices.ContainsFunc(s.Encryption, func(a policy.Algorithm) bool { return !aead(a.ID) })
 	for _, l := range []struct {
