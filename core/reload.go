@@ -33,7 +33,7 @@ func (d *racoon) Reload(ctx context.Context) (control.ReloadResult, error) {
 	if err != nil {
 		return d.rejected(err)
 	}
-	if err := d.engine.Load().Reload(cfg); err != nil { // it has said so itself
+	if _, err := d.engine.Load().Reload(cfg); err != nil { // it has said so itself
 		undo()
 		return control.ReloadResult{}, err
 	}
