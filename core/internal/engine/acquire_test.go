@@ -133,3 +133,41 @@ func TestRepeatedAcquiresOfOnePolicyAreMerged(t *testing.T) {
 		}
 	})
 }
+
+// An operator may name the section, where the address decides and where it does not.
+func TestASectionMayBeNamed(t *testing.T) {
+	office, home, passive, away := anonymous(), anonymous(), anonymous(), literal("192.0.2.9")
+	office.Name, home.Name, passive.Name, passive.Passive, away.Name = "office", "home", "passive", true, "away"
+	twice := literal("192.0.2.8")
+	for _, tt := range []struct {
+		name, to, section string
+		want              string // section, and whether it would have been ambiguous
+		no                string
+	}{
+		{"one of two", "192.0.2.2", "home", "home true", ""},
+		{"none of two", "192.0.2.2", "", "", `ambiguous-remote: 192.0.2.2: 2 remote sections fit equally well: "office", "home"`},
+		{"the one that is the best", "192.0.2.9", "away", "away false", ""},
+		{"one that is not the best", "192.0.2.9", "home", "home false", ""},
+		{"one for another address", "192.0.2.2", "away", "", `no-remote: no remote section for 192.0.2.2 that may initiate is called "away"`},
+		{"one that does not exist", "192.0.2.2", "nobody", "", `no-remote: no remote section for 192.0.2.2 that may initiate is called "nobody"`},
+		{"a passive one", "192.0.2.2", "passive", "", `no-remote: no remote section for 192.0.2.2 that may initiate is called "passive"`},
+		{"a name that two have", "192.0.2.8", "192.0.2.8", "", `ambiguous-remote: 192.0.2.8: 2 remote sections fit equally well: "192.0.2.8", "192.0.2.8"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHouse(t, Options{Config: configOf(office, home, passive, away, twice, literal("192.0.2.8"))})
+			d, err := h.destination(addr("192.0.2.1"), addr(tt.to), tt.section)
+			got, no := "", ""
+			if err != nil {
+				no = err.Error()
+			} else {
+				got = fmt.Sprint(d.remote.Name, " ", d.ambiguous)
+				if m := h.tell(d, ike.Mapping{}); m.ambiguous != d.ambiguous || h.machine(t, 0).setup.Ambiguous != d.ambiguous {
+					t.Error("the machine does not know")
+				}
+			}
+			if got != tt.want || no != tt.no {
+				t.Errorf("%q %q, want %q %q", got, no, tt.want, tt.no)
+			}
+		})
+	}
+}
