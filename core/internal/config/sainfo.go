@@ -36,7 +36,6 @@ func (p *parser) sainfoHead() bool {
 	switch t := p.peek(); {
 	case p.accept("clientaddr"):
 		s.ClientAddr = true
-		p.add(t, codeNoEffectYet, Warning, "is accepted and has no effect yet: the section is not chosen for anyone", "")
 	case !anonymous && p.accept("anonymous"):
 	case anonymous && (t.is("{") || t.text == "from" || t.text == "group"):
 	default:

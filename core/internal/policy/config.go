@@ -31,7 +31,7 @@ type Config struct {
 	LDAP    *LDAP
 
 	Remotes []*Remote // in file order
-	SAInfos []*SAInfo // in the order they are tried (racoon.conf(5): from, local and remote id raise the priority)
+	SAInfos []*SAInfo // of equal priority the earlier one is tried first (racoon.conf(5): remoteid, from, local and remote id raise it)
 }
 
 // LogLevel is the classic scale of the log directive.
