@@ -178,3 +178,17 @@ func TestComplaintsOfAPluginGetTheirPlace(t *testing.T) {
 		}
 	}
 }
+
+// TestANoteOfAPluginIsNoWarning: HCL, through which complaints are located, has no
+// notes.
+func TestANoteOfAPluginIsNoWarning(t *testing.T) {
+	specs, _ := loadText("log info;", `plugin "auth" "x" {}`)
+	for _, c := range []struct {
+		from sdk.Severity
+		want Severity
+	}{{sdk.Error, Error}, {sdk.Warning, Warning}, {sdk.Note, Note}} {
+		if got := specs[0].Explain(testSchema(), sdk.Diagnostics{{Severity: c.from, Summary: "s"}}); got[0].Severity != c.want {
+			t.Errorf("got %s, want %s", got[0].Severity, c.want)
+		}
+	}
+}

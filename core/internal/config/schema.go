@@ -49,6 +49,9 @@ func (s PluginSpec) Explain(declared *sdk.Schema, complaints sdk.Diagnostics) []
 	}
 	out := s.translate(*declared, schema.Diagnostics(*declared, s.body, complaints))
 	for i, c := range complaints {
+		if c.Severity == sdk.Note {
+			out[i].Severity = Note
+		}
 		if c.Code != "" {
 			out[i].Code = c.Code
 		}

@@ -62,8 +62,9 @@ func (v Value) Decode(into any) error { return json.Unmarshal(v.JSON, into) }
 type Severity int
 
 const (
-	Error Severity = iota
-	Warning
+	Error   Severity = iota // the configuration cannot be used
+	Warning                 // usable, but an operator should look
+	Note                    // worth knowing
 )
 
 // Path addresses a value: {"key","site-b","name"} or {"peer","0","addr"}.
