@@ -44,7 +44,7 @@ var layers = []layer{
 		internal + "isakmp", internal + "policy", internal + "notice", "core/sdk/secret"}},
 
 	{dirs: []string{internal + "schema"}, kind: plain, ours: []string{"core/sdk/config"}},
-	{dirs: []string{internal + "config"}, kind: plain, ours: []string{internal + "policy", internal + "schema", "core/sdk/config"}},
+	{dirs: []string{internal + "config"}, kind: plain, ours: []string{internal + "policy", internal + "schema", "core/sdk/config", "core/sdk/secret"}},
 	{dirs: []string{internal + "ctl"}, kind: plain, ours: []string{"core/control", "core/sdk/errs"}},
 	{dirs: []string{internal + "archtest"}, kind: plain},
 	{dirs: []string{internal + "logpipe"}, kind: shell, ours: []string{"core/sdk/logsink"}},
@@ -99,6 +99,7 @@ var modules = []struct {
 	{"github.com/hashicorp/hcl", hclUsers, "HCL lives in the configuration; plugins get JSON"},
 	{"github.com/zclconf/go-cty", hclUsers, "HCL's values"},
 	{"github.com/agext/levenshtein", []string{internal + "config", internal + "schema"}, "did you mean"},
+	{"github.com/ccojocar/zxcvbn-go", []string{"plugins/auth-psk/strength"}, "how easily people's pre-shared keys are guessed"},
 	{"github.com/mdlayher/netlink", []string{"plugins/kernel-xfrm/..."}, "who else needs the kernel asks the plugin"},
 	{"github.com/spf13/pflag", []string{"core"}, "racoon's command line"},
 	{"github.com/coreos/go-systemd", []string{"core"}, "readiness"},
