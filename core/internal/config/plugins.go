@@ -17,6 +17,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // PluginSpec is one plugin the configuration asks for. What stands in its config
@@ -27,12 +28,59 @@ type PluginSpec struct {
 	SHA256     string // hexadecimal digest of the executable, "" = any
 	Critical   bool   // its death ends the daemon
 	Where      policy.Position
-	body       hcl.Body
-	text       *source // of plugins.hcl, for quoting; nil: implied by the classic file
+	// What the classic file's shared_secret says, by the name of the remote section:
+	// the secret itself, or the name of an entry of the key file. They reach the plugin
+	// as its shared_secret blocks.
+	Literals map[string]secret.Bytes
+	KeyNames map[string]string
+	body     hcl.Body
+	text     *source // of plugins.hcl, for quoting; nil: implied by the classic file
 }
 
 // Explicit reports whether plugins.hcl names the plugin.
 func (s PluginSpec) Explicit() bool { return s.text != nil }
+
+// Zero overwrites the literal secrets: nobody uses s any more.
+func (s PluginSpec) Zero() {
+	for _, l := range s.Literals {
+		l.Zero()
+	}
+}
+
+// envReference is a secret that stands in an environment variable.
+var envReference = regexp.MustCompile(`"env:([A-Za-z_][A-Za-z0-9_]*)"`)
+
+// Variables are the environment variables the plugin's config block refers to. A
+// plugin's environment has no others of ours.
+func (s PluginSpec) Variables() (names []string) {
+	b, ok := s.body.(*hclsyntax.Body)
+	if !ok || s.text == nil {
+		return nil
+	}
+	at := b.Range()
+	for _, m := range envReference.FindAllStringSubmatch(s.text.text[at.Start.Byte:at.End.Byte], -1) {
+		if !slices.Contains(names, m[1]) {
+			names = append(names, m[1])
+		}
+	}
+	return names
+}
+
+// withSecrets gives auth/psk the shared secrets of the classic file, and adds it
+// where nothing else asks for it. at is the first of them.
+func withSecrets(specs []PluginSpec, literals map[string]secret.Bytes, names map[string]string, at policy.Position) []PluginSpec {
+	if len(literals)+len(names) == 0 {
+		return specs
+	}
+	i := slices.IndexFunc(specs, func(s PluginSpec) bool { return s.Kind == "auth" && s.Name == "psk" })
+	if i < 0 {
+		s := classicPlugin("auth", "psk", nil)
+		s.Where = at
+		i, specs = len(specs), append(specs, s)
+	}
+	specs[i].Literals, specs[i].KeyNames = literals, names
+	return specs
+}
 
 // pluginsFile stands beside the classic file, which has no word for plugins.
 const pluginsFile = "plugins.hcl"
