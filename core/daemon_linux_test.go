@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 		sdkplugin.Serve(kerneltest.New().Spec("fake"))
 	case "racoon-auth-fake":
 		sdkplugin.Serve(fakeAuth())
+	case "racoon-lint":
+		os.Exit(lintMain())
 	case "racoon-log-fake":
 		sdkplugin.Serve(new(logtest.Memory).Spec("fake"))
 	}

@@ -109,6 +109,7 @@ func examine(ctx context.Context, file string, packs []lint.Pack) ([]config.Diag
 	}
 	for _, check := range []func(context.Context, *config.Loaded) ([]config.Diagnostic, error){
 		against(packs),
+		checkPlugins,
 	} {
 		more, err := check(ctx, loaded)
 		diags = append(diags, more...)

@@ -30,14 +30,17 @@ func (d *racoon) Reload(ctx context.Context) (control.ReloadResult, error) {
 	cfg := d.prepare(loaded.Policy, old.Policy.Generation+1)
 	undo, err := d.reconfigure(ctx, loaded)
 	if err != nil {
+		forget(loaded)
 		return d.rejected(err)
 	}
 	plan, err := d.engine.Load().Reload(cfg)
 	if err != nil { // it has said so itself
 		undo()
+		forget(loaded)
 		return control.ReloadResult{}, err
 	}
 	d.running = loaded
+	forget(old)
 	d.findings(diags)
 	if a, b := old.Policy, cfg; a.Listen.AdminSock != b.Listen.AdminSock || a.Paths.PidFile != b.Paths.PidFile || a.Paths.LogFile != b.Paths.LogFile {
 		d.log.Warn("adminsock, path pidfile and path logfile take effect at the next start")

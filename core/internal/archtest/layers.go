@@ -104,6 +104,7 @@ var modules = []struct {
 	{"github.com/hashicorp/hcl", hclUsers, "HCL lives in the configuration; plugins get JSON"},
 	{"github.com/zclconf/go-cty", hclUsers, "HCL's values"},
 	{"github.com/agext/levenshtein", []string{internal + "config", internal + "schema"}, "did you mean"},
+	{"github.com/ccojocar/zxcvbn-go", []string{"plugins/auth-psk/strength"}, "how easily people's pre-shared keys are guessed"},
 	{"github.com/mdlayher/netlink", []string{"plugins/kernel-xfrm/..."}, "who else needs the kernel asks the plugin"},
 	{"github.com/spf13/pflag", []string{"core"}, "racoon's command line"},
 	{"github.com/coreos/go-systemd", []string{"core"}, "readiness"},

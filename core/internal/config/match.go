@@ -164,7 +164,10 @@ func isReference(text string) bool {
 }
 
 // secretOf is the value of a SECRET.
-func secretOf(a arg) policy.Secret {
+func (p *parser) secretOf(a arg) policy.Secret {
+	if path, ok := strings.CutPrefix(a.text, "file:"); a.src.hcl && ok {
+		return policy.Secret{Ref: "file:" + p.absolute(a.token, path)}
+	}
 	if a.src.hcl {
 		return policy.Secret{Ref: a.text}
 	}
