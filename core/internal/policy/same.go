@@ -1,6 +1,9 @@
 package policy
 
-import "reflect"
+import (
+	"bytes"
+	"reflect"
+)
 
 var position = reflect.TypeFor[Position]()
 
@@ -28,6 +31,9 @@ func sameValue(a, b reflect.Value) bool {
 	case reflect.Slice:
 		if a.IsNil() != b.IsNil() || a.Len() != b.Len() {
 			return false
+		}
+		if a.Type().Elem().Kind() == reflect.Uint8 {
+			return bytes.Equal(a.Bytes(), b.Bytes())
 		}
 		fallthrough
 	case reflect.Array:
