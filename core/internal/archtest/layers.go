@@ -47,7 +47,9 @@ var layers = []layer{
 		internal + "isakmp", internal + "policy", internal + "notice", "core/sdk/secret"}},
 
 	{dirs: []string{internal + "schema"}, kind: plain, ours: []string{"core/sdk/config"}},
-	{dirs: []string{internal + "config"}, kind: plain, ours: []string{internal + "policy", internal + "schema", "core/sdk/config"}},
+	{dirs: []string{internal + "config"}, kind: plain, ours: []string{internal + "policy", internal + "schema", "core/sdk/config", "core/sdk/secret"}},
+	{dirs: []string{internal + "lint"}, kind: plain, ours: []string{internal + "policy", internal + "config"}},
+	{dirs: []string{internal + "swanctl"}, kind: plain, ours: []string{"core/sdk/secret"}},
 	{dirs: []string{internal + "ctl"}, kind: plain, ours: []string{"core/control", "core/sdk/errs"}},
 	{dirs: []string{internal + "archtest"}, kind: plain},
 	{dirs: []string{internal + "logpipe"}, kind: shell, ours: []string{"core/sdk/logsink"}},

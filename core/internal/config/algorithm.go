@@ -30,7 +30,7 @@ const (
 var phase1Ciphers = []algorithm{
 	{name: "aes", id: 7, min: 128, max: 256, step: 64, def: 128},
 	{name: "rijndael", id: 7, min: 128, max: 256, step: 64, def: 128},
-	{name: "camellia", id: 8, min: 128, max: 256, step: 64, def: 128, code: codeCamellia, sev: Note, why: "is sound but rare: aes is what peers speak"},
+	{name: "camellia", id: 8, min: 128, max: 256, step: 64, def: 128, code: codeCamellia, sev: Warning, why: "is legacy: aes is what peers speak"},
 	{name: "3des", id: 5, code: code3DES, sev: Note, why: "has 64-bit blocks: prefer aes"},
 	{name: "blowfish", id: 3, min: 40, max: 448, step: 8, def: 128, code: codeBlowfish, sev: Warning, why: "is legacy, with 64-bit blocks: prefer aes"},
 	{name: "cast128", id: 6, min: 40, max: 128, step: 8, def: 128, code: codeCAST, sev: Warning, why: "is legacy, with 64-bit blocks: prefer aes"},
@@ -105,7 +105,7 @@ var espCiphers = []algorithm{
 	{name: "aes_gcm_12", id: 19, min: 128, max: 256, step: 64, def: 128},
 	{name: "aes_gcm_16", id: 20, min: 128, max: 256, step: 64, def: 128},
 	{name: "aes_gcm", id: 20, min: 128, max: 256, step: 64, def: 128},
-	{name: "camellia", id: 22, min: 128, max: 256, step: 64, def: 128, code: codeCamellia, sev: Note, why: "is sound but rare: aes is what peers speak"},
+	{name: "camellia", id: 22, min: 128, max: 256, step: 64, def: 128, code: codeCamellia, sev: Warning, why: "is legacy: aes is what peers speak"},
 	{name: "3des", id: 3, code: code3DES, sev: Note, why: "has 64-bit blocks: prefer aes_gcm or aes"},
 	{name: "cast128", id: 6, min: 40, max: 128, step: 8, def: 128, code: codeCAST, sev: Warning, why: "is legacy, with 64-bit blocks: prefer aes_gcm or aes"},
 	{name: "blowfish", id: 7, min: 40, max: 448, step: 8, def: 128, code: codeBlowfish, sev: Warning, why: "is legacy, with 64-bit blocks: prefer aes_gcm or aes"},
@@ -168,7 +168,7 @@ func (p *parser) admit(row algorithm, what string, a arg) (policy.Algorithm, boo
 	case row.code == codeNotYet:
 		p.add(a.token, codeNotYet, Error, row.why, "")
 	case row.code != "":
-		p.add(a.token, row.code, row.sev, row.why, "")
+		p.weak(a.token, row.code, row.sev, row.why, "")
 	}
 	switch {
 	case given && row.max == 0:

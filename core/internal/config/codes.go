@@ -14,7 +14,9 @@ const (
 	codeNotYet    = "RC0008" // needs something racoon does not have yet
 	codeRefused   = "RC0009" // racoon.conf(5) says it is always an error
 	codeNever     = "RC0010" // an algorithm that is too weak to be offered at all
-	codePlugins   = "RC0011" // plugins.hcl
+	codePlugins   = "RC0011" // plugins, in HCL
+	codeLegacy    = "RC0012" // allow_legacy is over
+	codeSecret    = "RC0013" // a secret written into HCL
 
 	codeMD5        = "RC1001"
 	codeModp768    = "RC1002"
@@ -27,6 +29,7 @@ const (
 	codeTwofish    = "RC1009"
 	codeNoAuth     = "RC1010"
 	codeNull       = "RC1011"
+	codeLifetime   = "RC1012"
 	codeSHA1       = "RC1101"
 	code3DES       = "RC1102"
 	codeModp1536   = "RC1103"
@@ -36,9 +39,11 @@ const (
 	codeNoEffectYet = "RC2001" // accepted, comes with a later version
 	codeMapped      = "RC2002" // accepted, racoon does this another way
 
-	codeHostBits  = "RC3001" // a network with host bits never equals a policy's
-	codeNATTPort  = "RC3002" // isakmp_natt without a port means 500
-	codeShadowed  = "RC3003" // a section that is never chosen
-	codeEmptyGlob = "RC3004" // an include pattern without a match
-	codeWildcard  = "RC3005" // peers_identifier without verify_identifier only warns
+	codeHostBits   = "RC3001" // a network with host bits never equals a policy's
+	codeNATTPort   = "RC3002" // isakmp_natt without a port means 500
+	codeShadowed   = "RC3003" // a section that is never chosen
+	codeEmptyGlob  = "RC3004" // an include pattern without a match
+	codeLegacyEnds = "RC3006" // allow_legacy ends soon
+	codeTwoNames   = "RC3007" // a DN beside a certificate
+	codeWildcard   = "RC3005" // peers_identifier without verify_identifier only warns
 )

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
@@ -49,6 +50,33 @@ func Load(path string) (*Loaded, []Diagnostic, error) {
 	return l, p.diags, nil
 }
 
+// Read is Load for who only looks: what racoon does not have yet is no error.
+func Read(path string) (*policy.Config, []Diagnostic, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("could not read configuration file %q: %s", path, reason(err))
+	}
+	p := newParser(path)
+	p.main(string(text))
+	if n := p.faults(); n > 0 {
+		return nil, p.diags, fmt.Errorf("fatal parse failure (%d errors)", n)
+	}
+	return p.cfg, p.diags, nil
+}
+
+// faults counts the errors that no later version of racoon will take back.
+func (p *parser) faults() (n int) {
+	for _, d := range p.diags {
+		if d.Severity == Error && d.Code != codeNotYet {
+			n++
+		}
+	}
+	return n
+}
+
+// IsHCL reports whether a file is read as HCL, by its name.
+func IsHCL(path string) bool { return strings.HasSuffix(path, ".hcl") }
+
 // parse reads a text as the file of that name.
 func parse(name, text string) (*policy.Config, []Diagnostic) {
 	p := newParser(name)
@@ -57,8 +85,8 @@ func parse(name, text string) (*policy.Config, []Diagnostic) {
 }
 
 func newParser(name string) *parser {
-	return &parser{lang: classic(), readFile: os.ReadFile, glob: glob,
-		cfg: &policy.Config{File: name, Timer: policy.DefaultTimer(), Padding: policy.DefaultPadding()}}
+	return &parser{lang: classic(), readFile: os.ReadFile, glob: glob, today: time.Now(),
+		cfg: &policy.Config{File: name, Timer: policy.DefaultTimer(), Padding: policy.DefaultPadding(), ComplexBundle: true, ModeCfg: policy.DefaultModeCfg()}}
 }
 
 // main reads the main file.
@@ -70,7 +98,11 @@ func (p *parser) main(text string) {
 // file reads one file with the parser's state, at the top level.
 func (p *parser) file(src *source) {
 	lex, look, last := p.lex, p.look, p.last
-	p.lex = &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }}
+	if src.hcl {
+		p.lex = newHCLReader(p, src)
+	} else {
+		p.lex = &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }, keep: p.record != nil}
+	}
 	p.look, p.last = nil, token{src: src}
 	p.files = append(p.files, src.name)
 	p.block(top, token{})
@@ -119,7 +151,11 @@ func (p *parser) include(a []arg) {
 			p.add(t, codeFile, Error, fmt.Sprintf("failed to open file %s: %s", name, reason(err)), "")
 			continue
 		}
-		p.file(newSource(name, string(text)))
+		func() { // the converter keeps the include, not what it includes
+			defer func(outer *statement) { p.record = outer }(p.record)
+			p.record = nil
+			p.file(newSource(name, string(text)))
+		}()
 	}
 }
 

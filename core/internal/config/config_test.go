@@ -15,7 +15,8 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestGoldenFiles: every file under testdata/good loads into the model beside it,
-// every file under testdata/bad fails with the messages beside it.
+// every file under testdata/bad fails with the messages beside it. What a file
+// needs and racoon does not have yet makes no file bad. No secret reaches a golden.
 func TestGoldenFiles(t *testing.T) {
 	for _, kind := range []string{"good", "bad"} {
 		files, err := filepath.Glob(filepath.Join("testdata", kind, "*.conf"))
@@ -24,13 +25,9 @@ func TestGoldenFiles(t *testing.T) {
 		}
 		for _, f := range files {
 			t.Run(kind+"/"+filepath.Base(f), func(t *testing.T) {
-				text, err := os.ReadFile(f)
-				if err != nil {
-					t.Fatal(err)
-				}
-				cfg, diags := parse("/etc/racoon/"+filepath.Base(f), string(text))
-				if got := Failed(diags); got != (kind == "bad") {
-					t.Errorf("failed = %v", got)
+				cfg, diags := parseFile(t, f)
+				if got := unusable(diags); got != (kind == "bad") {
+					t.Errorf("failed = %v\n%s", got, render(diags))
 				}
 				golden(t, strings.TrimSuffix(f, ".conf")+".txt", render(diags))
 				if kind == "good" {
@@ -47,6 +44,10 @@ func TestGoldenFiles(t *testing.T) {
 
 func golden(t *testing.T, file, got string) {
 	t.Helper()
+	if showsCanary(got) {
+		t.Errorf("%s would hold a secret:\n%s", file, got)
+		return
+	}
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -191,8 +192,9 @@ func TestEveryDirectiveIsKnownToTheParser(t *testing.T) {
 					t.Errorf("%s %s: does nothing and says nothing", in, d.name)
 				}
 				p := &parser{lang: lang, in: in}
-				p.lex = &lexer{src: newSource("t", d.second()+" "), report: func(Diagnostic) {}}
-				w := token{kind: word, text: first, src: p.lex.src}
+				src := newSource("t", d.second()+" ")
+				p.lex = &lexer{src: src, report: func(Diagnostic) {}}
+				w := token{kind: word, text: first, src: src}
 				if got := p.lookup(&w, in); got == nil || got.name != d.name {
 					t.Errorf("%s %s: not found by its name", in, d.name)
 				}

@@ -44,14 +44,16 @@ type state uint8
 
 const (
 	works   state = iota
-	idle          // accepted, has no effect yet: a warning
+	idle          // read, has no effect yet: a warning
+	partly        // read; a value that asks for what racoon does not have yet is a warning, see parser.later
 	mapped        // accepted, racoon does it another way: a warning
 	missing       // needs what racoon does not have yet: an error
 	refused       // always an error in the original, or in racoon
 )
 
 // directive is one row of the language: what may stand where, and what it does.
-// The manual is generated from the same rows.
+// Both spellings, classic and HCL, are read and written by the same rows, and
+// docs/racoon.conf.md is generated from them.
 type directive struct {
 	in    section
 	name  string // one word, or two where the second chooses the form: "path include"
@@ -60,15 +62,23 @@ type directive struct {
 	state state
 	why   string // for the states other than works: the rest of the sentence "NAME ..."
 	doc   string
+	def   string // the default, for the manual
 	set   func(*parser, []arg)
 	body  section            // != top: a block follows instead of a semicolon
 	head  func(*parser) bool // instead of args; false: it has reported an error
 	close func(*parser)      // at the closing brace
+
+	// The HCL form follows from name and args, see hcl.go, but for:
+	hcl    string // another name; "-": HCL has no word for it
+	fields string // names of the arguments, where there are several: they become a block
+	many   bool   // may be repeated: the values become one list
+	header bool   // only HCL has it as a directive: classic says it before the brace
 }
 
 // language is the compiled table.
 type language struct {
-	rows  [sections]map[string][]*directive // by first word
+	rows  [sections]map[string][]*directive // classic, by first word
+	hcl   [sections]map[string]*directive   // by the name of hclName
 	forms map[*directive]pattern
 }
 
@@ -81,19 +91,35 @@ func classic() *language {
 func compile(tables ...[]directive) *language {
 	l := &language{forms: map[*directive]pattern{}}
 	for i := range l.rows {
-		l.rows[i] = map[string][]*directive{}
+		l.rows[i], l.hcl[i] = map[string][]*directive{}, map[string]*directive{}
 	}
 	for _, table := range tables {
 		for i := range table {
 			d := &table[i]
-			first, _, _ := strings.Cut(d.name, " ")
-			l.rows[d.in][first] = append(l.rows[d.in][first], d)
+			if first, _, _ := strings.Cut(d.name, " "); !d.header {
+				l.rows[d.in][first] = append(l.rows[d.in][first], d)
+			}
+			if name := d.hclName(); name != "" && l.hcl[d.in][name] == nil { // an alias comes behind what it stands for
+				l.hcl[d.in][name] = d
+			}
 			if d.head == nil { // else args is for the manual only
 				l.forms[d] = mustPattern(d.args)
 			}
 		}
 	}
 	return l
+}
+
+// hclName is the place of a directive in its HCL body: "lifetime", or "path.include"
+// for the attribute include of the block path; "" if HCL has no word for it.
+func (d *directive) hclName() string {
+	switch {
+	case d.hcl == "-", d.hcl == "" && (d.state == mapped || d.state == refused):
+		return ""
+	case d.hcl != "":
+		return d.hcl
+	}
+	return strings.ReplaceAll(d.name, " ", ".")
 }
 
 // second returns the word that chooses among directives with the same first one.
@@ -123,15 +149,10 @@ func (l *language) elsewhere(name string) string {
 
 // A pattern says what follows a directive's name, in words of the manual:
 //
-//	STRING NUMBER ADDRESS PREFIX PORT   a token of that kind
-//	TIME BYTES                          a unit; n is its factor
-//	SWITCH                              on or off; n is 1 or 0
-//	NET                                 an address and a prefix length; n is the length
-//	ALG                                 an algorithm name and perhaps a key length; n is the length
-//	GROUP                               a Diffie-Hellman group, by name or number
-//	a|b|STRING                          one of these
-//	X,...                               one or more of X with commas between (none needed inside remote)
-//	[ ... ]                             may be left out as a whole
+//	STRING SECRET NUMBER ...   a value of that type, see types
+//	a|b|STRING                 one of these
+//	X,...                      one or more of X with commas between (none needed inside remote)
+//	[ ... ]                    may be left out as a whole
 type pattern []term
 
 type term struct {
@@ -140,40 +161,61 @@ type term struct {
 	group pattern // an optional group instead
 }
 
-// types are the capital words, with what a message calls them and what they fit.
-var types = map[string]struct {
-	name string
-	fits func(token) bool
-}{
-	"STRING":  {"a string in double quotes", func(t token) bool { return t.kind == str }},
-	"NUMBER":  {"a decimal number", func(t token) bool { return t.kind == number && t.n <= maxNumber }},
-	"ADDRESS": {"a numeric address", func(t token) bool { return t.kind == address }},
-	"PREFIX":  {"a prefix length as /24", func(t token) bool { return t.kind == prefix }},
-	"PORT":    {"a port as [500]", func(t token) bool { return t.kind == port && t.text != "any" }},
-	"TIME":    {"a time unit (sec, min or hour)", func(t token) bool { return t.kind == word && timeUnits[t.text] != 0 }},
-	"BYTES":   {"a unit (B, KB, MB or TB)", func(t token) bool { return t.kind == word && byteUnits[t.text] != 0 }},
-	"SWITCH":  {"on or off", func(t token) bool { return t.kind == word && (t.text == "on" || t.text == "off") }},
-	"ALG":     {"the name of an algorithm", func(t token) bool { return t.kind == word }},
-	"NET":     {"a network as 10.0.0.0/8", func(t token) bool { return t.kind == address }},
-	"GROUP":   {"a Diffie-Hellman group", func(t token) bool { return t.kind == word || t.kind == number }},
+// valueType is a type of value.
+type valueType struct {
+	name, hcl string // what a message calls it, in each spelling
+	fits      func(token) bool
+	read      func(*parser, *arg) bool // what belongs to the value behind its first token; it reports what is wrong with it
 }
 
-// fits reports whether a token is what the term wants.
-func (t term) fits(tok token) bool {
+// types are the capital words of patterns.
+var types = map[string]valueType{
+	"STRING":   {"a string in double quotes", "a string", func(t token) bool { return t.kind == str }, nil},
+	"SECRET":   {"a string in double quotes", `a reference to a secret ("file:/path" or "env:NAME")`, func(t token) bool { return t.kind == str }, readSecret},
+	"DATE":     {`a date as "2027-06-30"`, `a date as "2027-06-30"`, func(t token) bool { return t.kind == str }, nil},
+	"NUMBER":   {decimal, "a number", func(t token) bool { return t.kind == number && t.n <= maxNumber }, nil},
+	"ADDRESS":  {"a numeric address", `a numeric address as "192.0.2.1"`, func(t token) bool { return t.kind == address }, nil},
+	"ENDPOINT": {"a numeric address", `a numeric address as "192.0.2.1" or "192.0.2.1:500"`, func(t token) bool { return t.kind == address }, readPort},
+	"NET":      {"a network as 10.0.0.0/8", `a network as "10.0.0.0/8"`, func(t token) bool { return t.kind == address }, readPrefix},
+	"PORT":     {"a port as [500]", "a port", isPort, nil},
+	"DURATION": {"a decimal number", `a time as "30 sec", "5 min" or "8 hour"`, func(t token) bool { return t.kind == number && t.n <= maxNumber }, readUnit},
+	"BYTES":    {"a unit (B, KB, MB or TB)", "a unit", func(t token) bool { return t.kind == word && byteUnits[t.text] != 0 }, nil},
+	"SWITCH":   {"on or off", "true or false", func(t token) bool { return t.kind == word && (t.text == "on" || t.text == "off") }, readSwitch},
+	"ALG":      {"the name of an algorithm", `an algorithm as "aes 256"`, func(t token) bool { return t.kind == word }, readKeyLength},
+	"GROUP":    {"a Diffie-Hellman group", "a Diffie-Hellman group", func(t token) bool { return t.kind == word || t.kind == number }, nil},
+	"NAME":     {"a name", "a name", func(t token) bool { return t.kind == word || t.kind == str }, nil},
+	"IDENTITY": {"a type of identity", `an identity as { fqdn = "gw.example.org" } or "address"`, func(t token) bool { return t.kind == word && slices.Contains(identityTypes, t.text) }, readIdentity},
+}
+
+// decimal is what a message calls a number.
+const decimal = "a decimal number"
+
+func isPort(t token) bool { return t.kind == port && t.text != "any" }
+
+// timeUnit is the second word of a DURATION.
+var timeUnit = valueType{name: "a time unit (sec, min or hour)", fits: func(t token) bool { return t.kind == word && timeUnits[t.text] != 0 }}
+
+// fits returns the alternative a token is, "" if none.
+func (t term) fits(tok token) string {
 	for _, a := range t.alts {
 		if typ, ok := types[a]; ok && typ.fits(tok) || !ok && tok.kind == word && tok.text == a {
-			return true
+			return a
 		}
 	}
-	return false
+	return ""
 }
 
 // want is what a message says is expected.
-func (t term) want() string {
+func (t term) want(hcl bool) string {
 	names := make([]string, len(t.alts))
 	for i, a := range t.alts {
-		if names[i] = a; types[a].name != "" {
-			names[i] = types[a].name
+		switch typ := types[a]; {
+		case typ.fits == nil:
+			names[i] = a
+		case hcl:
+			names[i] = typ.hcl
+		default:
+			names[i] = typ.name
 		}
 	}
 	if last := len(names) - 1; last > 0 {
@@ -184,7 +226,10 @@ func (t term) want() string {
 
 // words are the plain words among the alternatives.
 func (t term) words() []string {
-	return slices.DeleteFunc(slices.Clone(t.alts), func(a string) bool { return types[a].name != "" })
+	if slices.Contains(t.alts, "IDENTITY") {
+		return identityTypes
+	}
+	return slices.DeleteFunc(slices.Clone(t.alts), func(a string) bool { return types[a].fits != nil })
 }
 
 // mustPattern compiles a row of the table. A row that cannot be compiled is a
@@ -228,8 +273,11 @@ func compilePattern(words []string) (p pattern, rest []string) {
 type arg struct {
 	token
 	ok    bool
-	keyed bool  // ALG: a key length follows, in n
-	more  []arg // the further elements of a list
+	typ   string // of types, "" for a plain word
+	keyed bool   // ALG: a key length follows, in n; ENDPOINT: a port does
+	qual  string // IDENTITY: file or tag
+	value token  // IDENTITY: the value, of kind eof if there is none
+	more  []arg  // the further elements of a list
 }
 
 // list returns the arg and its further elements.

@@ -27,34 +27,35 @@ func globalDirectives() []directive {
 		{name: "path certificate", args: "STRING", doc: "directory of certificates and keys", set: setPath(func(p *policy.Paths) *string { return &p.Certificate })},
 		{name: "path script", args: "STRING", from: ipsecTools, doc: "directory of hook scripts", set: setPath(func(p *policy.Paths) *string { return &p.Script })},
 		{name: "path backupsa", args: "STRING", from: ipsecTools, state: idle, why: "SAs are not saved to a file", doc: "file for saving SAs", set: setPath(func(p *policy.Paths) *string { return &p.BackupSA })},
+		{name: "allow_legacy", args: "DATE", header: true, doc: "until this day, legacy algorithms are accepted", set: setLegacy},
 		{name: "path pidfile", args: "STRING", doc: "file with the process ID; relative to /var/run", set: setPath(func(p *policy.Paths) *string { return &p.PidFile })},
 		{name: "path logfile", args: "STRING", from: apple, doc: "log to this file, as -l", set: setPath(func(p *policy.Paths) *string { return &p.LogFile })},
-		{name: "include", args: "STRING", doc: "read other files; the name is a pattern", set: (*parser).include},
-		{name: "log", args: "error|warning|notify|info|debug|debug2|debug3|debug4|STRING", doc: "how much is logged", set: setLog},
+		{name: "include", fields: "file", args: "STRING", doc: "read other files; the name is a pattern", set: (*parser).include},
+		{name: "log", hcl: "log.level", args: "error|warning|notify|info|debug|debug2|debug3|debug4|STRING", doc: "how much is logged", def: "info", set: setLog},
 		{name: "pfkey_buffer", args: "NUMBER", from: ipsecTools, state: mapped, why: "the kernel plugin sizes its socket itself", doc: "socket buffer in kB"},
 		{name: "gss_id_enc", args: "latin1|utf-16le", from: ipsecTools, state: mapped, why: "GSSAPI authentication is not supported", doc: "encoding of GSS identities"},
-		{name: "complex_bundle", args: "SWITCH", from: ipsecTools, state: idle, why: "bundles are always negotiated one mode per SA", doc: "how bundles are proposed"},
+		{name: "complex_bundle", args: "SWITCH", from: ipsecTools, state: idle, why: "bundles are always negotiated one mode per SA", doc: "each SA of a bundle is proposed with its own mode", def: "on", set: setSwitch(func(p *parser) *bool { return &p.cfg.ComplexBundle })},
 		{name: "identifier vendor_id", args: "STRING", from: apple, state: mapped, why: "it is obsolete, use my_identifier in remote", doc: "obsolete"},
 		{name: "identifier", args: "address|fqdn|user_fqdn|keyid|asn1dn|keyid_use|certname STRING", from: apple, state: mapped, why: "it is obsolete, use my_identifier in remote", doc: "obsolete"},
 		{name: "padding", doc: "padding of encrypted messages", body: inPadding},
 		{name: "timer", doc: "retransmission and waiting times", body: inTimer},
 		{name: "privsep", from: ipsecTools, state: mapped, why: "keys and the kernel are held by plugin processes of their own, which is how racoon separates privileges", doc: "privilege separation", body: inPrivsep},
 
-		{in: inPadding, name: "randomize", args: "SWITCH", doc: "random filler", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.Randomize })},
-		{in: inPadding, name: "randomize_length", args: "SWITCH", doc: "random length", set: setPadding("on", func(p *parser) *bool { return &p.cfg.Padding.RandomizeLength })},
-		{in: inPadding, name: "strict_check", args: "SWITCH", doc: "verify the padding received", set: setPadding("on", func(p *parser) *bool { return &p.cfg.Padding.StrictCheck })},
-		{in: inPadding, name: "exclusive_tail", args: "SWITCH", doc: "the last octet holds the length less one", set: setPadding("off", func(p *parser) *bool { return &p.cfg.Padding.ExclusiveTail })},
-		{in: inPadding, name: "maximum_length", args: "NUMBER", doc: "blocks that randomize_length may add", set: func(p *parser, a []arg) {
+		{in: inPadding, name: "randomize", args: "SWITCH", doc: "random filler", def: "on", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.Randomize })},
+		{in: inPadding, name: "randomize_length", args: "SWITCH", doc: "random length", def: "off", state: partly, why: "padding of this kind comes later", set: setPadding("on", func(p *parser) *bool { return &p.cfg.Padding.RandomizeLength })},
+		{in: inPadding, name: "strict_check", args: "SWITCH", doc: "verify the padding received", def: "off", state: partly, why: "padding of this kind comes later", set: setPadding("on", func(p *parser) *bool { return &p.cfg.Padding.StrictCheck })},
+		{in: inPadding, name: "exclusive_tail", args: "SWITCH", doc: "the last octet holds the length less one", def: "on", state: partly, why: "padding of this kind comes later", set: setPadding("off", func(p *parser) *bool { return &p.cfg.Padding.ExclusiveTail })},
+		{in: inPadding, name: "maximum_length", args: "NUMBER", doc: "blocks that randomize_length may add", def: "20", set: func(p *parser, a []arg) {
 			p.count(a[0], 0, 255, func(n int) { p.cfg.Padding.MaximumLength = uint8(n) })
 		}},
 
-		{in: inTimer, name: "counter", args: "NUMBER", doc: "transmissions of one message", set: setCount(1, 1000, func(p *parser) *int { return &p.cfg.Timer.Counter })},
-		{in: inTimer, name: "persend", args: "NUMBER", doc: "copies of each transmission", set: setCount(1, 100, func(p *parser) *int { return &p.cfg.Timer.PerSend })},
-		{in: inTimer, name: "interval", args: "NUMBER TIME", doc: "time between transmissions", set: setTime(1, func(p *parser) *time.Duration { return &p.cfg.Timer.Interval })},
-		{in: inTimer, name: "phase1", args: "NUMBER TIME", doc: "how long a request waits for phase 1", set: setTime(1, func(p *parser) *time.Duration { return &p.cfg.Timer.Phase1 })},
-		{in: inTimer, name: "phase2", args: "NUMBER TIME", doc: "how long phase 2 may take", set: setTime(1, func(p *parser) *time.Duration { return &p.cfg.Timer.Phase2 })},
-		{in: inTimer, name: "natt_keepalive", args: "NUMBER TIME", doc: "NAT keepalive period, 0 sec = off", set: setTime(0, func(p *parser) *time.Duration { return &p.cfg.Timer.NATTKeepalive })},
-		{in: inTimer, name: "auto_exit_delay", args: "NUMBER TIME", from: apple, state: mapped, why: "racoon is no per-connection client and stays until it is told to end", doc: "exit when idle"},
+		{in: inTimer, name: "counter", args: "NUMBER", doc: "transmissions of one message", def: "5", set: setCount(1, 1000, func(p *parser) *int { return &p.cfg.Timer.Counter })},
+		{in: inTimer, name: "persend", args: "NUMBER", doc: "copies of each transmission", def: "1", set: setCount(1, 100, func(p *parser) *int { return &p.cfg.Timer.PerSend })},
+		{in: inTimer, name: "interval", args: "DURATION", doc: "time between transmissions", def: "10 sec", set: setTime(1, func(p *parser) *time.Duration { return &p.cfg.Timer.Interval })},
+		{in: inTimer, name: "phase1", args: "DURATION", doc: "how long a request waits for phase 1", def: "30 sec", set: setTime(1, func(p *parser) *time.Duration { return &p.cfg.Timer.Phase1 })},
+		{in: inTimer, name: "phase2", args: "DURATION", doc: "how long phase 2 may take", def: "30 sec", set: setTime(1, func(p *parser) *time.Duration { return &p.cfg.Timer.Phase2 })},
+		{in: inTimer, name: "natt_keepalive", args: "DURATION", doc: "NAT keepalive period, 0 sec = off", def: "20 sec", set: setTime(0, func(p *parser) *time.Duration { return &p.cfg.Timer.NATTKeepalive })},
+		{in: inTimer, name: "auto_exit_delay", args: "DURATION", from: apple, state: mapped, why: "racoon is no per-connection client and stays until it is told to end", doc: "exit when idle"},
 
 		{in: inPrivsep, name: "user", args: "STRING|NUMBER", from: ipsecTools, doc: "user of the unprivileged process"},
 		{in: inPrivsep, name: "group", args: "STRING|NUMBER", from: ipsecTools, doc: "group of the unprivileged process"},
@@ -117,7 +118,7 @@ func setSwitch(field func(*parser) *bool) func(*parser, []arg) {
 func setPadding(later string, field func(*parser) *bool) func(*parser, []arg) {
 	return func(p *parser, a []arg) {
 		if *field(p) = a[0].n == 1; a[0].text == later {
-			p.later("padding of this kind")
+			p.later()
 		}
 	}
 }
@@ -139,55 +140,54 @@ func (p *parser) count(a arg, low, high uint64, set func(int)) {
 const maxTime = 1<<32 - 1
 
 func setTime(low uint64, field func(*parser) *time.Duration) func(*parser, []arg) {
-	return func(p *parser, a []arg) { p.time(a[0], a[1].n, low, field(p)) }
+	return func(p *parser, a []arg) { p.time(a[0], low, field(p)) }
 }
 
-// time sets a number of units of factor seconds.
-func (p *parser) time(a arg, factor, low uint64, to *time.Duration) {
-	sec := a.n * factor // at most 32 + 12 bits
-	if sec < low || sec > maxTime {
+// time sets a number of seconds.
+func (p *parser) time(a arg, low uint64, to *time.Duration) {
+	if a.n < low || a.n > maxTime {
 		p.errorf(a.token, "is out of range: %d to %d seconds", low, uint64(maxTime))
 		return
 	}
-	*to = time.Duration(sec) * time.Second
+	*to = time.Duration(a.n) * time.Second
 }
 
 // listenDirectives are those of the listen section.
 func listenDirectives() []directive {
 	return []directive{
 		{name: "listen", doc: "where IKE is spoken; nothing listed: on every local address", body: inListen},
-		{in: inListen, name: "isakmp", args: "ADDRESS [ PORT ]", doc: "an address to listen on, port 500 unless given", set: func(p *parser, a []arg) {
-			p.listen(a, &p.cfg.Listen.ISAKMP)
+		{in: inListen, name: "isakmp", many: true, args: "ENDPOINT", doc: "an address to listen on, port 500 unless given", set: func(p *parser, a []arg) {
+			p.listen(a[0], &p.cfg.Listen.ISAKMP)
 		}},
-		{in: inListen, name: "isakmp_natt", args: "ADDRESS [ PORT ]", doc: "the same with UDP encapsulation, port 500 unless given", set: func(p *parser, a []arg) {
-			if !a[1].ok {
-				p.add(a[0].token, codeNATTPort, Warning, "is listened on at port 500, where the other side does not expect encapsulation", "write "+a[0].text+" [4500]")
+		{in: inListen, name: "isakmp_natt", many: true, args: "ENDPOINT", doc: "the same with UDP encapsulation, port 500 unless given", set: func(p *parser, a []arg) {
+			if !a[0].keyed {
+				p.add(a[0].token, codeNATTPort, Warning, "is listened on at port 500, where the other side does not expect encapsulation", p.write(a[0].token, inListen, "isakmp_natt "+a[0].text+" [4500];"))
 			}
-			p.listen(a, &p.cfg.Listen.ISAKMPNATT)
+			p.listen(a[0], &p.cfg.Listen.ISAKMPNATT)
 		}},
 		{in: inListen, name: "strict_address", doc: "every listed address must be there at the start", set: func(p *parser, _ []arg) { p.cfg.Listen.Strict = true }},
 		{in: inListen, name: "adminsock disabled", doc: "no control socket", set: func(p *parser, _ []arg) { p.cfg.Listen.AdminSock.Disabled = true }},
-		{in: inListen, name: "adminsock", args: "STRING [ STRING STRING NUMBER ]", doc: "control socket: path, owner, group and octal mode", set: setAdminSock},
+		{in: inListen, name: "adminsock", fields: "path owner group mode", args: "STRING [ STRING STRING NUMBER ]", doc: "control socket: path, owner, group and octal mode", set: setAdminSock},
 		{in: inListen, name: "admin", args: "[ PORT ]", from: apple, state: refused, why: "is obsolete", doc: "obsolete"},
 	}
 }
 
-func (p *parser) listen(a []arg, to *[]netip.AddrPort) {
-	addr := a[0].addr
+func (p *parser) listen(a arg, to *[]netip.AddrPort) {
+	addr := a.addr
 	if addr.IsMulticast() {
-		p.errorf(a[0].token, "is a multicast address")
+		p.errorf(a.token, "is a multicast address")
 		return
 	}
 	if addr.Is6() && addr.IsLinkLocalUnicast() && addr.Zone() == "" {
-		p.errorf(a[0].token, "is a link-local address: it needs its interface, as fe80::1%%eth0")
+		p.errorf(a.token, "is a link-local address: it needs its interface, as fe80::1%%eth0")
 		return
 	}
 	number := uint16(500)
-	if a[1].ok {
-		number = uint16(a[1].n)
+	if a.keyed {
+		number = uint16(a.n)
 	}
 	if number == 0 {
-		p.errorf(a[1].token, "is no port to listen on")
+		p.errorf(a.token, "has no port to listen on")
 		return
 	}
 	*to = append(*to, netip.AddrPortFrom(addr.Unmap(), number))

@@ -25,54 +25,80 @@ var identityTypes = []string{"address", "fqdn", "user_fqdn", "keyid", "asn1dn", 
 // nameTypes are the types whose value is a name.
 var nameTypes = map[string]uint8{"fqdn": idFQDN, "user_fqdn": idUserFQDN, "keyid": idKeyID, "keyid_use": idKeyID}
 
-// identity reads TYPE [file|tag] [VALUE] (racoon-conf section 5.4). own tells
-// whether it is our identity, where no value means our address, or a peer's,
-// where it means any of that type.
-func (p *parser) identity(own bool) (policy.Identity, bool) {
-	t := p.peek()
-	if !(term{alts: identityTypes}).fits(t) {
-		p.expected("a type of identity", identityTypes)
-		return policy.Identity{}, false
-	}
-	p.next()
-	tag := t.text == "keyid_use"
-	if t.text == "keyid" && !p.accept("file") {
-		tag = p.accept("tag")
+// readIdentity reads [file|tag] [VALUE] behind the type (racoon-conf section 5.4).
+func readIdentity(p *parser, a *arg) bool {
+	if a.text == "keyid" {
+		for _, q := range []string{"file", "tag"} {
+			if p.accept(q) {
+				a.qual = q
+				break
+			}
+		}
 	}
 	v := p.peek()
-	given := v.kind == str || v.kind == address
-	if v.kind == word && !p.beginsLine(v) {
+	if v.kind == word && !p.beginsLine(v) && v.text != "inherit" {
 		p.expected("a string in double quotes or an address", nil)
-		return policy.Identity{}, false
+		return false
 	}
-	if given {
-		p.next()
+	a.value = token{src: v.src, off: p.last.off, end: p.last.end}
+	if v.kind == str || v.kind == address {
+		a.value = p.next()
 	}
-	text := t.text
+	return true
+}
+
+// identity is the value of an IDENTITY. own tells whether it is ours, where no value
+// means our address, or a peer's, where it means any of that type.
+func (p *parser) identity(a arg, own bool) (policy.Identity, bool) {
+	v := a.value
+	given := v.kind != eof
+	tag := a.text == "keyid_use" || a.qual == "tag"
+	text := a.text
+	switch {
+	case a.text == "keyid_use", a.text == "keyid" && tag:
+		text = "keyid tag"
+	case a.text == "certname":
+		text = "asn1dn"
+		p.add(a.token, codeMapped, Warning, "is an obsolete word for asn1dn", "write asn1dn")
+	}
 	if given {
 		text += " " + v.text
 	}
-	switch t.text {
+	switch a.text {
 	case "asn1dn", "certname":
-		p.add(t, codeNotYet, Error, needsX509, "")
-		return policy.Identity{}, false
+		return p.dnIdentity(a, text, own)
 	case "subnet":
-		p.errorf(t, "is no identity of a host")
+		p.errorf(a.token, "is no identity of a host")
 		return policy.Identity{}, false
 	case "address":
 		return p.addressIdentity(v, given, text)
 	}
-	id := policy.Identity{Type: nameTypes[t.text], Text: text}
+	id := policy.Identity{Type: nameTypes[a.text], Text: text}
 	if !given && !own && id.Type != idKeyID { // any of this type
 		return id, true
 	}
-	if !given || v.kind != str || v.text == "" {
-		p.add(v, codeValue, Error, t.text+" needs a value in double quotes", "")
+	if v.kind != str || v.text == "" {
+		p.add(v, codeValue, Error, "is no identity: "+a.text+" needs a value in double quotes", "")
 		return id, false
 	}
 	id.Data = []byte(v.text)
 	if id.Type == idKeyID && !tag {
 		return p.keyIDFile(id, v)
+	}
+	return id, true
+}
+
+// dnIdentity keeps the text of a distinguished name; its values are compared by
+// whoever knows certificates.
+func (p *parser) dnIdentity(a arg, text string, own bool) (policy.Identity, bool) {
+	p.add(a.token, codeNotYet, Error, needsX509, "")
+	id := policy.Identity{Type: idDN, DN: a.value.text, Text: text}
+	if a.value.kind == eof {
+		return id, true
+	}
+	if fault := checkDN(id.DN, !own); fault != "" {
+		p.errorf(a.value, "is no distinguished name: %s", fault)
+		return id, false
 	}
 	return id, true
 }
@@ -104,12 +130,12 @@ func (p *parser) keyIDFile(id policy.Identity, v token) (policy.Identity, bool) 
 	data, err := p.readFile(path)
 	switch {
 	case err != nil:
-		p.add(v, codeFile, Error, "cannot be read: "+reason(err), `for the text itself write keyid tag "`+v.text+`"`)
+		p.add(v, codeFile, Error, "cannot be read: "+reason(err), "for the text itself "+p.write(v, inRemote, `my_identifier keyid tag "`+v.text+`";`))
 		return id, false
 	case len(data) == 0 || len(data) > maxKeyID:
 		p.errorf(v, "is a file of %d octets: an identity has 1 to %d", len(data), maxKeyID)
 		return id, false
 	}
-	id.Data = data
+	id.Data, id.Text = data, "keyid file "+path
 	return id, true
 }

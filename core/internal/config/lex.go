@@ -40,6 +40,14 @@ type lexer struct {
 	src    *source
 	pos    int
 	report func(Diagnostic)
+	keep   bool // comments
+	kept   []token
+}
+
+func (l *lexer) comments() []token {
+	kept := l.kept
+	l.kept = nil
+	return kept
 }
 
 func (l *lexer) next() token {
@@ -164,10 +172,14 @@ func (l *lexer) skipBlank() {
 		switch text[l.pos] {
 		case ' ', '\t', '\r', '\n', '\v', '\f':
 		case '#':
+			end := len(text)
 			if nl := strings.IndexByte(text[l.pos:], '\n'); nl >= 0 {
-				l.pos += nl
-			} else {
-				l.pos = len(text)
+				end = l.pos + nl
+			}
+			if l.keep {
+				l.kept = append(l.kept, token{src: l.src, off: l.pos, end: end, text: strings.TrimLeft(text[l.pos:end], "#")})
+			}
+			if l.pos = end; end == len(text) {
 				return
 			}
 		default:

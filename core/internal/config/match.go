@@ -1,9 +1,13 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/agext/levenshtein"
+
+	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // units and their factors: seconds for times, octets for sizes.
@@ -32,13 +36,11 @@ func (p *parser) match(form pattern) (args []arg, ok bool) {
 		}
 		a, ok := p.term(t)
 		if !ok {
-			p.expected(t.want(), t.words())
 			return nil, false
 		}
 		for t.many && p.another() {
 			b, ok := p.term(t)
 			if !ok {
-				p.expected(t.want(), t.words())
 				return nil, false
 			}
 			a.more = append(a.more, b)
@@ -60,7 +62,7 @@ func (p *parser) another() bool {
 
 // optional reads a group if its first term is there.
 func (p *parser) optional(group pattern) ([]arg, bool) {
-	if !group[0].fits(p.peek()) {
+	if group[0].fits(p.peek()) == "" {
 		return make([]arg, width(group)), true
 	}
 	return p.match(group)
@@ -78,37 +80,95 @@ func width(form pattern) (n int) {
 	return n
 }
 
-// term reads one term if the next token fits.
+// term reads one term. It reports what does not fit.
 func (p *parser) term(t term) (arg, bool) {
 	tok := p.peek()
-	if !t.fits(tok) {
+	alt := t.fits(tok)
+	if alt == "" {
+		p.expected(t.want(tok.src.hcl), t.words())
 		return arg{}, false
 	}
 	p.next()
 	a := arg{token: tok, ok: true}
-	switch t.alts[0] {
-	case "TIME":
-		a.n = timeUnits[tok.text]
-	case "BYTES":
-		a.n = byteUnits[tok.text]
-	case "SWITCH":
-		if tok.text == "on" {
-			a.n = 1
-		}
-	case "NET":
-		length := p.peek()
-		if length.kind != prefix || length.n > uint64(tok.addr.BitLen()) {
-			return arg{}, false
-		}
-		a.n = length.n
-		p.next()
-	case "ALG":
-		if length := p.peek(); length.kind == number {
-			a.keyed, a.n, a.end = true, length.n, length.end
-			p.next()
-		}
+	if types[alt].fits != nil {
+		a.typ = alt
+	}
+	if read := types[alt].read; read != nil && !read(p, &a) {
+		return arg{}, false
 	}
 	return a, true
+}
+
+func readSwitch(_ *parser, a *arg) bool {
+	if a.text == "on" {
+		a.n = 1
+	}
+	return true
+}
+
+func readKeyLength(p *parser, a *arg) bool {
+	if length := p.peek(); length.kind == number {
+		a.keyed, a.n, a.end = true, length.n, length.end
+		p.next()
+	}
+	return true
+}
+
+func readPort(p *parser, a *arg) bool {
+	if n := p.peek(); isPort(n) {
+		a.keyed, a.n, a.end = true, n.n, n.end
+		p.next()
+	}
+	return true
+}
+
+// readUnit makes seconds of a number; at most 32 + 12 bits.
+func readUnit(p *parser, a *arg) bool {
+	unit := p.peek()
+	if !timeUnit.fits(unit) {
+		p.expected(timeUnit.name, nil)
+		return false
+	}
+	a.n *= timeUnits[unit.text]
+	p.next()
+	return true
+}
+
+func readPrefix(p *parser, a *arg) bool {
+	length := p.peek()
+	switch {
+	case length.kind != prefix:
+		p.expected("a prefix length as /24", nil)
+		return false
+	case length.n > uint64(a.addr.BitLen()):
+		p.errorf(length, "is longer than the address: at most /%d", a.addr.BitLen())
+		return false
+	}
+	a.n, a.end = length.n, length.end
+	p.next()
+	return true
+}
+
+// readSecret: only a classic file may hold a secret itself.
+func readSecret(p *parser, a *arg) bool {
+	if a.src.hcl && !isReference(a.text) {
+		p.add(a.token, codeSecret, Error, "holds a secret itself", `write where it is: "file:/etc/racoon/NAME.secret", readable by nobody else, or "env:NAME"`)
+		return false
+	}
+	return true
+}
+
+// isReference reports whether a text says where a secret is.
+func isReference(text string) bool {
+	return slices.ContainsFunc([]string{"file:", "env:", "handle:"}, func(p string) bool { return strings.HasPrefix(text, p) && len(text) > len(p) })
+}
+
+// secretOf is the value of a SECRET.
+func secretOf(a arg) policy.Secret {
+	if a.src.hcl {
+		return policy.Secret{Ref: a.text}
+	}
+	return policy.Secret{Literal: secret.New([]byte(a.text))}
 }
 
 // expected reports that the next token is not what is wanted, with the advice its
@@ -122,11 +182,15 @@ func (p *parser) expected(want string, words []string) {
 	switch text := t.text; {
 	case t.kind == number && t.n > maxNumber:
 		want = "a number of at most 32 bits"
+	case t.src.hcl:
+		if fix = didYouMean(text, words); fix == "" && slices.Contains([]string{"on", "off", "yes", "no"}, text) {
+			fix = "write true or false, without quotes"
+		}
 	case t.kind == word && strings.HasPrefix(text, "0x"):
 		fix = "racoon.conf knows decimal numbers only"
 	case t.kind == word && strings.HasPrefix(want, "a string"):
 		fix = `write it in double quotes: "` + t.src.show(t.off, t.end) + `"`
-	case t.kind == word && want == types["NUMBER"].name && run(text, isDigit) > 0:
+	case t.kind == word && strings.HasPrefix(want, decimal) && run(text, isDigit) > 0:
 		fix = "a unit is a word of its own: " + text[:run(text, isDigit)] + " sec"
 	case t.kind == word && len(words) == 0 && strings.HasPrefix(want, "a time unit"):
 		fix = "write a unit, for example: 30 sec"

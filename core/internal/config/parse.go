@@ -2,14 +2,16 @@ package config
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
-// parser reads the classic language by recursive descent over the table.
+// parser reads the classic language by recursive descent over the table. An HCL
+// file reaches it as the same tokens, see hcl.go.
 type parser struct {
 	lang        *language
-	lex         *lexer
+	lex         scanner
 	look        *token // one token of lookahead
 	last        token  // the token taken before
 	in          section
@@ -19,13 +21,22 @@ type parser struct {
 	readFile    func(string) ([]byte, error)
 	glob        func(string) ([]string, error)
 	diags       []Diagnostic
+	today       time.Time
+	fresh       bool       // nothing but allow_legacy has been read in this block
+	dry         bool       // only read, set nothing: for a text of ours
+	record      *statement // the block whose statements are kept for the converter; nil: none is
+	taken       []token    // since the statement began, while record is set
 
 	cfg      *policy.Config
 	word     token // the directive being set
+	row      *directive
 	remote   *remote
 	proposal *proposal
 	sainfo   *sainfo
 	remotes  []*remote       // finished ones, parents of later ones
+	legacy   legacy          // allow_legacy of the top level
+	held     []held          // about the profile of the section being read
+	hclMain  *hclFile        // the main file, if it is HCL and can be parsed
 	pskAt    policy.Position // of path pre_shared_key
 }
 
@@ -59,6 +70,9 @@ func (p *parser) peek() token {
 func (p *parser) next() token {
 	p.last = p.peek()
 	p.look = nil
+	if p.record != nil {
+		p.taken = append(p.taken, p.last)
+	}
 	return p.last
 }
 
@@ -74,19 +88,23 @@ func (p *parser) accept(text string) bool {
 // block reads directives until the closing brace, or the end of the file at the
 // top level.
 func (p *parser) block(in section, open token) {
-	defer func(outer section) { p.in = outer }(p.in)
+	defer func(outer section, fresh bool) { p.in, p.fresh = outer, fresh }(p.in, p.fresh)
+	p.fresh = true
 	for p.in = in; ; {
 		switch t := p.peek(); {
 		case t.kind == eof && in == top:
+			p.keepLast()
 			return
 		case t.kind == eof:
 			p.add(open, codeSyntax, Error, "this brace is never closed", "")
 			return
 		case t.is("}") && in != top:
 			p.next()
+			p.keepLast()
 			return
 		default:
 			p.statement(in)
+			p.fresh = p.fresh && t.text == "allow_legacy"
 		}
 	}
 }
@@ -103,29 +121,48 @@ func (p *parser) statement(in section) {
 		p.recover()
 		return
 	}
+	s := p.keep(d, t)
+	p.taken = nil
 	var args []arg
 	ok := true
-	if d.head != nil {
-		p.word = t
+	if p.word = t; d.head != nil {
 		ok = d.head(p)
 	} else {
 		args, ok = p.match(p.lang.forms[d])
 	}
-	p.word = t
-	if !ok {
+	if s != nil {
+		s.args, s.words = args, p.taken
+	}
+	if p.word = t; !ok {
 		p.abandon(d)
 		return
 	}
 	if d.body != top {
+		leave := p.within(s)
 		p.body(d, args)
+		if leave(); s != nil {
+			s.end = p.last.end
+		}
 		return
 	}
-	if d.head == nil && !p.end() {
+	if !p.end() {
 		return
 	}
-	p.judge(t, d)
-	if d.set != nil && d.state != missing && d.state != refused {
-		p.word = t
+	if s != nil {
+		s.end = p.last.end
+	}
+	p.apply(d, args)
+}
+
+// apply lets a directive have its effect.
+func (p *parser) apply(d *directive, args []arg) {
+	if p.dry {
+		return
+	}
+	p.row = d
+	p.judge(p.word, d)
+	p.overridden(d)
+	if d.set != nil && d.state != refused {
 		d.set(p, args)
 	}
 }
@@ -134,7 +171,7 @@ func (p *parser) statement(in section) {
 func (p *parser) body(d *directive, args []arg) {
 	name := p.word
 	if d.head != nil && p.last.is(";") { // remote X inherit Y;
-		d.close(p)
+		p.close(d)
 		return
 	}
 	if !p.peek().is("{") {
@@ -143,15 +180,17 @@ func (p *parser) body(d *directive, args []arg) {
 		return
 	}
 	open := p.next()
-	p.judge(name, d)
-	if d.set != nil {
-		d.set(p, args)
-	}
+	p.apply(d, args)
 	blank := p.commasBlank
 	p.commasBlank = blank || d.body == inRemote
 	p.block(d.body, open)
 	p.commasBlank = blank
-	if p.word = name; d.close != nil {
+	p.word = name
+	p.close(d)
+}
+
+func (p *parser) close(d *directive) {
+	if d.close != nil && !p.dry {
 		d.close(p)
 	}
 }
@@ -181,6 +220,9 @@ func (p *parser) abandon(d *directive) {
 // lookup finds the directive a word begins, and takes the second word of the name
 // where there is one.
 func (p *parser) lookup(t *token, in section) *directive {
+	if d := p.lang.hcl[in][t.text]; d != nil && d.header && t.src.hcl {
+		return d
+	}
 	rows := p.lang.rows[in][t.text]
 	if rows == nil {
 		fix := didYouMean(t.text, p.lang.names(in))
@@ -204,7 +246,7 @@ func (p *parser) lookup(t *token, in section) *directive {
 		}
 	}
 	if plain == nil {
-		p.expected(term{alts: words}.want(), words)
+		p.expected(term{alts: words}.want(false), words)
 	}
 	return plain
 }

@@ -14,7 +14,7 @@ var upperLayer = map[string]uint8{"any": 0, "icmp": 1, "tcp": 6, "udp": 17, "gre
 // type word decides nothing for an address: the prefix does.
 func (p *parser) phase2ID(want string) (*policy.SAID, bool) {
 	t := p.peek()
-	if !(term{alts: identityTypes}).fits(t) {
+	if (term{alts: identityTypes}).fits(t) == "" {
 		p.expected(want, append([]string{"anonymous", "clientaddr"}, identityTypes...))
 		return nil, false
 	}

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	hcljson "github.com/hashicorp/hcl/v2/json"
 	"github.com/zclconf/go-cty/cty"
 
@@ -28,10 +26,11 @@ type PluginSpec struct {
 	Critical   bool   // its death ends the daemon
 	Where      policy.Position
 	body       hcl.Body
-	text       *source // of plugins.hcl, for quoting; nil: implied by the classic file
+	ctx        *hcl.EvalContext
+	text       *source // of the HCL file, for quoting; nil: implied by the model
 }
 
-// Explicit reports whether plugins.hcl names the plugin.
+// Explicit reports whether racoon.hcl or plugins.hcl names the plugin.
 func (s PluginSpec) Explicit() bool { return s.text != nil }
 
 // pluginsFile stands beside the classic file, which has no word for plugins.
@@ -40,7 +39,7 @@ const pluginsFile = "plugins.hcl"
 var (
 	rootSchema = &hcl.BodySchema{
 		Attributes: []hcl.AttributeSchema{{Name: "kernel"}},
-		Blocks:     []hcl.BlockHeaderSchema{{Type: "plugin", LabelNames: []string{"kind", "name"}}},
+		Blocks:     []hcl.BlockHeaderSchema{{Type: "plugin", LabelNames: []string{"kind", "name"}}, {Type: "locals"}},
 	}
 	pluginSchema = &hcl.BodySchema{
 		Attributes: []hcl.AttributeSchema{{Name: "path"}, {Name: "sha256"}, {Name: "critical"}},
@@ -59,16 +58,13 @@ func DefaultKernel() string {
 	return "pfkey"
 }
 
-// plugins reads plugins.hcl beside the main file and adds what it does not name:
-// the platform's kernel, auth/psk where the classic file says which keys, log/syslog.
+// plugins reads what the main HCL file says of plugins, or plugins.hcl beside a
+// classic one, and adds what that does not name: the platform's kernel, auth/psk
+// where the model says which keys, log/syslog.
 func (p *parser) plugins() []PluginSpec {
-	name := filepath.Join(filepath.Dir(p.cfg.File), pluginsFile)
 	kernel, specs := DefaultKernel(), []PluginSpec(nil)
-	switch text, err := p.readFile(name); {
-	case err == nil:
-		kernel, specs = p.hclPlugins(name, string(text), kernel)
-	case !errors.Is(err, fs.ErrNotExist):
-		p.diags = append(p.diags, Diagnostic{Code: codeFile, File: name, What: "cannot be read: " + reason(err)})
+	if f := p.pluginsFile(); f != nil {
+		kernel, specs = p.hclPlugins(f, kernel)
 	}
 	has := func(kind, name string) bool {
 		return slices.ContainsFunc(specs, func(s PluginSpec) bool { return s.Kind == kind && (s.Name == name || name == "") })
@@ -84,10 +80,31 @@ func (p *parser) plugins() []PluginSpec {
 	if !has("log", "") {
 		specs = append(specs, classicPlugin("log", "syslog", nil))
 	}
-	if !has("auth", "") && len(p.remotes) > 0 {
-		p.add(p.remotes[0].head, codeMissing, Error, "sections authenticate with pre_shared_key, and nothing says where the keys are", `write path pre_shared_key "FILE";`)
+	for _, r := range p.remotes {
+		if !has("auth", "") && r.SharedSecret == nil && slices.ContainsFunc(r.Proposals, func(v policy.Phase1Proposal) bool { return v.Method == methodPSK }) {
+			p.add(r.head, codeMissing, Error, "authenticates with pre_shared_key, and nothing says where the keys are", p.write(r.head, top, `path pre_shared_key "FILE";`))
+			break
+		}
 	}
 	return specs
+}
+
+// pluginsFile is the HCL file that may name plugins, nil if there is none.
+func (p *parser) pluginsFile() *hclFile {
+	if IsHCL(p.cfg.File) {
+		return p.hclMain
+	}
+	name := filepath.Join(filepath.Dir(p.cfg.File), pluginsFile)
+	switch text, err := p.readFile(name); {
+	case err == nil:
+		src := newSource(name, string(text))
+		if body, ctx := p.openHCL(src); body != nil {
+			return &hclFile{src, body, ctx}
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		p.diags = append(p.diags, Diagnostic{Code: codeFile, File: name, What: "cannot be read: " + reason(err)})
+	}
+	return nil
 }
 
 // classicPlugin is a plugin configured by the classic file alone.
@@ -106,25 +123,26 @@ func classicPlugin(kind, name string, config map[string]string) PluginSpec {
 	return PluginSpec{Kind: kind, Name: name, body: file.Body}
 }
 
-// hclPlugins reads the text of plugins.hcl. kernel is the default choice.
-func (p *parser) hclPlugins(name, text, kernel string) (string, []PluginSpec) {
-	src := newSource(name, text)
-	file, diags := hclsyntax.ParseConfig([]byte(text), name, hcl.InitialPos)
-	if diags.HasErrors() {
-		p.hclDiagnostics(src, diags)
-		return kernel, nil
+// hclPlugins reads the plugins of an HCL file. kernel is the default choice.
+func (p *parser) hclPlugins(f *hclFile, kernel string) (string, []PluginSpec) {
+	src := f.src
+	var content *hcl.BodyContent
+	var diags hcl.Diagnostics
+	if f == p.hclMain { // the rest of it has been read
+		content, _, diags = f.body.PartialContent(rootSchema)
+	} else {
+		content, diags = f.body.Content(rootSchema)
 	}
-	content, diags := file.Body.Content(rootSchema)
 	p.hclDiagnostics(src, diags)
 	var chosen *hcl.Attribute
 	if a := content.Attributes["kernel"]; a != nil {
-		if v, ok := p.hclValue(src, a, cty.String); ok {
+		if v, ok := p.hclValue(f, a, cty.String); ok {
 			kernel, chosen = v.AsString(), a
 		}
 	}
 	var specs []PluginSpec
-	for _, b := range content.Blocks {
-		s, ok := p.pluginBlock(src, b)
+	for _, b := range content.Blocks.OfType("plugin") {
+		s, ok := p.pluginBlock(f, b)
 		clash := slices.IndexFunc(specs, func(o PluginSpec) bool {
 			return o.Kind == s.Kind && (o.Name == s.Name || s.Kind != "auth") // one kernel, one log
 		})
@@ -142,12 +160,13 @@ func (p *parser) hclPlugins(name, text, kernel string) (string, []PluginSpec) {
 }
 
 // pluginBlock reads plugin "KIND" "NAME" { ... }.
-func (p *parser) pluginBlock(src *source, b *hcl.Block) (PluginSpec, bool) {
-	s := PluginSpec{Kind: b.Labels[0], Name: b.Labels[1], text: src, body: hcl.EmptyBody(),
+func (p *parser) pluginBlock(f *hclFile, b *hcl.Block) (PluginSpec, bool) {
+	src := f.src
+	s := PluginSpec{Kind: b.Labels[0], Name: b.Labels[1], text: src, ctx: f.ctx, body: hcl.EmptyBody(),
 		Where: policy.Position{File: src.name, Line: b.DefRange.Start.Line}}
 	ok := true
 	if !slices.Contains(kinds, s.Kind) {
-		p.hclError(src, b.LabelRanges[0], "is no kind of plugin: "+term{alts: kinds}.want())
+		p.hclError(src, b.LabelRanges[0], "is no kind of plugin: "+term{alts: kinds}.want(true))
 		ok = false
 	}
 	content, diags := b.Body.Content(pluginSchema)
@@ -157,7 +176,7 @@ func (p *parser) pluginBlock(src *source, b *hcl.Block) (PluginSpec, bool) {
 		if name == "critical" {
 			typ = cty.Bool
 		}
-		v, fine := p.hclValue(src, a, typ)
+		v, fine := p.hclValue(f, a, typ)
 		switch ok = ok && fine; {
 		case !fine:
 		case name == "critical":
@@ -179,21 +198,21 @@ func (p *parser) pluginBlock(src *source, b *hcl.Block) (PluginSpec, bool) {
 	return s, ok && !diags.HasErrors()
 }
 
-// hclValue evaluates a literal of one type.
-func (p *parser) hclValue(src *source, a *hcl.Attribute, typ cty.Type) (cty.Value, bool) {
-	v, diags := a.Expr.Value(nil)
-	if p.hclDiagnostics(src, diags); diags.HasErrors() {
+// hclValue evaluates an attribute of one type.
+func (p *parser) hclValue(f *hclFile, a *hcl.Attribute, typ cty.Type) (cty.Value, bool) {
+	v, diags := a.Expr.Value(f.ctx)
+	if p.hclDiagnostics(f.src, diags); diags.HasErrors() {
 		return v, false
 	}
 	if v.IsNull() || v.Type() != typ {
-		p.hclError(src, a.Expr.Range(), a.Name+" is no "+typ.FriendlyName())
+		p.hclError(f.src, a.Expr.Range(), a.Name+" is no "+typ.FriendlyName())
 		return v, false
 	}
 	return v, true
 }
 
 func (p *parser) hclError(src *source, r hcl.Range, what string) {
-	p.diags = append(p.diags, fromHCL(src, r, Error, what, ""))
+	p.diags = append(p.diags, fromHCL(src, r, Error, codePlugins, what, ""))
 }
 
 func (p *parser) hclDiagnostics(src *source, diags hcl.Diagnostics) {
@@ -212,23 +231,18 @@ func fromHCLDiagnostic(src *source, d *hcl.Diagnostic) Diagnostic {
 	if d.Subject != nil {
 		r = *d.Subject
 	}
-	return fromHCL(src, r, sev, strings.TrimSuffix(d.Summary, "."), d.Detail)
+	return fromHCL(src, r, sev, codePlugins, strings.TrimSuffix(d.Summary, "."), d.Detail)
 }
 
-// hclSecret finds the values a message must not repeat.
-var hclSecret = regexp.MustCompile(`(?i)(\w*(?:secret|passw|psk|key|pin|token)\w*\s*=\s*)".*`)
-
-func fromHCL(src *source, r hcl.Range, sev Severity, what, fix string) Diagnostic {
-	d := Diagnostic{Code: codePlugins, Severity: sev, File: src.name, Line: r.Start.Line, What: what, Fix: fix}
+func fromHCL(src *source, r hcl.Range, sev Severity, code, what, fix string) Diagnostic {
+	d := Diagnostic{Code: code, Severity: sev, File: src.name, Line: r.Start.Line, What: what, Fix: fix}
 	if r.Start.Line < 1 || r.Start.Line > len(src.lines) || r.End.Byte > len(src.text) {
 		return d
 	}
-	d.Line, d.Col = src.position(r.Start.Byte)
-	start := src.lines[d.Line-1]
-	line, _, _ := strings.Cut(src.text[start:], "\n")
-	d.Snippet = hclSecret.ReplaceAllString(strings.TrimRight(line, "\r"), `$1"***"`)
-	if token, _, _ := strings.Cut(src.text[r.Start.Byte:r.End.Byte], "\n"); strings.Contains(d.Snippet, token) && len(token) <= maxToken {
-		d.Token = strings.Trim(token, `"`)
+	line, _ := src.position(r.Start.Byte)
+	end := r.End.Byte
+	if line < len(src.lines) { // the token of one line
+		end = min(end, src.lines[line]-1)
 	}
-	return d
+	return at(token{src: src, off: r.Start.Byte, end: max(end, r.Start.Byte)}, code, sev, what, fix)
 }

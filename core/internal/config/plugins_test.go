@@ -49,7 +49,7 @@ func TestPluginsOfAConfiguration(t *testing.T) {
 		{"an unknown kind", "log info;", `plugin "kernle" "xfrm" {}`, []string{kernel, "log/syslog"}, "no kind of plugin"},
 		{"an unknown attribute", "log info;", `plugin "log" "syslog" { pathh = "x" }`, []string{kernel, "log/syslog"}, `Did you mean "path"?`},
 		{"a value of the wrong type", "log info;", `plugin "log" "syslog" { critical = "perhaps" }`, []string{kernel, "log/syslog"}, "critical is no bool"},
-		{"a variable where there are none", "log info;", `kernel = var.kernel`, []string{kernel, "log/syslog"}, "Variables not allowed"},
+		{"a variable that is not there", "log info;", `kernel = var.kernel`, []string{kernel, "log/syslog"}, "Unknown variable"},
 		{"two config blocks", "log info;", "plugin \"log\" \"syslog\" {\n config {}\n config {}\n}", []string{kernel, "log/syslog"}, "second config block"},
 		{"no HCL at all", "log info;", "plugin {", []string{kernel, "log/syslog"}, "/etc/racoon/plugins.hcl:1"},
 	} {

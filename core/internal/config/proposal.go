@@ -42,12 +42,13 @@ func (pr *proposal) value(p *parser) (policy.Phase1Proposal, bool) {
 		{pr.group, "dh_group", "ecp256"},
 	} {
 		if !c.given {
-			p.diags = append(p.diags, at(pr.head, codeMissing, Error, "has no "+c.what, "for example: "+c.what+" "+c.fix+";"))
+			p.diags = append(p.diags, at(pr.head, codeMissing, Error, "has no "+c.what, "for example, "+p.write(pr.head, inProposal, c.what+" "+c.fix+";")))
 		}
 		ok = ok && c.ok
 	}
+	p.checkLifetime(pr.head, pr.lifetime)
 	return policy.Phase1Proposal{Encryption: pr.cipher.ID, KeyBits: pr.cipher.KeyBits, Hash: pr.hash.ID,
-		Method: pr.method.ID, Group: pr.group.ID, Lifetime: pr.lifetime}, ok
+		Method: pr.method.ID, Group: pr.group.ID, Lifetime: pr.lifetime, Where: position(pr.head)}, ok
 }
 
 // proposalDirectives are those of a proposal block.
@@ -72,7 +73,7 @@ func proposalDirectives() []directive {
 			c.given = true
 			c.ID, c.ok = p.group(a[0])
 		}},
-		{name: "lifetime time", args: "NUMBER TIME", doc: "life of the ISAKMP SA", set: func(p *parser, a []arg) { p.time(a[0], a[1].n, 1, &p.proposal.lifetime) }},
+		{name: "lifetime time", hcl: "lifetime", args: "DURATION", doc: "life of the ISAKMP SA", def: "the section's", set: func(p *parser, a []arg) { p.time(a[0], 1, &p.proposal.lifetime) }},
 		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "byte lifetime of phase 1 is not supported: delete the line", doc: "obsolete"},
 		{name: "gss_id", args: "STRING", from: ipsecTools, state: refused, why: gss, doc: "GSSAPI identity"},
 		{name: "gssapi_id", args: "STRING", state: refused, why: gss, doc: "GSSAPI identity"},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -20,6 +21,11 @@ type remote struct {
 	lifetime time.Duration
 	modes    token
 	own      []*proposal // not yet in Remote.Proposals
+	profiled []*proposal // those of the profile, its own or a parent's, for a section without any
+
+	legacy      legacy
+	myID        token // my_identifier's
+	needsPeerID token // what makes peers_identifier necessary
 }
 
 // defaults of racoon.conf(5), racoon-conf section 5.3.
@@ -28,7 +34,7 @@ func newRemote(head token) *remote {
 		Where: position(head), MyID: policy.Identity{Type: idIPv4, Text: "address"},
 		NonceSize: 16, InitialContact: true, ProposalCheck: policy.Strict, Rekey: policy.On,
 		DPD: true, DPDRetry: 5 * time.Second, DPDMaxFail: 5,
-		SendCert: true, SendCR: true, VerifyCert: true,
+		SendCert: true, SendCR: true, VerifyCert: true, NATTKeepalive: true, DPDAlgorithm: "inbound_detect",
 	}}
 }
 
@@ -42,7 +48,10 @@ func (r *remote) inherit(parent *remote) {
 	}
 	c.Modes, c.PeerIDs = slices.Clone(c.Modes), slices.Clone(c.PeerIDs)
 	c.Proposals, c.Scripts = slices.Clone(c.Proposals), slices.Clone(c.Scripts)
-	r.Remote, r.lifetime = &c, parent.lifetime
+	if len(parent.profiled) > 0 { // they yield to the child's, and take its lifetime
+		r.profiled, c.Proposals = parent.profiled, nil
+	}
+	r.Remote, r.lifetime, r.myID, r.needsPeerID = &c, parent.lifetime, parent.myID, parent.needsPeerID
 }
 
 // remoteHead reads what is between "remote" and "{".
@@ -147,6 +156,7 @@ func (p *parser) parent(of *remote) *remote {
 // remoteClose checks a section as a whole, in the order of racoon-conf section 5.2.
 func (p *parser) remoteClose() {
 	r := p.remote
+	p.release()
 	p.remote = nil
 	if r.named && slices.ContainsFunc(p.remotes, func(o *remote) bool { return o.named && o.Name == r.Name }) {
 		p.add(r.name, codeDuplicate, Error, "is the name of a section that exists already", "")
@@ -156,22 +166,26 @@ func (p *parser) remoteClose() {
 		return
 	}
 	if len(r.Modes) == 0 {
-		p.add(r.head, codeMissing, Error, r.Name+" has no exchange mode", "write exchange_mode main;")
+		p.add(r.head, codeMissing, Error, r.Name+" has no exchange mode", p.write(r.head, inRemote, "exchange_mode main;"))
 	}
-	for _, prop := range r.own {
-		if prop.lifetime == 0 {
-			prop.lifetime = r.lifetime
-		}
+	blocks := r.profiled
+	if len(r.own) > 0 {
+		blocks, r.profiled = r.own, nil
+	}
+	for _, b := range blocks {
+		prop := *b // a child's lifetime is another
+		prop.lifetime = cmp.Or(prop.lifetime, r.lifetime)
 		if v, ok := prop.value(p); ok {
 			r.Proposals = append(r.Proposals, v)
 		}
 	}
-	if len(r.own) == 0 && len(r.Proposals) == 0 {
+	if len(blocks) == 0 && len(r.Proposals) == 0 {
 		p.add(r.head, codeMissing, Error, r.Name+" has no proposal", "")
 	}
 	p.checkAggressive(r)
+	p.checkCertificates(r)
 	if len(r.PeerIDs) > 0 && !r.VerifyIdentifier {
-		p.add(r.head, codeWildcard, Warning, r.Name+": another identity than peers_identifier is only logged", "write verify_identifier on;")
+		p.add(r.head, codeWildcard, Warning, r.Name+": another identity than peers_identifier is only logged", p.write(r.head, inRemote, "verify_identifier on;"))
 	}
 	p.remotes = append(p.remotes, r)
 	p.cfg.Remotes = append(p.cfg.Remotes, r.Remote)
@@ -186,15 +200,41 @@ func (p *parser) checkAggressive(r *remote) {
 	}
 	psk := false
 	for _, v := range r.Proposals {
-		psk = psk || v.Method == methodPSK
+		psk = psk || v.Method == methodPSK || v.Method == methodXAuthPSKClient || v.Method == methodXAuthPSKServer
 		if v.Group != r.Proposals[0].Group {
 			p.add(r.head, codeValue, Error, r.Name+": in aggressive mode all proposals must have the same Diffie-Hellman group", "")
 			return
 		}
 	}
 	if psk {
-		p.add(r.head, codeAggressive, Warning, r.Name+": aggressive mode lets anyone who asks guess the pre-shared key offline", "prefer exchange_mode main")
+		p.weak(r.head, codeAggressive, Warning, r.Name+": aggressive mode lets anyone who asks guess the pre-shared key offline", "prefer exchange_mode main")
 	}
 }
 
-const methodPSK = 1
+// checkCertificates: what a section says about certificates must be enough for what
+// it says elsewhere (racoon-conf sections 5.2 and 5.5).
+func (p *parser) checkCertificates(r *remote) {
+	x509 := r.Certificate != nil && r.Certificate.Kind != "plain_rsa"
+	switch {
+	case r.MyID.Type != idDN:
+	case r.MyID.DN == "" && !x509:
+		p.add(r.myID, codeMissing, Error, "takes the name of our certificate, and there is none", p.write(r.myID, inRemote, `certificate_type x509 "FILE" "KEYFILE";`))
+	case r.MyID.DN != "" && x509:
+		p.add(r.myID, codeTwoNames, Warning, "names us, and so does our certificate: the peer will see both", "")
+	}
+	if r.needsPeerID.src != nil && len(r.PeerIDs) == 0 {
+		p.add(r.needsPeerID, codeMissing, Error, "has no peers_identifier to compare with", "")
+	}
+	plain := r.PeerCertificate != nil && r.PeerCertificate.Kind == "plain_rsa"
+	rsa := slices.ContainsFunc(r.Proposals, func(v policy.Phase1Proposal) bool { return v.Method == methodRSA })
+	if plain && rsa && (r.Certificate == nil || r.Certificate.Kind != "plain_rsa") {
+		p.add(r.head, codeMissing, Error, r.Name+" has plain RSA keys of its peer and none of its own", p.write(r.head, inRemote, `certificate_type plain_rsa "KEYFILE";`))
+	}
+}
+
+const (
+	methodPSK            = 1
+	methodRSA            = 3
+	methodXAuthPSKClient = 65001
+	methodXAuthPSKServer = 65002
+)

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
@@ -14,7 +15,9 @@ type sainfo struct {
 	broken bool // the header had an error: checked, not kept
 	// what was named, and not only what was accepted: a list with a wrong name in
 	// it is not reported as missing too
-	namedCiphers, namedAuths, namedComps bool
+	namedCiphers, namedAuths bool
+	fromProfile              map[*[]policy.Algorithm]bool // lists the section's own replace
+	legacy                   legacy
 }
 
 // sainfoHead reads the identities and the parameter before "{":
@@ -42,7 +45,11 @@ func (p *parser) sainfoHead() bool {
 		}
 	}
 	if p.accept("from") {
-		id, ok := p.identity(false)
+		a, ok := p.term(term{alts: []string{"IDENTITY"}})
+		if !ok {
+			return false
+		}
+		id, ok := p.identity(a, false)
 		if !ok {
 			return false
 		}
@@ -64,24 +71,25 @@ func (p *parser) sainfoHead() bool {
 // sainfoClose checks a section as a whole.
 func (p *parser) sainfoClose() {
 	s := p.sainfo
+	p.release()
 	p.sainfo = nil
 	onlyAEAD := len(s.Encryption) > 0 && !slices.ContainsFunc(s.Encryption, func(a policy.Algorithm) bool { return !aead(a.ID) })
 	for _, l := range []struct {
-		named bool
-		what  string
+		named         bool
+		what, example string
 	}{
-		{s.namedCiphers, "encryption_algorithm"},
-		{s.namedAuths || onlyAEAD, "authentication_algorithm"},
-		{s.namedComps, "compression_algorithm"},
+		{s.namedCiphers, "encryption_algorithm", "aes_gcm 256"},
+		{s.namedAuths || onlyAEAD, "authentication_algorithm", "hmac_sha256"},
 	} {
 		if !l.named {
-			p.diags = append(p.diags, at(s.head, codeMissing, Error, "has no "+l.what, "all of encryption_algorithm, authentication_algorithm and compression_algorithm are needed"))
+			p.diags = append(p.diags, at(s.head, codeMissing, Error, "has no "+l.what, "for example, "+p.write(s.head, inSAInfo, l.what+" "+l.example+";")))
 		}
 	}
 	if s.broken {
 		return
 	}
 	p.checkIntegrity(s, onlyAEAD)
+	p.checkLifetime(s.head, s.Lifetime)
 	if s.PFSGroup == 0 {
 		p.add(s.head, codeNoPFS, Note, "has no pfs_group: who learns the keys of phase 1 learns those of phase 2", "")
 	}
@@ -99,6 +107,13 @@ func (p *parser) sainfoClose() {
 	p.cfg.SAInfos = append(p.cfg.SAInfos, s.SAInfo)
 }
 
+// checkLifetime: keys in use for days are a finding.
+func (p *parser) checkLifetime(t token, life time.Duration) {
+	if life > 24*time.Hour {
+		p.add(t, codeLifetime, Warning, fmt.Sprintf("has a lifetime of %d hours: keys are used for more than a day", life/time.Hour), "")
+	}
+}
+
 // checkIntegrity deals with non_auth: ESP that anyone can alter is never negotiated
 // , so a section that has nothing else is of no use.
 func (p *parser) checkIntegrity(s *sainfo, onlyAEAD bool) {
@@ -106,7 +121,7 @@ func (p *parser) checkIntegrity(s *sainfo, onlyAEAD bool) {
 	if !slices.ContainsFunc(s.Auth, isNone) || onlyAEAD {
 		return
 	}
-	const fix = "write authentication_algorithm hmac_sha256;"
+	fix := p.write(s.head, inSAInfo, "authentication_algorithm hmac_sha256;")
 	if slices.ContainsFunc(s.Auth, func(a policy.Algorithm) bool { return !isNone(a) }) {
 		p.add(s.head, codeNoAuth, Warning, "names non_auth, which has no effect: ESP that anyone on the path can alter is never negotiated", fix)
 		return
@@ -148,7 +163,10 @@ func sainfoDirectives() []directive {
 	pick := func(table []algorithm, what string, to func(*sainfo) (*[]policy.Algorithm, *bool)) func(*parser, []arg) {
 		return func(p *parser, a []arg) {
 			list, named := to(p.sainfo)
-			*named = true
+			if *named = true; p.sainfo.fromProfile[list] {
+				*list = nil
+				delete(p.sainfo.fromProfile, list)
+			}
 			for _, name := range a[0].list() {
 				if alg, ok := p.choose(table, what, name); ok && !slices.Contains(*list, alg) {
 					*list = append(*list, alg)
@@ -158,17 +176,23 @@ func sainfoDirectives() []directive {
 	}
 	rows := []directive{
 		{name: "sainfo", args: "ID|anonymous [ ID|anonymous|clientaddr ] [ from TYPE VALUE | group STRING ]", doc: "what may be negotiated in phase 2", head: (*parser).sainfoHead, body: inSAInfo, close: (*parser).sainfoClose},
-		{name: "pfs_group", args: "GROUP", doc: "group of a new exchange of keys", set: func(p *parser, a []arg) {
+		{name: "local", args: "IDENTITY", header: true, doc: "our end of the traffic: an address, network or range with port and protocol, or { TYPE = NAME }", def: "anonymous"},
+		{name: "remote", args: "IDENTITY", header: true, doc: "the peer's end, or clientaddr", def: "anonymous"},
+		{name: "from", args: "IDENTITY", header: true, doc: "only for the peer with this identity"},
+		{name: "group", args: "STRING", header: true, doc: "only for users of this group"},
+		{name: "profile", args: "NAME", from: ours, doc: "begin with the settings this kind of peer needs; must come first", set: setProfile},
+		{name: "allow_legacy", args: "DATE", header: true, doc: "until this day, legacy algorithms are accepted in this section", set: setLegacy},
+		{name: "pfs_group", args: "GROUP", doc: "group of a new exchange of keys", def: "none", set: func(p *parser, a []arg) {
 			if g, ok := p.group(a[0]); ok {
 				p.sainfo.PFSGroup = g
 			}
 		}},
-		{name: "remoteid", args: "NUMBER", from: ipsecTools, doc: "must equal ph1id of the remote section", set: func(p *parser, a []arg) { p.sainfo.RemoteID = uint32(a[0].n) }},
-		{name: "lifetime time", args: "NUMBER TIME", doc: "life of the IPsec SAs", set: func(p *parser, a []arg) { p.time(a[0], a[1].n, 1, &p.sainfo.Lifetime) }},
+		{name: "remoteid", args: "NUMBER", from: ipsecTools, doc: "must equal ph1id of the remote section", def: "0", set: func(p *parser, a []arg) { p.sainfo.RemoteID = uint32(a[0].n) }},
+		{name: "lifetime time", hcl: "lifetime", args: "DURATION", doc: "life of the IPsec SAs", def: "8 hour", set: func(p *parser, a []arg) { p.time(a[0], 1, &p.sainfo.Lifetime) }},
 		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "byte lifetime is not supported: delete the line", doc: "obsolete"},
-		{name: "encryption_algorithm", args: "ALG,...", doc: "ciphers of ESP", set: pick(espCiphers, "cipher of ESP", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Encryption, &s.namedCiphers })},
-		{name: "authentication_algorithm", args: "ALG,...", doc: "integrity of ESP and AH", set: pick(espAuths, "authentication algorithm", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Auth, &s.namedAuths })},
-		{name: "compression_algorithm", args: "ALG,...", doc: "compression of IPComp", set: pick(compressions, "compression algorithm", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Comp, &s.namedComps })},
+		{name: "encryption_algorithm", args: "ALG,...", doc: "ciphers of ESP", def: "required", set: pick(espCiphers, "cipher of ESP", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Encryption, &s.namedCiphers })},
+		{name: "authentication_algorithm", args: "ALG,...", doc: "integrity of ESP and AH", def: "required", set: pick(espAuths, "authentication algorithm", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Auth, &s.namedAuths })},
+		{name: "compression_algorithm", args: "ALG,...", doc: "compression of IPComp", def: "none", set: pick(compressions, "compression algorithm", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Comp, new(bool) })},
 		{name: "identifier", args: "address|fqdn|user_fqdn|keyid|asn1dn", from: apple, state: refused, why: "is deprecated: phase 2 is identified by the policy", doc: "obsolete"},
 		{name: "my_identifier", args: "address|fqdn|user_fqdn|keyid|asn1dn [ STRING ]", from: apple, state: refused, why: "is deprecated: phase 2 is identified by the policy", doc: "obsolete"},
 	}

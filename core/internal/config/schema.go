@@ -34,7 +34,7 @@ func (s PluginSpec) Decode(declared *sdk.Schema) (json.RawMessage, error) {
 	if declared == nil {
 		declared = &sdk.Schema{}
 	}
-	text, diags := schema.Decode(*declared, s.body, nil)
+	text, diags := schema.Decode(*declared, s.body, s.ctx)
 	if diags.HasErrors() {
 		return nil, &Invalid{s.Kind, s.Name, s.translate(*declared, diags)}
 	}

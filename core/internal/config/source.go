@@ -11,6 +11,7 @@ import (
 type source struct {
 	name   string // as opened
 	text   string
+	hcl    bool   // else classic
 	lines  []int  // offset of each line's first octet
 	hidden []span // what no message may show; found at the first diagnostic
 	masked bool
@@ -19,7 +20,7 @@ type source struct {
 type span struct{ from, to int }
 
 func newSource(name, text string) *source {
-	s := &source{name: name, text: text, lines: []int{0}}
+	s := &source{name: name, text: text, hcl: IsHCL(name), lines: []int{0}}
 	for i := range len(text) {
 		if text[i] == '\n' {
 			s.lines = append(s.lines, i+1)
@@ -48,7 +49,12 @@ func (s *source) line(n int) string {
 // character by character so that columns stay.
 func (s *source) show(from, to int) string {
 	if !s.masked {
-		s.hidden, s.masked = secrets(s.text), true
+		s.masked = true
+		if s.hcl {
+			s.hidden = hclSecrets(s.text)
+		} else {
+			s.hidden = secrets(s.text)
+		}
 	}
 	out := s.text[from:to]
 	for _, h := range s.hidden {
@@ -85,7 +91,7 @@ func secrets(text string) []span {
 	for _, m := range secretWord.FindAllStringSubmatchIndex(text, -1) {
 		word, end := m[2], m[3]
 		before := text[strings.LastIndexByte(text[:word], '\n')+1 : word]
-		if harmless.MatchString(before) {
+		if harmless.MatchString(before) || text[word:end] == "save_passwd" {
 			continue
 		}
 		from := end
@@ -98,6 +104,34 @@ func secrets(text string) []span {
 			end += nl
 		} else {
 			end = len(text)
+		}
+		out = append(out, span{from, end})
+	}
+	return out
+}
+
+// hclSecret finds the attributes whose values may be secret.
+var hclSecret = regexp.MustCompile(`(?i)\b(\w*secret\w*|\w*passw\w*|\w*psk\w*|\w*key|bind_pw|use|pin|token)\s*[=:]`)
+
+// hclReference is a value that says where a secret is, and may be shown.
+var hclReference = regexp.MustCompile(`^\s*"(file|env|handle):[^"$]*"`)
+
+// hclSecrets is secrets for HCL: the rest of the line, or a heredoc to its end.
+func hclSecrets(text string) []span {
+	var out []span
+	for _, m := range hclSecret.FindAllStringIndex(text, -1) {
+		from := m[1]
+		line, _, _ := strings.Cut(text[from:], "\n")
+		if hclReference.MatchString(line) {
+			continue
+		}
+		end := from + len(line)
+		if _, marker, ok := strings.Cut(line, "<<"); ok {
+			if n := strings.Index(text[end:], strings.Trim(marker, " -\r")); n >= 0 {
+				end += n
+			} else {
+				end = len(text)
+			}
 		}
 		out = append(out, span{from, end})
 	}

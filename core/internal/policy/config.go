@@ -24,6 +24,12 @@ type Config struct {
 	Timer   Timer
 	Padding Padding
 
+	ComplexBundle bool // each SA of a bundle in its own mode; default true
+
+	ModeCfg ModeCfg
+	RADIUS  *RADIUS // nil: the library's own configuration
+	LDAP    *LDAP
+
 	Remotes []*Remote // in file order
 	SAInfos []*SAInfo // of equal priority the earlier one is tried first (racoon.conf(5): remoteid, from, local and remote id raise it)
 }

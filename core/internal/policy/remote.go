@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
+
+	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // ExchangeMode is a phase 1 exchange, by its ISAKMP exchange type.
@@ -71,33 +73,75 @@ type Remote struct {
 	Net   netip.Prefix
 	Where Position
 
-	Modes             []ExchangeMode // first: used as initiator
-	MyID              Identity
-	PeerIDs           []Identity // acceptable; none = any
-	VerifyIdentifier  bool
-	NonceSize         int // octets, default 16
-	Passive           bool
-	InitialContact    bool
-	ProposalCheck     Check
-	GeneratePolicy    Level
-	SupportProxy      bool
-	NATTraversal      Toggle
-	IKEFrag           Toggle
-	Rekey             Toggle
-	DPD               bool
-	DPDDelay          time.Duration
-	DPDRetry          time.Duration
-	DPDMaxFail        int
-	WeakPhase1Check   bool
-	Ph1ID             uint32
-	ModeCfg           bool
-	SendCert, SendCR  bool
-	VerifyCert        bool
-	SharedSecretInUse string // Apple's shared_secret kind, "" if absent
+	Modes            []ExchangeMode // first: used as initiator
+	MyID             Identity
+	PeerIDs          []Identity // acceptable; none = any
+	VerifyIdentifier bool
+	NonceSize        int // octets, default 16
+	Passive          bool
+	InitialContact   bool
+	ProposalCheck    Check
+	GeneratePolicy   Level
+	SupportProxy     bool
+	NATTraversal     Toggle
+	IKEFrag          Toggle
+	Rekey            Toggle
+	DPD              bool
+	DPDDelay         time.Duration
+	DPDRetry         time.Duration
+	DPDMaxFail       int
+	WeakPhase1Check  bool
+	Ph1ID            uint32
+	ModeCfg          bool       // as client, ask for an address
+	XAuth            bool       // as client, answer a request for user name and password
+	XAuthLogin       string     // the user's name, "" = ask
+	LocalAddr        netip.Addr // towards this peer; invalid: the kernel's choice
+
+	Certificate      *Certificate
+	PeerCertificate  *Certificate // instead of what the peer sends; Key is empty
+	CA               string       // file
+	SendCert, SendCR bool
+	VerifyCert       bool
+	MatchEmptyCR     bool
+
+	SharedSecret *SharedSecret // nil: the file of pre-shared keys decides
+
+	// Apple's.
+	NATTMultiUser   bool
+	NATTKeepalive   bool   // default true
+	DPDAlgorithm    string // "default", "inbound_detect", "blackhole_detect"
+	IdleTimeout     time.Duration
+	IdleDirection   string // "any", "inbound", "outbound"
+	OpenDirGroup    string // whose users may log in
+	CertVerifier    string // "openssl", "sec_framework"; "" = ours
+	CertVerifierUse string // "use_open_dir", "use_peers_identifier"
 
 	Scripts []Script
 
 	Proposals []Phase1Proposal // in order of preference, at least one
+}
+
+// Certificate is how a peer proves who it is: a certificate, or a bare key.
+type Certificate struct {
+	Kind string // "x509", "plain_rsa", "dnssec", "keychain"
+	File string // certificate or public key, absolute; what the keychain calls it
+	Key  string // private key, absolute
+}
+
+// SharedSecret is Apple's choice of the pre-shared key: the key itself, or the name
+// of an entry in the file of pre-shared keys or in the keychain.
+type SharedSecret struct {
+	Use      Secret
+	Key      string
+	Keychain string
+	ByID     bool // in the keychain by the peer's identity, then by name
+}
+
+// Secret is a password or key: a literal, which only a classic file can hold, or
+// where to find one: "file:/path", "env:NAME", "handle:NAME".
+type Secret struct {
+	Literal secret.Bytes
+	Ref     string
 }
 
 // Script is a program run when something happens to a phase 1.
@@ -128,6 +172,7 @@ type Phase1Proposal struct {
 	Method     uint16
 	Group      uint16
 	Lifetime   time.Duration
+	Where      Position
 }
 
 // DefaultLifetime is used where neither the proposal nor the peer says one
@@ -138,5 +183,6 @@ const DefaultLifetime = 8 * time.Hour
 type Identity struct {
 	Type uint8  // RFC 2407 section 4.6.2.1; 0 = none configured
 	Data []byte // as on the wire; nil: ours = our address, peer's = any of this type
+	DN   string // ID_DER_ASN1_DN: the name as text, a "*" stands for any value; Data is nil then
 	Text string // as written, for messages
 }

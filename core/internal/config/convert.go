@@ -1,0 +1,147 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/sdk/secret"
+)
+
+// ConvertOptions say how a file is converted.
+type ConvertOptions struct {
+	HCL         bool      // to HCL, else to the classic language
+	SecretDir   string    // where the secrets of a classic file go, as files; "" = a secret is an error
+	LegacyUntil time.Time // day of the allow_legacy a file with legacy algorithms gets
+}
+
+// Conversion is a converted file.
+type Conversion struct {
+	Text    string
+	Plugins string                  // plugins.hcl, for a classic file; "" = none is needed
+	Secrets map[string]secret.Bytes // files to be written, by path, mode 0600
+	Secret  bool                    // Text holds a secret
+}
+
+// Convert reads a file in either language and writes it in the other. Comments stay
+// with what they stand at; an include stays an include. Files that use what racoon
+// does not have yet are converted all the same. The error says that there are
+// errors among the diagnostics.
+func Convert(path string, o ConvertOptions) (*Conversion, []Diagnostic, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("could not read configuration file %q: %s", path, reason(err))
+	}
+	p := newParser(path)
+	c, err := p.convert(string(text), o)
+	return c, p.diags, err
+}
+
+func (p *parser) convert(text string, o ConvertOptions) (*Conversion, error) {
+	root := &statement{}
+	p.record = root
+	p.main(text)
+	p.record = nil
+	c := &Conversion{Secrets: map[string]secret.Bytes{}}
+	if o.HCL {
+		w := &hclWriter{lang: p.lang, secret: func(a arg) string { return p.moveSecret(c, a, o.SecretDir) }}
+		nodes := w.nodes(root.body)
+		if slices.ContainsFunc(p.diags, func(d Diagnostic) bool { return isLegacy(d) }) {
+			nodes = append([]*hclNode{{name: "allow_legacy", values: []string{quote(o.LegacyUntil.Format(day))},
+				before: []string{"This file names legacy algorithms. After this day it is refused."}}}, nodes...)
+		}
+		c.Text = format(nodes, root.last)
+		if f := p.pluginsFile(); f != nil {
+			c.Text += "\n" + f.src.text
+		}
+	} else {
+		w := &classicWriter{secret: func(a arg) string { c.Secret = true; return p.readReference(a) },
+			fault: func(t token, what, fix string) { p.add(t, codeValue, Error, what, fix) }}
+		w.block(root.body, root.last, "")
+		c.Text, c.Plugins = w.b.String(), p.pluginText()
+	}
+	if n := p.faults(); n > 0 {
+		return nil, fmt.Errorf("not converted: %d errors", n)
+	}
+	return c, nil
+}
+
+// isLegacy reports whether a finding is about the legacy tier.
+func isLegacy(d Diagnostic) bool {
+	return d.Severity == Warning && strings.HasPrefix(d.Code, "RC10") && d.Code != codeNoAuth && d.Code != codeLifetime
+}
+
+// moveSecret gives a literal a file of its own and returns the reference.
+func (p *parser) moveSecret(c *Conversion, a arg, dir string) string {
+	if a.src.hcl {
+		return a.text
+	}
+	if dir == "" {
+		p.add(a.token, codeSecret, Error, "is a secret, and HCL holds none", "name a directory for it: --secrets DIR")
+		return "file:"
+	}
+	name := filepath.Join(dir, fmt.Sprintf("%s-%d.secret", strings.TrimSuffix(filepath.Base(a.src.name), filepath.Ext(a.src.name)), len(c.Secrets)+1))
+	c.Secrets[name] = secret.New([]byte(a.text))
+	return "file:" + name
+}
+
+// readReference is the secret a reference of an HCL file stands for.
+func (p *parser) readReference(a arg) string {
+	path, ok := strings.CutPrefix(a.text, "file:")
+	if !a.src.hcl {
+		return a.text
+	}
+	if !ok {
+		p.add(a.token, codeSecret, Error, "is no file: a classic file holds the secret itself, which cannot be had from here", "")
+		return ""
+	}
+	text, err := p.readFile(p.absolute(a.token, path))
+	if err != nil {
+		p.add(a.token, codeFile, Error, "cannot be read: "+reason(err), "")
+		return ""
+	}
+	return strings.TrimSuffix(string(text), "\n")
+}
+
+// pluginText is what an HCL file says of plugins, as the text of plugins.hcl.
+func (p *parser) pluginText() string {
+	if p.hclMain == nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, i := range itemsOf(p.hclMain.body) {
+		name, where := i.name()
+		if !slices.Contains(notOurs, name) {
+			continue
+		}
+		var end int
+		if i.attr != nil {
+			end = i.attr.SrcRange.End.Byte
+		} else {
+			end = i.block.CloseBraceRange.End.Byte
+		}
+		b.WriteString(p.hclMain.src.text[where.Start.Byte:end] + "\n")
+	}
+	if text := b.String(); strings.Contains(text, "plugin") || strings.Contains(text, "kernel") {
+		return text
+	}
+	return "" // locals serve nobody now
+}
+
+// write advises to write a statement, in the language of the file t stands in.
+func (p *parser) write(t token, in section, text string) string {
+	if !t.src.hcl {
+		return "write " + text
+	}
+	root := &statement{}
+	q := &parser{lang: p.lang, cfg: p.cfg, dry: true, in: in, record: root}
+	q.lex = &lexer{src: newSource("", text), report: func(Diagnostic) {}}
+	q.commasBlank = in == inRemote
+	q.statement(in)
+	w := &hclWriter{lang: p.lang, secret: func(arg) string { return "file:..." }}
+	out := strings.Join(strings.Fields(format(w.nodes(root.body), nil)), " ")
+	return "write " + out
+}
