@@ -97,7 +97,7 @@ type ReloadPlan struct {
 type Changes struct {
 	Remotes SectionChanges `json:"remotes"`
 	SAInfos SectionChanges `json:"sainfos"`
-	Others  []string       `json:"others"` // "timer", "padding", "listen", "paths", "log"
+	Others  []string       `json:"others"` // "timer", "padding", "listen", "paths", "log", ...
 }
 
 // SectionChanges are the names of sections; of sainfo sections their identities.

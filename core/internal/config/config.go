@@ -92,7 +92,6 @@ func newParser(name string) *parser {
 // main reads the main file.
 func (p *parser) main(text string) {
 	p.file(newSource(p.cfg.File, text))
-	sortSAInfos(p.cfg.SAInfos)
 }
 
 // file reads one file with the parser's state, at the top level.

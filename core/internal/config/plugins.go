@@ -166,15 +166,21 @@ func (p *parser) plugins() []PluginSpec {
 	if !has("log", "") {
 		specs = append(specs, classicPlugin("log", "syslog", nil))
 	}
+	if !has("auth", "") {
+		p.missKeys()
+	}
 	shared, at := p.takeSharedSecrets()
-	specs = withSecrets(specs, shared, at)
+	return withSecrets(specs, shared, at)
+}
+
+// missKeys reports the first section whose pre-shared key nobody has.
+func (p *parser) missKeys() {
 	for _, r := range p.remotes {
-		if !has("auth", "") && r.SharedSecret == nil && slices.ContainsFunc(r.Proposals, func(v policy.Phase1Proposal) bool { return v.Method == methodPSK }) {
+		if r.SharedSecret == nil && slices.ContainsFunc(r.Proposals, func(v policy.Phase1Proposal) bool { return v.Method == methodPSK }) {
 			p.add(r.head, codeMissing, Error, "authenticates with pre_shared_key, and nothing says where the keys are", p.write(r.head, top, `path pre_shared_key "FILE";`))
-			break
+			return
 		}
 	}
-	return specs
 }
 
 // pluginsFile is the HCL file that may name plugins, nil if there is none.

@@ -138,26 +138,6 @@ func sameHeader(a, b *policy.SAInfo) bool {
 	return id(a.Local, b.Local) && id(a.Remote, b.Remote) && from && a.ClientAddr == b.ClientAddr && a.Group == b.Group && a.RemoteID == b.RemoteID
 }
 
-// sortSAInfos puts the sections in the order they are tried (racoon-conf section 10.1).
-func sortSAInfos(list []*policy.SAInfo) {
-	priority := func(s *policy.SAInfo) (n int) {
-		if s.RemoteID != 0 {
-			n += 3
-		}
-		if s.From != nil {
-			n += 3
-		}
-		if s.Local != nil {
-			n++
-		}
-		if s.Remote != nil || s.ClientAddr {
-			n++
-		}
-		return n
-	}
-	slices.SortStableFunc(list, func(a, b *policy.SAInfo) int { return priority(b) - priority(a) })
-}
-
 // sainfoDirectives are those of a sainfo section.
 func sainfoDirectives() []directive {
 	pick := func(table []algorithm, what string, to func(*sainfo) (*[]policy.Algorithm, *bool)) func(*parser, []arg) {

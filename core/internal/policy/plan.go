@@ -47,7 +47,7 @@ func NewPlan(old, now *Config) *Plan {
 			}
 		}
 	}
-	p.remoteID = changedChoices(old.SAInfos, now.SAInfos)
+	p.remoteID = changedChoices(old.SAInfos, now.SAInfos, p.SAInfos)
 	return p
 }
 
@@ -95,21 +95,26 @@ func compare[T any](old, now []*T, key func(*T) string) (c Changes[T]) {
 
 // changedChoices are the values of remoteid whose sainfo sections are not the same
 // list any more. The choice looks at one such list only, there is no wildcard.
-func changedChoices(old, now []*SAInfo) map[uint32]bool {
-	lists := func(all []*SAInfo) map[uint32][]*SAInfo {
-		m := map[uint32][]*SAInfo{}
-		for _, s := range all {
-			m[s.RemoteID] = append(m[s.RemoteID], s)
-		}
-		return m
+func changedChoices(old, now []*SAInfo, c Changes[SAInfo]) map[uint32]bool {
+	kept := make(map[*SAInfo]*SAInfo, len(c.Kept)) // new to old
+	for _, s := range c.Kept {
+		kept[s.New] = s.Old
 	}
-	a, b := lists(old), lists(now)
+	left := map[uint32][]*SAInfo{}
+	for _, s := range old {
+		left[s.RemoteID] = append(left[s.RemoteID], s)
+	}
 	changed := map[uint32]bool{}
-	for id := range b {
-		changed[id] = !sameValue(reflect.ValueOf(a[id]), reflect.ValueOf(b[id]))
+	for _, s := range now {
+		id := s.RemoteID
+		if len(left[id]) == 0 || left[id][0] != kept[s] {
+			changed[id] = true
+			continue
+		}
+		left[id] = left[id][1:]
 	}
-	for id := range a {
-		if b[id] == nil {
+	for id, more := range left {
+		if len(more) > 0 {
 			changed[id] = true
 		}
 	}
@@ -122,12 +127,7 @@ func (p *Plan) Concerns(ph1id uint32) bool { return p.everyone || p.remoteID[ph1
 
 // ConcernsAnyone reports whether there is a ph1id that Concerns is true for.
 func (p *Plan) ConcernsAnyone() bool {
-	for _, changed := range p.remoteID {
-		if changed {
-			return true
-		}
-	}
-	return p.everyone
+	return p.everyone || len(p.remoteID) > 0
 }
 
 // Empty reports whether the snapshots say the same.

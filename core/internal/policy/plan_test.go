@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // planned is a plan in words: "+" added, "-" removed, "~" changed, "=" kept.
@@ -256,5 +258,18 @@ func BenchmarkPlanOfTenThousand(b *testing.B) {
 		if p := NewPlan(old, now); len(p.Remotes.Kept) != 9999 {
 			b.Fatal(p)
 		}
+	}
+}
+
+// TestASecretIsComparedByWhatItHolds, though nobody can look into it.
+func TestASecretIsComparedByWhatItHolds(t *testing.T) {
+	with := func(s string) *Config {
+		return &Config{RADIUS: &RADIUS{Auth: []RADIUSServer{{Host: "h", Secret: Secret{Literal: secret.New([]byte(s))}}}}}
+	}
+	if p := NewPlan(with("one"), with("one")); !p.Empty() {
+		t.Errorf("the same: %v", p)
+	}
+	if p := NewPlan(with("one"), with("two")); p.Empty() {
+		t.Error("another one is not noticed")
 	}
 }

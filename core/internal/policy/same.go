@@ -1,8 +1,16 @@
 package policy
 
-import "reflect"
+import (
+	"bytes"
+	"reflect"
 
-var position = reflect.TypeFor[Position]()
+	"github.com/racoon-ike/racoon/core/sdk/secret"
+)
+
+var (
+	position = reflect.TypeFor[Position]()
+	secretly = reflect.TypeFor[secret.Bytes]()
+)
 
 // same reports whether two values say the same: everything in them is equal but for
 // positions, wherever those stand. It is done by reflection: a field that is added
@@ -16,8 +24,12 @@ func same[T any](a, b *T) bool {
 func sameValue(a, b reflect.Value) bool {
 	switch a.Kind() {
 	case reflect.Struct:
-		if a.Type() == position {
+		switch a.Type() {
+		case position:
 			return true
+		case secretly: // it hides its octets from reflection
+			x, y := a.Interface().(secret.Bytes), b.Interface().(secret.Bytes)
+			return bytes.Equal(x.Reveal(), y.Reveal())
 		}
 		for i := range a.NumField() {
 			if !sameValue(a.Field(i), b.Field(i)) {
@@ -28,6 +40,9 @@ func sameValue(a, b reflect.Value) bool {
 	case reflect.Slice:
 		if a.IsNil() != b.IsNil() || a.Len() != b.Len() {
 			return false
+		}
+		if a.Type().Elem().Kind() == reflect.Uint8 {
+			return bytes.Equal(a.Bytes(), b.Bytes())
 		}
 		fallthrough
 	case reflect.Array:
