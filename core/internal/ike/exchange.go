@@ -155,7 +155,7 @@ func (x *exchange) finish() {
 // fail ends an exchange that led to nothing, and undoes what it did.
 func (x *exchange) fail(reason notice.Reason, err error) {
 	x.over, x.gone, x.out, x.resendAt = true, true, nil, time.Time{}
-	n := notice.Notice{Event: notice.Phase1Failed, Reason: reason, Detail: err.Error()}
+	n := notice.Notice{Event: notice.Phase1Failed, Reason: reason, Initiate: x.role == initiator, Detail: err.Error()}
 	switch x.kind {
 	case isakmp.QuickMode:
 		n.Event = notice.Phase2Failed

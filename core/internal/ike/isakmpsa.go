@@ -86,7 +86,8 @@ func establish(x *exchange) error {
 	if x.role == responder {
 		sa.lastExchange = &exchange{p: p, kind: x.kind, role: x.role, pc: x.pc, over: true, sa: sa, path: x.path, seen: x.seen, answer: x.answer}
 	}
-	x.notice(notice.Notice{Event: notice.Phase1Up, Remote: sa.Remote.Name, Detail: "with " + sa.PeerID.String()})
+	x.notice(notice.Notice{Event: notice.Phase1Up, Remote: sa.Remote.Name, PeerID: sa.PeerID.Text(), Initiate: x.role == initiator,
+		Detail: "with " + sa.PeerID.String()})
 	if p.setup.Stranger {
 		p.gone = true
 		p.out = append(p.out, Handover{KeyOf(sa.Remote, sa.PeerID, sa.Path.Remote), sa.Remote, sa})

@@ -1,6 +1,7 @@
 package isakmp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"log/slog"
@@ -183,6 +184,18 @@ func (id ID) String() string {
 		s += fmt.Sprintf(" %d/%d", id.Protocol, id.Port)
 	}
 	return s + "}"
+}
+
+// Text is the identity alone, as people write it: a name as the peer sent it, any
+// octets, an address, a network; of the types that are no text the octets in hex.
+func (id ID) Text() string {
+	if id.Type == IDFQDN || id.Type == IDUserFQDN {
+		return string(id.Data)
+	}
+	if id.Type == IDKeyID && !bytes.ContainsFunc(id.Data, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+		return string(id.Data)
+	}
+	return id.value()
 }
 
 func (id ID) value() string {

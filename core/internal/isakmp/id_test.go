@@ -102,3 +102,24 @@ func TestIDOfWrongSizeHasNoAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestTextIsTheIdentityAlone(t *testing.T) {
+	for _, test := range []struct {
+		id   ID
+		want string
+	}{
+		{AddrID(netip.MustParseAddr("192.0.2.1")), "192.0.2.1"},
+		{AddrID(netip.MustParseAddr("2001:db8::1")), "2001:db8::1"},
+		{PrefixID(netip.MustParsePrefix("10.0.0.0/8")), "10.0.0.0/8"},
+		{ID{Type: IDFQDN, Data: []byte("gw.example")}, "gw.example"},
+		{ID{Type: IDUserFQDN, Data: []byte("a@b\n")}, "a@b\n"},
+		{ID{Type: IDKeyID, Data: []byte("a group")}, "a group"},
+		{ID{Type: IDKeyID, Data: []byte{1, 2}}, "0x0102"},
+		{ID{Type: IDDERASN1DN, Data: []byte{0x30, 0}}, "0x3000"},
+		{ID{Type: IDIPv4Addr, Data: []byte{1}}, "0x01"},
+	} {
+		if got := test.id.Text(); got != test.want {
+			t.Errorf("%v: %q, want %q", test.id, got, test.want)
+		}
+	}
+}

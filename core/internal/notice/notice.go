@@ -22,6 +22,8 @@ type Notice struct {
 	Remote   string // name of the remote section
 	Local    netip.AddrPort
 	Peer     netip.AddrPort
+	PeerID   string // of Phase1Up: the peer's identity as the peer wrote it, any octets
+	Initiate bool   // of Phase1Up and Phase1Failed: we began the negotiation
 	CkyI     isakmp.Cookie
 	CkyR     isakmp.Cookie
 	Exchange isakmp.ExchangeType
@@ -71,6 +73,8 @@ const (
 	Starting             // info
 	Stopping             // info
 	LocalFailure         // error: something on this host does not work
+	HookDone             // debug
+	HookFailed           // warning: a hook script was not run, or not to a good end
 	eventCount
 )
 
@@ -108,6 +112,8 @@ var events = [eventCount]struct {
 	Starting:       {"starting", "racoon starting", slog.LevelInfo},
 	Stopping:       {"stopping", "racoon shutting down", slog.LevelInfo},
 	LocalFailure:   {"local-failure", "local failure", slog.LevelError},
+	HookDone:       {"hook-done", "hook script has run", slog.LevelDebug},
+	HookFailed:     {"hook-failed", "hook script failed", slog.LevelWarn},
 }
 
 // String is the event's fixed name, a metric label.

@@ -70,6 +70,8 @@ const (
 	PluginRefused
 	KernelRefused
 	CPUQueueFull
+	HookQueueFull
+	UnsafeFile
 	SendFailed
 	Unsupported
 	Internal
@@ -90,7 +92,8 @@ var reasons = [reasonCount]string{
 	Superseded: "superseded", TimedOut: "timed-out", Expired: "expired", PeerDeleted: "peer-deleted", LocalDeleted: "local-deleted",
 	ShuttingDown: "shutting-down", Replaced: "replaced", PeerRestarted: "peer-restarted", KernelLost: "kernel-lost", Reloaded: "reloaded",
 	PluginUnavailable: "plugin-unavailable", PluginRefused: "plugin-refused", KernelRefused: "kernel-refused",
-	CPUQueueFull: "cpu-queue-full", SendFailed: "send-failed", Unsupported: "unsupported", Internal: "internal",
+	CPUQueueFull: "cpu-queue-full", HookQueueFull: "hook-queue-full", UnsafeFile: "unsafe-file",
+	SendFailed: "send-failed", Unsupported: "unsupported", Internal: "internal",
 }
 
 func (r Reason) String() string {
