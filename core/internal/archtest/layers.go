@@ -54,6 +54,7 @@ var layers = []layer{
 	{dirs: []string{internal + "archtest"}, kind: plain},
 	{dirs: []string{internal + "logpipe"}, kind: shell, ours: []string{"core/sdk/logsink"}},
 	{dirs: []string{internal + "metrics"}, kind: shell, ours: []string{internal + "notice"}},
+	{dirs: []string{internal + "hooks"}, kind: shell, ours: []string{internal + "isakmp", internal + "notice", internal + "policy"}},
 	{dirs: []string{internal + "plugingrpc"}, kind: shell, ours: []string{"core/sdk/..."}},
 	{dirs: []string{internal + "pluginhost"}, kind: shell, ours: []string{internal + "plugingrpc", internal + "policy", internal + "schema", "core/sdk/..."}},
 	{dirs: []string{internal + "control"}, kind: shell, ours: []string{"core/control/...", internal + "ike", internal + "isakmp", internal + "notice",

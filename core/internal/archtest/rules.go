@@ -28,7 +28,7 @@ var rules = []rule{
 	{name: "pure logging", file: pureLogging,
 		sentence: "a pure package does not log, it notices; of log/slog only values are for it"},
 	{name: "concurrency", file: concurrency,
-		sentence: "goroutines, channels and locks belong to the shell (engine, pluginhost, control, logpipe, SDK, plugins, core): there each one has an owner who waits for it"},
+		sentence: "goroutines, channels and locks belong to the shell (engine, pluginhost, control, hooks, logpipe, SDK, plugins, core): there each one has an owner who waits for it"},
 	{name: "confined module", file: confined,
 		sentence: "a module is confined to few packages, so that it can be replaced (archtest/layers.go says which, and why)"},
 	{name: "no registration", file: noRegistration,
