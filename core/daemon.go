@@ -19,6 +19,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/config"
 	"github.com/racoon-ike/racoon/core/internal/control"
 	"github.com/racoon-ike/racoon/core/internal/engine"
+	"github.com/racoon-ike/racoon/core/internal/hooks"
 	"github.com/racoon-ike/racoon/core/internal/logpipe"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/pluginhost"
@@ -51,6 +52,7 @@ type racoon struct {
 	sink    lateSink
 	host    *pluginhost.Host
 	plugins []*plugin
+	hooks   *hooks.Runner
 	engine  atomic.Pointer[engine.Engine] // nil until made: plugins come up before it
 	fatal   chan error                    // a critical plugin is gone
 	undo    []func()                      // in the order of starting
@@ -105,6 +107,9 @@ func (d *racoon) start(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := d.startPlugins(ctx); err != nil {
 		return err
 	}
+	d.hooks = hooks.New(hooks.Options{Log: d.log, Notify: func(n notice.Notice) { d.engine.Load().Notify(n) }})
+	d.hooks.Configure(cfg)
+	d.undo = append(d.undo, within(stopPatience, d.hooks.Close)) // when the engine has ended its SAs
 	if err := d.startEngine(ctx, cfg); err != nil {
 		return err
 	}
@@ -120,7 +125,7 @@ func (d *racoon) prepare(cfg *policy.Config, generation uint64) *policy.Config {
 }
 
 func (d *racoon) startEngine(ctx context.Context, cfg *policy.Config) error {
-	o := engine.Options{Config: cfg, Auth: d.auths(), Kernel: d.kernel(), Pipe: d.pipe, RunDir: runDir(),
+	o := engine.Options{Config: cfg, Auth: d.auths(), Kernel: d.kernel(), Pipe: d.pipe, Reader: d.hooks.Notice, RunDir: runDir(),
 		Port: d.flags.port, NATTPort: d.flags.natt, Verbose: d.flags.verbose}
 	switch {
 	case d.flags.v4 && !d.flags.v6:

@@ -33,8 +33,10 @@ func (d *racoon) Reload(ctx context.Context) (control.ReloadResult, error) {
 		forget(loaded)
 		return d.rejected(err)
 	}
+	d.hooks.Configure(cfg) // an SA of a new section must find its hooks
 	plan, err := d.engine.Load().Reload(cfg)
 	if err != nil { // it has said so itself
+		d.hooks.Configure(old.Policy)
 		undo()
 		forget(loaded)
 		return control.ReloadResult{}, err

@@ -39,6 +39,11 @@ type Options struct {
 	Pipe *logpipe.Pipe
 	Log  logsink.Sink
 
+	// Reader gets every Notice that is not left out as one of too many of strangers, each
+	// machine's in order. Whoever has the Notice calls it, so that it must not block, and
+	// unlike a subscriber it loses none.
+	Reader func(notice.Notice)
+
 	RunDir         string // of the ledger; "" keeps it in memory, which only tests want
 	Port, NATTPort uint16 // of the default listeners, 0 = 500 and 4500
 	Family         int    // 4 or 6 restricts the default listeners

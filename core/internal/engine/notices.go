@@ -45,10 +45,13 @@ func (e *Engine) Counters() (events map[notice.Event]uint64, reasons map[notice.
 // Notify puts a Notice of another part of the daemon into the stream.
 func (e *Engine) Notify(n notice.Notice) { e.notify(n) }
 
-// notify gives a Notice to its readers: counters, commands, log, subscribers. It
-// never blocks.
+// notify gives a Notice to its readers: counters, Options.Reader, commands, log,
+// subscribers. It never blocks.
 func (e *Engine) notify(n notice.Notice) {
 	e.counters.add(n)
+	if e.opts.Reader != nil {
+		e.opts.Reader(n)
+	}
 	if n.Event == notice.CommandDone {
 		e.commands.done(n)
 	}
