@@ -46,4 +46,5 @@ const (
 	codeLegacyEnds = "RC3006" // allow_legacy ends soon
 	codeTwoNames   = "RC3007" // a DN beside a certificate
 	codeWildcard   = "RC3005" // peers_identifier without verify_identifier only warns
+	codeScript     = "RC3008" // a hook script that is not there, or not executable
 )

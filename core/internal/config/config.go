@@ -85,7 +85,7 @@ func parse(name, text string) (*policy.Config, []Diagnostic) {
 }
 
 func newParser(name string) *parser {
-	return &parser{lang: classic(), readFile: os.ReadFile, glob: glob, today: time.Now(),
+	return &parser{lang: classic(), readFile: os.ReadFile, glob: glob, executable: executable, today: time.Now(),
 		cfg: &policy.Config{File: name, Timer: policy.DefaultTimer(), Padding: policy.DefaultPadding(), ComplexBundle: true, ModeCfg: policy.DefaultModeCfg()}}
 }
 

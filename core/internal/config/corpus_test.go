@@ -41,6 +41,7 @@ func hermetic(t *testing.T, dir, name string) *parser {
 		}
 		return names, err
 	}
+	p.executable = func(name string) string { return "" }
 	return p
 }
 

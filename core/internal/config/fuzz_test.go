@@ -71,6 +71,7 @@ func FuzzParser(f *testing.F) {
 		p := newParser("/fuzz/racoon.conf")
 		p.glob = func(pattern string) ([]string, error) { return []string{"/fuzz/one.conf"}, nil }
 		p.readFile = func(string) ([]byte, error) { return []byte("log info;"), nil }
+		p.executable = func(string) string { return "is not executable" }
 		p.main(text)
 		cfg, diags := p.cfg, p.diags
 		for _, d := range diags {

@@ -20,6 +20,7 @@ type parser struct {
 	read        int      // files read so far
 	readFile    func(string) ([]byte, error)
 	glob        func(string) ([]string, error)
+	executable  func(string) string // why a file is no program, "" if it is one
 	diags       []Diagnostic
 	today       time.Time
 	fresh       bool       // nothing but allow_legacy has been read in this block

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +58,7 @@ func remoteDirectives() []directive {
 			laterSwitch(func(r *policy.Remote) *bool { return &r.SupportProxy })(p, a)
 		}},
 		{name: "weak_phase1_check", args: "SWITCH", doc: "believe what comes in clear text during phase 1", def: "off", state: partly, why: "trust in clear text comes later", set: laterSwitch(func(r *policy.Remote) *bool { return &r.WeakPhase1Check })},
-		{name: "script", fields: "file event", args: "STRING phase1_up|phase1_down|phase1_dead", from: ipsecTools, state: idle, why: "no scripts are run", doc: "a program run when phase 1 comes or goes", set: setScript},
+		{name: "script", fields: "file event", args: "STRING phase1_up|phase1_down|phase1_dead", from: ipsecTools, doc: "a program run when an ISAKMP SA comes or goes, or the peer is dead; relative to path script", set: setScript},
 		{name: "esp_frag", args: "NUMBER", state: mapped, why: "no kernel racoon runs on fragments before encapsulation", doc: "fragments before UDP encapsulation"},
 		{name: "mode_cfg", args: "SWITCH", doc: "ask the peer for an address", def: "off", set: func(p *parser, a []arg) {
 			if p.remote.ModeCfg = a[0].n == 1; p.remote.ModeCfg {
@@ -175,11 +177,36 @@ func setCheck(p *parser, a []arg) {
 	}
 }
 
-// setScript keeps a hook. A relative name is looked for in path script.
+// setScript keeps a hook, the last one for each event. A relative name is looked for
+// in path script, or without that beside the file that names it.
 func setScript(p *parser, a []arg) {
-	path := a[0].text
-	if dir := p.cfg.Paths.Script; dir != "" && !filepath.IsAbs(path) {
+	path, dir := a[0].text, p.cfg.Paths.Script
+	switch {
+	case path == "":
+		p.errorf(a[0].token, "the path is empty")
+		return
+	case dir != "" && !filepath.IsAbs(path):
 		path = filepath.Join(dir, path)
+	default:
+		path = p.absolute(a[0].token, path)
 	}
-	p.remote.Scripts = append(p.remote.Scripts, policy.Script{Event: strings.ReplaceAll(a[1].text, "_", "-"), Path: path})
+	if fault := p.executable(path); fault != "" {
+		p.add(a[0].token, codeScript, Warning, "will not run: "+path+" "+fault, "")
+	}
+	s := policy.Script{Event: strings.ReplaceAll(a[1].text, "_", "-"), Path: path}
+	p.remote.Scripts = append(slices.DeleteFunc(p.remote.Scripts, func(old policy.Script) bool { return old.Event == s.Event }), s)
+}
+
+// executable says why a file is no program, "" if it is one.
+func executable(path string) string {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "cannot be had: " + reason(err)
+	case !info.Mode().IsRegular():
+		return "is no file"
+	case info.Mode().Perm()&0o111 == 0:
+		return "is not executable"
+	}
+	return ""
 }

@@ -129,6 +129,9 @@ var explanations = []Explanation{
 	{Code: "RC3007", Title: "a distinguished name beside a certificate",
 		Why: "The certificate names us too; a peer that compares the two refuses us where they differ.",
 		Do:  "Leave the name out of my_identifier, unless the peer wants this one."},
+	{Code: "RC3008", Title: "a hook script that is not there, or not executable",
+		Why: "It is looked for again whenever it is to run. Unless it is there by then the SA comes up without what the script is to set up for it.",
+		Do:  "Correct the name, or write the file; chmod 755. A relative name belongs to path script, or to the directory of the file it stands in."},
 
 	{Code: "PSK001", Title: "a pre-shared key of fewer than 20 octets",
 		Why: "Who has recorded one negotiation can guess the key at home; words and short keys fall.",
