@@ -79,6 +79,9 @@ func (p *parser) file(src *source) {
 	p.look, p.last = nil, token{src: src}
 	p.files = append(p.files, src.name)
 	p.block(top, token{})
+	if r, ok := p.lex.(*hclReader); ok {
+		r.finish()
+	}
 	p.files = p.files[:len(p.files)-1]
 	p.lex, p.look, p.last = lex, look, last
 }

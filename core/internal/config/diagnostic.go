@@ -42,8 +42,11 @@ func (d Diagnostic) String() string {
 		fmt.Fprintf(&b, ":%d", d.Line)
 	}
 	b.WriteString(": ")
-	if d.Token != "" {
-		fmt.Fprintf(&b, "%q ", d.Token)
+	if t := d.Token; t != "" {
+		if n := len(t) - 1; n > 1 && t[0] == '"' && t[n] == '"' { // a string of HCL
+			t = t[1:n]
+		}
+		fmt.Fprintf(&b, "%q ", t)
 	}
 	b.WriteString(d.What)
 	return b.String()
@@ -99,6 +102,9 @@ func at(t token, code string, sev Severity, what, fix string) Diagnostic {
 	d.Line, d.Col = t.src.position(t.off)
 	d.Snippet = t.src.line(d.Line)
 	d.Token = t.src.show(t.off, t.end)
+	if t.src.hcl { // of a value on several lines, the first
+		d.Token, _, _ = strings.Cut(d.Token, "\n")
+	}
 	if t.kind == str {
 		d.Token = strings.Trim(d.Token, `"`)
 	}

@@ -76,9 +76,11 @@ type directive struct {
 
 // language is the compiled table.
 type language struct {
-	rows  [sections]map[string][]*directive // classic, by first word
-	hcl   [sections]map[string]*directive   // by the name of hclName
-	forms map[*directive]pattern
+	rows [sections]map[string][]*directive // classic, by first word
+	hcl  [sections]map[string]*directive   // by the name of hclName
+	// groups are the first words of two-word names of hcl.
+	groups [sections]map[string]bool
+	forms  map[*directive]pattern
 }
 
 // classic is the language of racoon.conf(5).
@@ -90,7 +92,7 @@ func classic() *language {
 func compile(tables ...[]directive) *language {
 	l := &language{forms: map[*directive]pattern{}}
 	for i := range l.rows {
-		l.rows[i], l.hcl[i] = map[string][]*directive{}, map[string]*directive{}
+		l.rows[i], l.hcl[i], l.groups[i] = map[string][]*directive{}, map[string]*directive{}, map[string]bool{}
 	}
 	for _, table := range tables {
 		for i := range table {
@@ -100,6 +102,9 @@ func compile(tables ...[]directive) *language {
 			}
 			if name := d.hclName(); name != "" && l.hcl[d.in][name] == nil { // an alias comes behind what it stands for
 				l.hcl[d.in][name] = d
+			}
+			if group, _, two := strings.Cut(d.hclName(), "."); two {
+				l.groups[d.in][group] = true
 			}
 			if d.head == nil { // else args is for the manual only
 				l.forms[d] = mustPattern(d.args)

@@ -47,6 +47,7 @@ func setProfile(p *parser, a []arg) {
 			fix = "there are: " + strings.Join(ProfileNames(), ", ")
 		}
 		p.add(t, codeUnknown, Error, "is no profile", fix)
+		p.incomplete()
 		return
 	}
 	p.fragment("profile "+t.text, string(text), t.src.hcl)
@@ -57,6 +58,16 @@ func setProfile(p *parser, a []arg) {
 	r := p.remote
 	r.modesSet = false
 	r.profiled, r.own = r.own, nil
+}
+
+// incomplete: what the section lacks may be in a profile that is not there.
+func (p *parser) incomplete() {
+	if p.in == inSAInfo {
+		s := p.sainfo
+		s.broken, s.namedCiphers, s.namedAuths, s.namedComps = true, true, true, true
+		return
+	}
+	p.remote.broken = true
 }
 
 // fragment reads directives of the present section from another text. It counts as

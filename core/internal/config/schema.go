@@ -70,11 +70,11 @@ func (s PluginSpec) translate(declared sdk.Schema, diags hcl.Diagnostics) []Diag
 	out := make([]Diagnostic, len(diags))
 	for i, d := range diags {
 		if !s.Explicit() {
-			out[i] = fromHCLDiagnostic(newSource(s.Where.File, ""), d)
+			out[i] = translate(newSource(s.Where.File, ""), d, codePlugins)
 			out[i].Line, out[i].Col = s.Where.Line, 1
 			continue
 		}
-		out[i] = fromHCLDiagnostic(s.text, d)
+		out[i] = translate(s.text, d, codePlugins)
 		if len(names) > 0 && hide.MatchString(out[i].Snippet) {
 			out[i].Snippet, out[i].Token = hide.ReplaceAllString(out[i].Snippet, `$1 = "***"`), ""
 		}
