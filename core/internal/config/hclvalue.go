@@ -26,6 +26,9 @@ func (r *hclReader) value(t term, h hclValue) ([]token, bool) {
 		r.errorf(h.at, codeSecret, "holds a secret itself", `write where it is: "file:/etc/racoon/NAME.secret", readable by nobody else, or "env:NAME"`)
 		return nil, false
 	case tokens != nil:
+		if path, ok := strings.CutPrefix(tokens[0].text, "file:"); ok && t.alts[0] == "SECRET" {
+			tokens[0].text = "file:" + r.p.absolute(token{src: r.src}, path)
+		}
 		return tokens, true
 	}
 	r.errorf(h.at, codeSyntax, "is not expected here: "+hclWant(t)+" is", hclAdvice(t, h.v))

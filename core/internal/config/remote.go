@@ -202,7 +202,11 @@ func (p *parser) checkAggressive(r *remote) {
 		}
 	}
 	if psk {
-		p.weak(r.head, codeAggressive, Warning, r.Name+": aggressive mode lets anyone who asks guess the pre-shared key offline", "prefer exchange_mode main")
+		fix := "prefer exchange_mode main"
+		if r.head.src.hcl {
+			fix = p.write(r.head, inRemote, "exchange_mode main;")
+		}
+		p.weak(r.head, codeAggressive, Warning, r.Name+": aggressive mode lets anyone who asks guess the pre-shared key offline", fix)
 	}
 }
 
