@@ -70,7 +70,7 @@ func (p *parser) main(text string) {
 
 // file reads one file with the parser's state, at the top level.
 func (p *parser) file(src *source) {
-	lex, look, last := p.lex, p.look, p.last
+	lex, look, last, legacy := p.lex, p.look, p.last, p.legacy
 	if src.hcl {
 		p.lex = newHCLReader(p, src)
 	} else {
@@ -83,7 +83,7 @@ func (p *parser) file(src *source) {
 		r.finish()
 	}
 	p.files = p.files[:len(p.files)-1]
-	p.lex, p.look, p.last = lex, look, last
+	p.lex, p.look, p.last, p.legacy = lex, look, last, legacy
 }
 
 // Limits of include: how deep, counting the main file, and how many files in all.

@@ -58,6 +58,15 @@ func (i hclItem) name() (string, hcl.Range) {
 	return i.block.Type, i.block.TypeRange
 }
 
+// rang is where it is written, as a whole.
+func (i hclItem) rang() span {
+	_, name := i.name()
+	if i.attr != nil {
+		return span{name.Start.Byte, i.attr.SrcRange.End.Byte}
+	}
+	return span{name.Start.Byte, i.block.CloseBraceRange.End.Byte}
+}
+
 // itemsOf are the contents of a body in the order of the file.
 func itemsOf(body *hclsyntax.Body) []hclItem {
 	items := make([]hclItem, 0, len(body.Attributes)+len(body.Blocks))
@@ -88,7 +97,7 @@ func newHCLReader(p *parser, src *source) *hclReader {
 		p.hclMain = r.file
 	}
 	if p.record != nil {
-		r.remarks = commentsOf(src)
+		r.remarks = r.file.remarks()
 	}
 	items := slices.DeleteFunc(itemsOf(r.file.body), func(i hclItem) bool {
 		name, where := i.name()
@@ -102,7 +111,11 @@ func newHCLReader(p *parser, src *source) *hclReader {
 		case name == "locals":
 			r.labels(i.block, 0)
 		case !main:
-			r.errorf(where, codePlugins, "belongs into the main file", "")
+			place := "the main file"
+			if !strings.HasSuffix(p.cfg.File, ".hcl") {
+				place = pluginsFile
+			}
+			r.errorf(where, codePlugins, "belongs into "+place, "")
 		}
 		return true
 	})

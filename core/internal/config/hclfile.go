@@ -170,19 +170,30 @@ func (p *parser) locals(f *hclFile) {
 	}
 }
 
-// commentsOf are the comments of an HCL file, line by line.
-func commentsOf(src *source) (out []token) {
-	tokens, _ := hclsyntax.LexConfig([]byte(src.text), src.name, hcl.InitialPos)
+// remarks are the comments of a file, line by line, but for those in blocks that are
+// carried over as they stand.
+func (f *hclFile) remarks() (out []token) {
+	var carried []span
+	for _, i := range itemsOf(f.body) {
+		if name, _ := i.name(); slices.Contains(notOurs, name) && f.namesPlugins() {
+			carried = append(carried, i.rang())
+		}
+	}
+	tokens, _ := hclsyntax.LexConfig([]byte(f.src.text), f.src.name, hcl.InitialPos)
 	for _, t := range tokens {
-		if t.Type != hclsyntax.TokenComment {
+		off := t.Range.Start.Byte
+		if t.Type != hclsyntax.TokenComment || slices.ContainsFunc(carried, func(s span) bool { return s.from <= off && off < s.to }) {
 			continue
 		}
-		off := t.Range.Start.Byte
-		for line := range strings.SplitSeq(strings.TrimRight(string(t.Bytes), "\r\n"), "\n") {
+		lines := strings.Split(strings.TrimRight(string(t.Bytes), "\r\n"), "\n")
+		for i, line := range lines {
 			text := strings.TrimSpace(line)
 			text = strings.TrimSuffix(strings.TrimPrefix(text, "/*"), "*/")
 			text = strings.TrimLeft(strings.TrimPrefix(text, "//"), "#*")
-			out = append(out, token{src: src, off: off, end: t.Range.End.Byte, text: text})
+			if text == "" && len(lines) > 1 && (i == 0 || i == len(lines)-1) {
+				continue // only the sign that opens or closes it
+			}
+			out = append(out, token{src: f.src, off: off, end: t.Range.End.Byte, text: text})
 		}
 	}
 	return out

@@ -136,6 +136,10 @@ func (r *hclReader) phase2(a *hclsyntax.Attribute, client bool) ([]token, bool) 
 	}
 	if v.v.Type().IsObjectType() {
 		tokens, ok := r.identity(v)
+		if ok && tokens[0].text == "keyid" && tokens[1].text == "file" {
+			r.errorf(v.at, codeSyntax, "cannot be an identity of phase 2 here", "write "+a.Name+" = { keyid = "+quote(tokens[2].text)+" }")
+			return nil, false
+		}
 		if ok && tokens[0].text == "address" {
 			r.errorf(v.at, codeSyntax, "is not expected here: an address by itself is", "write "+a.Name+" = "+quote(tokens[len(tokens)-1].text))
 			return nil, false
