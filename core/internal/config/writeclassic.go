@@ -48,7 +48,11 @@ func (w *classicWriter) statement(s *statement, indent string) {
 // words are the tokens behind the name.
 func (w *classicWriter) words(s *statement) string {
 	var b strings.Builder
-	for _, t := range s.words {
+	listed := s.d.in == inRemote && len(s.args) > 0 && len(s.args[0].more) > 0 // its commas were read as blanks
+	for i, t := range s.words {
+		if listed && i > 0 && t.kind == word {
+			b.WriteString(",")
+		}
 		switch t.kind {
 		case prefix:
 			b.WriteString("/" + t.text)

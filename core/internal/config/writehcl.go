@@ -148,9 +148,10 @@ func (w *hclWriter) merge(out *[]*hclNode, n *hclNode) bool {
 	}
 	old := (*out)[i]
 	if !n.list {
-		if n.before = append(old.before, n.before...); old.behind != "" {
-			n.before = append(n.before, old.behind)
+		if old.behind != "" {
+			old.before = append(old.before, old.behind)
 		}
+		n.before = append(old.before, n.before...)
 		*out = slices.Delete(*out, i, i+1)
 		return false
 	}
