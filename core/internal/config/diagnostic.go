@@ -101,6 +101,7 @@ func at(t token, code string, sev Severity, what, fix string) Diagnostic {
 	d := Diagnostic{Code: code, Severity: sev, File: t.src.name, What: what, Fix: fix}
 	d.Line, d.Col = t.src.position(t.off)
 	d.Snippet = t.src.line(d.Line)
+	d.Col = min(d.Col, utf8.RuneCountInString(d.Snippet)+1) // behind the end of the line
 	d.Token = t.src.show(t.off, t.end)
 	if t.src.hcl { // of a value on several lines, the first
 		d.Token, _, _ = strings.Cut(d.Token, "\n")

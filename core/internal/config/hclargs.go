@@ -141,11 +141,14 @@ func (r *hclReader) directive(d *directive, a *hclsyntax.Attribute, t term, valu
 	r.end(last)
 }
 
-// placed gives tokens their place, if they have none.
+// placed gives tokens their place, if they have none. After an error of syntax hcl has
+// expressions that end before they begin.
 func (r *hclReader) placed(where hcl.Range, tokens []token) []token {
+	from := min(where.Start.Byte, len(r.src.text))
+	to := min(max(where.End.Byte, from), len(r.src.text))
 	for i := range tokens {
 		if tokens[i].src == nil {
-			tokens[i].src, tokens[i].off, tokens[i].end = r.src, where.Start.Byte, where.End.Byte
+			tokens[i].src, tokens[i].off, tokens[i].end = r.src, from, to
 		}
 	}
 	return tokens

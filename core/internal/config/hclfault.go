@@ -174,12 +174,11 @@ var switches = map[string]string{"on": "true", "yes": "true", "true": "true", "o
 
 // fromHCL makes a diagnostic about a place in an HCL file.
 func fromHCL(src *source, r hcl.Range, sev Severity, code, what, fix string) Diagnostic {
-	d := Diagnostic{Code: code, Severity: sev, File: src.name, Line: r.Start.Line, What: what, Fix: fix}
-	if r.Start.Line < 1 || r.Start.Line > len(src.lines) || r.Start.Byte > r.End.Byte || r.End.Byte > len(src.text) {
-		return d
+	if r.Start.Line < 1 || r.Start.Byte > len(src.text) { // of no place in this file
+		return Diagnostic{Code: code, Severity: sev, File: src.name, Line: max(r.Start.Line, 1), Col: 1, What: what, Fix: fix}
 	}
 	line, _ := src.position(r.Start.Byte)
-	end := r.End.Byte
+	end := min(r.End.Byte, len(src.text))
 	if line < len(src.lines) { // the token of one line
 		end = min(end, src.lines[line]-1)
 	}
