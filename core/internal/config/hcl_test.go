@@ -56,3 +56,32 @@ func explicit(specs []PluginSpec) (out []PluginSpec) {
 	}
 	return out
 }
+
+// TestNastyHCLIsBounded: what would cost the stack, the memory or the day is an error.
+func TestNastyHCLIsBounded(t *testing.T) {
+	long := "locals {\n  a = \"" + strings.Repeat("x", 1000) + "\"\n"
+	for _, c := range []struct{ name, text, want string }{
+		{"lists in lists", "a = " + strings.Repeat("[", 1e6), "nested too deeply"},
+		{"blocks in blocks", strings.Repeat("a {\n", 1e5), "nested too deeply"},
+		{"templates in templates", "a = " + strings.Repeat(`"${`, 1e5), "nested too deeply"},
+		{"signs", "a = " + strings.Repeat("- ", 1e6) + "1", "nested too deeply"},
+		{"conditions", "a = " + strings.Repeat("true ? 1 : ", 1e5) + "1", "nested too deeply"},
+		{"a number of many digits", "locals {\n  a = \"${1e999999999}\"\n}", "too large a number"},
+		{"numbers squared", "locals {\n  a = 1e999\n  b = local.a * local.a * local.a * local.a * local.a\n}", "too large a value"},
+		{"a text doubled", long + "  b = \"" + strings.Repeat("${local.a}", 100) + "\"\n}", "too large a value"},
+		{"a list of lists", "locals {\n  a = range(1000)\n  b = [for x in local.a : local.a]\n}", "too large a value"},
+		{"a for inside a for", "locals {\n  a = [for x in [1] : [for y in [1] : x]]\n}", "for inside a for"},
+		{"a range", "locals {\n  a = range(1000000000)\n}", "cannot be computed"},
+		{"a wide format", "locals {\n  a = format(\"%999999999d\", 1)\n}", "cannot be computed"},
+		{"replacements", long + "  b = replace(local.a, \"\", local.a)\n}", "cannot be computed"},
+		{"a joint", long + "  b = join(local.a, range(1000))\n}", "cannot be computed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := alone("racoon.hcl", nil)
+			p.main(c.text)
+			if got := render(p.diags); !strings.Contains(got, c.want) {
+				t.Errorf("want %q in %.500s", c.want, got)
+			}
+		})
+	}
+}

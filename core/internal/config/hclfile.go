@@ -43,7 +43,8 @@ func (p *parser) openHCL(src *source) *hclFile {
 	return f
 }
 
-// maxFaults is how many errors of syntax are looked for in one part of a file.
+// maxFaults is how many errors of syntax are looked for in one part of a file, fewer in
+// one of more than 64 KiB.
 const maxFaults = 50
 
 // hclParts parses a file with errors of syntax again, each block and attribute of the
@@ -72,7 +73,7 @@ func (p *parser) hclPart(f *hclFile, part span) *hclsyntax.Body {
 	text := []byte(f.src.text[part.from:part.to])
 	line, _ := f.src.position(part.from)
 	start := hcl.Pos{Line: line, Column: 1, Byte: part.from}
-	for range maxFaults {
+	for range max(2, min(maxFaults, maxFaults<<16/max(len(text), 1))) {
 		file, diags := hclsyntax.ParseConfig(text, f.src.name, start)
 		body := file.Body.(*hclsyntax.Body)
 		at := p.hclSyntax(f, diags)

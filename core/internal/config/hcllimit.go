@@ -22,13 +22,10 @@ const (
 	maxWidth    = 3       // digits of a width in format
 )
 
-// suspicious is what a file must have for its tokens to be looked at.
-var suspicious = regexp.MustCompile(`[0-9][eE][-+]?[0-9]{4}|[-!][-!\s]{60}|\?`)
-
 // excess finds what is nested too deeply to be parsed by recursive descent, and
 // numbers without bounds.
 func excess(src *source) (fault string, where hcl.Range) {
-	if depth(src.text) <= maxNesting && !suspicious.MatchString(src.text) {
+	if !suspicious(src.text) {
 		return "", hcl.Range{}
 	}
 	nest, signs, questions := 0, 0, 0
@@ -60,26 +57,42 @@ func excess(src *source) (fault string, where hcl.Range) {
 	return "", hcl.Range{}
 }
 
-// depth is how deeply brackets are nested at most, those in strings included.
-func depth(text string) (most int) {
-	n := 0
+// suspicious reports whether the tokens of a text must be looked at: brackets deeply
+// nested, those in strings included, many signs together, a condition or a long exponent.
+func suspicious(text string) bool {
+	nest, signs := 0, 0
 	for i := range len(text) {
-		switch text[i] {
+		switch c := text[i]; c {
 		case '{', '[', '(':
-			n++
-			most = max(most, n)
+			nest++
 		case '}', ']', ')':
-			n = max(n-1, 0)
+			nest = max(nest-1, 0)
+		case '-', '!':
+			if signs++; signs > maxNesting {
+				return true
+			}
+			continue
+		case ' ', '\t', '\r', '\n':
+			continue
+		case '?':
+			return true
+		case 'e', 'E':
+			if i > 0 && isDigit(text[i-1]) && run(strings.TrimLeft(text[i+1:min(len(text), i+8)], "+-"), isDigit) > maxExponent {
+				return true
+			}
+		}
+		if signs = 0; nest > maxNesting {
+			return true
 		}
 	}
-	return most
+	return false
 }
 
 var forWord = regexp.MustCompile(`\bfor\b`)
 
 // nestedFor finds a for inside a for: their costs multiply.
 func nestedFor(src *source, body *hclsyntax.Body) (hcl.Range, bool) {
-	if len(forWord.FindAllStringIndex(src.text, 2)) < 2 {
+	if strings.Count(src.text, "for") < 2 || len(forWord.FindAllStringIndex(src.text, 2)) < 2 {
 		return hcl.Range{}, false
 	}
 	w := &forWalker{}
@@ -120,7 +133,7 @@ func bounded(v cty.Value) bool {
 				size += len(v.AsString())
 			case cty.Number:
 				if v.AsBigFloat().MantExp(nil) > 4096 {
-					size = maxValue
+					size = maxValue + 1
 				}
 			}
 		}

@@ -122,7 +122,7 @@ func hclSecrets(text string) []span {
 	for _, m := range hclSecret.FindAllStringIndex(text, -1) {
 		from := m[1]
 		line, _, _ := strings.Cut(text[from:], "\n")
-		if hclReference.MatchString(line) {
+		if hclReference.MatchString(line) || strings.HasPrefix(text[m[0]:], "rekey") {
 			continue
 		}
 		end := from + len(line)
