@@ -85,3 +85,21 @@ func TestNastyHCLIsBounded(t *testing.T) {
 		})
 	}
 }
+
+// TestNoHCLMessageShowsASecret, whatever is wrong around it.
+func TestNoHCLMessageShowsASecret(t *testing.T) {
+	for _, text := range []string{
+		"shared_secret {\n use = \"hunter2\"\n}", "shared_secret {\n use = hunter2\n}", "shared_secret {\n use = 'hunter2'\n}",
+		"shared_secret {\n use = \"hunter2\n}", "shared_secret {\n use = (\n \"hunter2\" x\n)\n}", "shared_secret {\n use = [\n 5,\n \"hunter2\" 6]\n}",
+		"shared_secret {\n use = upper(\"hunter2\", 5)\n}", "shared_secret {\n use = \"${hunter2}\"\n}", "shared_secret {\n use \"hunter2\"\n}",
+		"shared_secret = \"hunter2\"", "shared_secret \"hunter2\" {}", "shared_secret use \"hunter2\";", "secret = \"hunter2\"", "psk = \"hunter2\"",
+		"shared_secret {\n use = <<EOT\nhunter2\nEOT\n}", "shared_secret {\n use = <<EOT\nhunter2\n}", "shared_secret {\n use = <<EOT\n${hunter2}\nEOT\n}",
+		"passphrase = \"hunter2\"", "rekey_secret = \"hunter2\"",
+	} {
+		p := alone("racoon.hcl", nil)
+		p.main("remote \"192.0.2.1\" {\n" + text + "\n}\n")
+		if got := render(p.diags); !Failed(p.diags) || showsCanary(got) {
+			t.Errorf("%s: the secret is shown:\n%s", text, got)
+		}
+	}
+}

@@ -69,18 +69,25 @@ func translate(src *source, d *hcl.Diagnostic, code string) Diagnostic {
 	case said.fix == "" && ok:
 		said.fix = "did you mean " + guess
 	}
-	if said.fix == "" {
+	where := hcl.Range{Filename: src.name}
+	if d.Subject != nil {
+		where = *d.Subject
+	}
+	if said.fix == "" && !src.masks(where) {
 		said.fix = lowerFirst(strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(d.Detail), "."), ":"))
 	}
 	sev := Error
 	if d.Severity == hcl.DiagWarning {
 		sev = Warning
 	}
-	where := hcl.Range{Filename: src.name}
-	if d.Subject != nil {
-		where = *d.Subject
-	}
 	return fromHCL(src, where, sev, said.code, said.what, said.fix)
+}
+
+// masks reports whether a place is part of a secret, of which no advice may speak.
+func (s *source) masks(r hcl.Range) bool {
+	from := min(r.Start.Byte, len(s.text))
+	to := min(max(r.End.Byte, from), len(s.text))
+	return s.show(from, to) != s.text[from:to]
 }
 
 func lowerFirst(s string) string {
@@ -154,6 +161,9 @@ func (p *parser) hclExpression(f *hclFile, diags hcl.Diagnostics) {
 func unknownName(f *hclFile, t *hclsyntax.ScopeTraversalExpr) Diagnostic {
 	text := f.src.text[t.SrcRange.Start.Byte:t.SrcRange.End.Byte]
 	fix := "write it in double quotes: " + quote(text)
+	if f.src.masks(t.SrcRange) {
+		fix = "write it in double quotes"
+	}
 	name, isLocal := strings.CutPrefix(text, "local.")
 	switch {
 	case isLocal:

@@ -31,7 +31,11 @@ func (r *hclReader) value(t term, h hclValue) ([]token, bool) {
 		}
 		return tokens, true
 	}
-	r.errorf(h.at, codeSyntax, "is not expected here: "+hclWant(t)+" is", hclAdvice(t, h.v))
+	advice := hclAdvice(t, h.v)
+	if strings.ContainsAny(advice, `":`) && r.src.masks(h.at) { // it repeats the value
+		advice = ""
+	}
+	r.errorf(h.at, codeSyntax, "is not expected here: "+hclWant(t)+" is", advice)
 	return nil, false
 }
 

@@ -111,21 +111,42 @@ func secrets(text string) []span {
 }
 
 // hclSecret finds the attributes whose values may be secret.
-var hclSecret = regexp.MustCompile(`(?i)\b(\w*secret\w*|\w*passw\w*|\w*psk\w*|\w*key|bind_pw|use|pin|token)\s*[=:]`)
+var hclSecret = regexp.MustCompile(`(?i)\b(?:(?:\w*secret\w*|\w*passw\w*|\w*passph\w*|\w*psk\w*|\w*key|bind_pw|use|pin|token)\s*[=:]` +
+	`|(?:\w*secret|\w*passw\w*|psk|bind_pw|use)[ \t]+["'\w])`)
 
 // hclReference is a value that says where a secret is, and may be shown.
 var hclReference = regexp.MustCompile(`^\s*"(file|env|handle):[^"$]*"`)
+
+// opened is how many brackets of a line are not closed in it.
+func opened(line string) (n int) {
+	for i := range len(line) {
+		switch line[i] {
+		case '(', '[', '{':
+			n++
+		case ')', ']', '}':
+			n--
+		}
+	}
+	return n
+}
 
 // hclSecrets is secrets for HCL: the rest of the line, or a heredoc to its end.
 func hclSecrets(text string) []span {
 	var out []span
 	for _, m := range hclSecret.FindAllStringIndex(text, -1) {
 		from := m[1]
+		if c := text[from-1]; c != '=' && c != ':' { // without an equals sign: its first character is the secret's
+			from--
+		}
 		line, _, _ := strings.Cut(text[from:], "\n")
-		if hclReference.MatchString(line) || strings.HasPrefix(text[m[0]:], "rekey") {
+		if hclReference.MatchString(line) || strings.TrimRight(text[m[0]:from], " \t\r\n=:") == "rekey" {
 			continue
 		}
 		end := from + len(line)
+		for open := opened(line); open > 0 && end < len(text); open += opened(line) { // a value on several lines
+			line, _, _ = strings.Cut(text[end+1:], "\n")
+			end += 1 + len(line)
+		}
 		if _, marker, ok := strings.Cut(line, "<<"); ok {
 			if n := strings.Index(text[end:], strings.Trim(marker, " -\r")); n >= 0 {
 				end += n
