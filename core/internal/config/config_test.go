@@ -215,7 +215,7 @@ func TestDefaultsAreThoseOfTheManual(t *testing.T) {
 	r := cfg.Remotes[0]
 	got := fmt.Sprint(cfg.Timer, cfg.Padding, cfg.Log, r.NonceSize, r.ProposalCheck, r.VerifyIdentifier, r.InitialContact, r.Passive,
 		r.NATTraversal, r.IKEFrag, r.Rekey, r.DPD, r.DPDDelay, r.DPDRetry, r.DPDMaxFail, r.GeneratePolicy, r.Proposals[0].Lifetime, cfg.SAInfos[0].Lifetime)
-	want := "{5 10s 1 30s 30s 20s} {true false 20 true false} 0 16 strict false true false 0 0 1 true 0s 5s 5 0 8h0m0s 8h0m0s"
+	want := "{5 10s 1 30s 30s 20s} {true false 20 true false} info 16 strict false true false off off on true 0s 5s 5 off 8h0m0s 8h0m0s"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
