@@ -96,7 +96,7 @@ func (p *parser) dnIdentity(a arg, text string, own bool) (policy.Identity, bool
 	if a.value.kind == eof {
 		return id, true
 	}
-	if fault := checkDN(id.DN, !own); fault != "" {
+	if fault := checkDN(id.DN, !own, a.value.quotable); fault != "" {
 		p.errorf(a.value, "is no distinguished name: %s", fault)
 		return id, false
 	}
@@ -130,7 +130,7 @@ func (p *parser) keyIDFile(id policy.Identity, v token) (policy.Identity, bool) 
 	data, err := p.readFile(path)
 	switch {
 	case err != nil:
-		p.add(v, codeFile, Error, "cannot be read: "+reason(err), "for the text itself "+p.write(v, inRemote, `my_identifier keyid tag "`+v.text+`";`))
+		p.add(v, codeFile, Error, "cannot be read: "+reason(err), "for the text itself "+p.write(v, inRemote, `my_identifier keyid tag "`+v.quotable(v.text)+`";`))
 		return id, false
 	case len(data) == 0 || len(data) > maxKeyID:
 		p.errorf(v, "is a file of %d octets: an identity has 1 to %d", len(data), maxKeyID)

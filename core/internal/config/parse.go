@@ -23,12 +23,14 @@ type parser struct {
 	diags       []Diagnostic
 	today       time.Time
 	fresh       bool       // nothing but allow_legacy has been read in this block
-	dry         bool       // only read, set nothing: for a text of ours
+	dry         bool       // only read, set nothing: for a text of ours, and for the witness
+	witness     *witness   // of a dry run for what may be shown; nil in any other
 	record      *statement // the block whose statements are kept for the converter; nil: none is
 	taken       []token    // since the statement began, while record is set
 
 	cfg      *policy.Config
-	word     token // the directive being set
+	word     token    // the directive being set
+	seconds  []string // second words its name could have had
 	remote   *remote
 	proposal *proposal
 	sainfo   *sainfo
@@ -40,6 +42,9 @@ type parser struct {
 
 // add reports a diagnostic about a token.
 func (p *parser) add(t token, code string, sev Severity, what, fix string) {
+	if p.dry {
+		return
+	}
 	d := at(t, code, sev, what, fix)
 	if n := len(p.diags); n > 0 && sev == Error { // one error per place is enough
 		if e := p.diags[n-1]; e.Severity == Error && e.File == d.File && e.Line == d.Line && e.Col == d.Col {
@@ -57,7 +62,7 @@ func (p *parser) errorf(t token, format string, a ...any) {
 func (p *parser) peek() token {
 	if p.look == nil {
 		t := p.lex.next()
-		for p.commasBlank && t.is(",") {
+		for t.kind == remark || p.commasBlank && t.is(",") {
 			t = p.lex.next()
 		}
 		p.look = &t
@@ -68,6 +73,7 @@ func (p *parser) peek() token {
 func (p *parser) next() token {
 	p.last = p.peek()
 	p.look = nil
+	p.witness.took(p.last)
 	if p.record != nil {
 		p.taken = append(p.taken, p.last)
 	}
@@ -123,11 +129,13 @@ func (p *parser) statement(in section) {
 	p.taken = nil
 	var args []arg
 	ok := true
+	p.witness.begin(d)
 	if p.word = t; d.head != nil {
 		ok = d.head(p)
 	} else {
 		args, ok = p.match(p.lang.forms[d])
 	}
+	p.witness.done(ok)
 	if s != nil {
 		s.args, s.words = args, p.taken
 	}
@@ -225,11 +233,13 @@ func (p *parser) lookup(t *token, in section) *directive {
 		if s := p.lang.elsewhere(t.text); s != "" {
 			fix = "it belongs into " + s
 		}
+		p.witness.stranger(*t, in, fix != "")
 		p.add(*t, codeUnknown, Error, "is no directive of "+in.String(), fix)
 		return nil
 	}
 	var plain *directive
 	var words []string
+	p.seconds = nil
 	for _, d := range rows {
 		switch second := d.second(); {
 		case second == "":
@@ -241,8 +251,9 @@ func (p *parser) lookup(t *token, in section) *directive {
 			words = append(words, second)
 		}
 	}
-	if plain == nil {
-		p.expected(term{alts: words}.want(false), words)
+	if p.seconds = words; plain == nil {
+		p.witness.begin(rows...)
+		p.expected(term{alts: words}.want(false), nil)
 	}
 	return plain
 }

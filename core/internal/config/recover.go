@@ -16,7 +16,7 @@ func (p *parser) end() bool {
 		p.add(p.last, codeSyntax, Error, "is followed by no semicolon", `write ";" after it`)
 		return true
 	}
-	p.add(t, codeSyntax, Error, "is one word too many: ; is expected", "")
+	p.add(t, codeSyntax, Error, "is one word too many: ; is expected", p.slip(t, ";"))
 	p.recover()
 	return false
 }
@@ -52,6 +52,7 @@ func (p *parser) stray(t token) {
 // before the brace that closes the section, or before a line that begins with a
 // directive.
 func (p *parser) recover() {
+	p.witness.done(false)
 	for {
 		switch t := p.peek(); {
 		case t.kind == eof, t.is("}"), t.kind == word && p.lang.rows[p.in][t.text] != nil && p.beginsLine(t):

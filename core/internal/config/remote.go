@@ -63,6 +63,10 @@ func (p *parser) remoteHead() bool {
 		if !p.remoteName(of) {
 			return false
 		}
+		if p.dry {
+			p.accept(";")
+			return true
+		}
 		parent := p.parent(of)
 		if parent == nil {
 			p.errorf(of.name, "is no remote section defined before this one")
@@ -101,7 +105,7 @@ func (p *parser) remoteName(r *remote) bool {
 	case t.kind == word && t.text == "anonymous":
 		p.next()
 	default:
-		p.expected(`a name in double quotes, an address or "anonymous"`, []string{"anonymous"})
+		p.expected(aName+`, an address or "anonymous"`, []string{"anonymous"})
 		return false
 	}
 	if n := p.peek(); n.kind == prefix && r.Addr.IsValid() {
@@ -134,6 +138,14 @@ func sectionName(a netip.Addr, port uint16) string {
 	return a.String() + "[" + netip.AddrPortFrom(netip.IPv4Unspecified(), port).String()[len("0.0.0.0:"):] + "]"
 }
 
+// title is the name of the section in a message.
+func (r *remote) title() string {
+	if r.named {
+		return r.name.quotable(r.Name)
+	}
+	return r.Name
+}
+
 // parent finds the section another one inherits from: by name, else by address.
 func (p *parser) parent(of *remote) *remote {
 	for _, r := range slices.Backward(p.remotes) {
@@ -161,7 +173,7 @@ func (p *parser) remoteClose() {
 		return
 	}
 	if len(r.Modes) == 0 {
-		p.add(r.head, codeMissing, Error, r.Name+" has no exchange mode", p.write(r.head, inRemote, "exchange_mode main;"))
+		p.add(r.head, codeMissing, Error, r.title()+" has no exchange mode", p.write(r.head, inRemote, "exchange_mode main;"))
 	}
 	if len(r.own) == 0 {
 		r.own = r.profiled
@@ -175,12 +187,12 @@ func (p *parser) remoteClose() {
 		}
 	}
 	if len(r.own) == 0 && len(r.Proposals) == 0 {
-		p.add(r.head, codeMissing, Error, r.Name+" has no proposal", "")
+		p.add(r.head, codeMissing, Error, r.title()+" has no proposal", "")
 	}
 	p.checkAggressive(r)
 	p.checkCertificates(r)
 	if len(r.PeerIDs) > 0 && !r.VerifyIdentifier {
-		p.add(r.head, codeWildcard, Warning, r.Name+": another identity than peers_identifier is only logged", p.write(r.head, inRemote, "verify_identifier on;"))
+		p.add(r.head, codeWildcard, Warning, r.title()+": another identity than peers_identifier is only logged", p.write(r.head, inRemote, "verify_identifier on;"))
 	}
 	p.remotes = append(p.remotes, r)
 	p.cfg.Remotes = append(p.cfg.Remotes, r.Remote)
@@ -197,12 +209,12 @@ func (p *parser) checkAggressive(r *remote) {
 	for _, v := range r.Proposals {
 		psk = psk || v.Method == methodPSK
 		if v.Group != r.Proposals[0].Group {
-			p.add(r.head, codeValue, Error, r.Name+": in aggressive mode all proposals must have the same Diffie-Hellman group", "")
+			p.add(r.head, codeValue, Error, r.title()+": in aggressive mode all proposals must have the same Diffie-Hellman group", "")
 			return
 		}
 	}
 	if psk {
-		p.weak(r.head, codeAggressive, Warning, r.Name+": aggressive mode lets anyone who asks guess the pre-shared key offline", "prefer exchange_mode main")
+		p.weak(r.head, codeAggressive, Warning, r.title()+": aggressive mode lets anyone who asks guess the pre-shared key offline", "prefer exchange_mode main")
 	}
 }
 
@@ -223,7 +235,7 @@ func (p *parser) checkCertificates(r *remote) {
 	plain := r.PeerCertificate != nil && r.PeerCertificate.Kind == "plain_rsa"
 	rsa := slices.ContainsFunc(r.Proposals, func(v policy.Phase1Proposal) bool { return v.Method == methodRSA })
 	if plain && rsa && (r.Certificate == nil || r.Certificate.Kind != "plain_rsa") {
-		p.add(r.head, codeMissing, Error, r.Name+" has plain RSA keys of its peer and none of its own", p.write(r.head, inRemote, `certificate_type plain_rsa "KEYFILE";`))
+		p.add(r.head, codeMissing, Error, r.title()+" has plain RSA keys of its peer and none of its own", p.write(r.head, inRemote, `certificate_type plain_rsa "KEYFILE";`))
 	}
 }
 
