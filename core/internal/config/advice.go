@@ -124,7 +124,7 @@ func (p *parser) quoteIt(t token) string {
 		return "one directive takes one identity"
 	case strings.HasPrefix(behind, `"`):
 		return "delete it"
-	case strings.Contains(shown, "*"):
+	case shown != whole:
 		return "write the value in double quotes"
 	default:
 		return `write it in double quotes: "` + shown + `"`
@@ -197,10 +197,7 @@ func nearest(got string, known []string) string {
 	best, dist := "", 1+len(got)/3
 	low := strings.ToLower(strings.ReplaceAll(got, "-", "_"))
 	for _, k := range known {
-		d := levenshtein.Distance(low, strings.ToLower(k), nil)
-		if sameLetters(low, k) {
-			d--
-		}
+		d := distance(low, strings.ToLower(k))
 		if d < dist || d == dist && (best == "" || k < best) {
 			best, dist = k, d
 		}
@@ -214,6 +211,16 @@ func nearest(got string, known []string) string {
 		}
 	}
 	return best
+}
+
+// distance counts letters that are wrong, missing or too many; two that changed
+// places are one.
+func distance(a, b string) int {
+	d := levenshtein.Distance(a, b, nil)
+	if sameLetters(a, b) {
+		d--
+	}
+	return d
 }
 
 // sameLetters reports whether two words differ in the order of their letters only.

@@ -153,7 +153,7 @@ func (p *parser) includePattern(t token) (string, error) {
 	}
 	switch dir := p.cfg.Paths.Include; {
 	case pattern == "":
-		return "", errors.New("the name is empty")
+		return "", errors.New("is an empty name")
 	case !filepath.IsAbs(pattern) && dir != "":
 		return filepath.Join(dir, pattern), nil
 	}

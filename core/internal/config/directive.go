@@ -140,16 +140,6 @@ func (l *language) names(in section) []string {
 	return out
 }
 
-// elsewhere names a section that knows the word, "" if none does.
-func (l *language) elsewhere(name string) string {
-	for s := range sections {
-		if l.rows[s][name] != nil {
-			return s.String()
-		}
-	}
-	return ""
-}
-
 // A pattern says what follows a directive's name, in words of the manual:
 //
 //	STRING SECRET NUMBER ...   a value of that type, see types

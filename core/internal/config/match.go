@@ -49,11 +49,13 @@ func (p *parser) match(form pattern) (args []arg, ok bool) {
 }
 
 // another reports whether a list goes on, and takes the comma. Where commas are
-// white space a list goes on until the semicolon.
+// white space a list goes on until the semicolon, or until a line that begins with a
+// directive: there the semicolon was forgotten.
 func (p *parser) another() bool {
 	if p.commasBlank {
 		t := p.peek()
-		return t.kind == word || t.kind == str
+		forgotten := t.kind == word && p.lang.rows[p.in][t.text] != nil && p.beginsLine(t)
+		return !forgotten && (t.kind == word || t.kind == str)
 	}
 	return p.accept(",")
 }

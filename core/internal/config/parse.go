@@ -22,11 +22,13 @@ type parser struct {
 	glob        func(string) ([]string, error)
 	diags       []Diagnostic
 	today       time.Time
-	fresh       bool       // nothing but allow_legacy has been read in this block
-	dry         bool       // only read, set nothing: for a text of ours, and for the witness
-	witness     *witness   // of a dry run for what may be shown; nil in any other
-	record      *statement // the block whose statements are kept for the converter; nil: none is
-	taken       []token    // since the statement began, while record is set
+	given       map[string]bool // what this block names, rightly or wrongly, by first words
+	inner       map[string]bool // the same of the block read last
+	fresh       bool            // nothing but allow_legacy has been read in this block
+	dry         bool            // only read, set nothing: for a text of ours, and for the witness
+	witness     *witness        // of a dry run for what may be shown; nil in any other
+	record      *statement      // the block whose statements are kept for the converter; nil: none is
+	taken       []token         // since the statement began, while record is set
 
 	cfg      *policy.Config
 	word     token    // the directive being set
@@ -35,6 +37,7 @@ type parser struct {
 	proposal *proposal
 	sainfo   *sainfo
 	remotes  []*remote       // finished ones, parents of later ones
+	broken   []*remote       // those with an error in their header
 	legacy   legacy          // allow_legacy of the top level
 	hclMain  *hclFile        // the main file, if it is HCL and can be parsed
 	pskAt    policy.Position // of path pre_shared_key
@@ -92,8 +95,10 @@ func (p *parser) accept(text string) bool {
 // block reads directives until the closing brace, or the end of the file at the
 // top level.
 func (p *parser) block(in section, open token) {
-	defer func(outer section, fresh bool) { p.in, p.fresh = outer, fresh }(p.in, p.fresh)
-	p.fresh = true
+	defer func(outer section, fresh bool, given map[string]bool) {
+		p.in, p.fresh, p.given, p.inner = outer, fresh, given, p.given
+	}(p.in, p.fresh, p.given)
+	p.fresh, p.given = true, map[string]bool{}
 	for p.in = in; ; {
 		switch t := p.peek(); {
 		case t.kind == eof && in == top:
@@ -101,6 +106,10 @@ func (p *parser) block(in section, open token) {
 			return
 		case t.kind == eof:
 			p.add(open, codeSyntax, Error, "this brace is never closed", "")
+			return
+		case in != top && p.opensOther(t, in):
+			p.add(open, codeSyntax, Error, "this brace is not closed before the next section", "")
+			p.keepLast()
 			return
 		case t.is("}") && in != top:
 			p.next()
@@ -122,6 +131,11 @@ func (p *parser) statement(in section) {
 	}
 	d := p.lookup(&t, in)
 	if d == nil {
+		p.recover()
+		return
+	}
+	if d.state == refused && !p.dry { // whatever follows
+		p.add(t, codeRefused, Error, d.why, "")
 		p.recover()
 		return
 	}
@@ -166,7 +180,7 @@ func (p *parser) apply(d *directive, args []arg) {
 		return
 	}
 	p.judge(p.word, d)
-	if d.set != nil && d.state != refused {
+	if d.set != nil {
 		d.set(p, args)
 	}
 }
@@ -179,7 +193,7 @@ func (p *parser) body(d *directive, args []arg) {
 		return
 	}
 	if !p.peek().is("{") {
-		p.expected("{", nil)
+		p.expected("{", map[section][]string{inRemote: {"inherit"}, inSAInfo: {"from", "group"}}[d.body])
 		p.abandon(d)
 		return
 	}
@@ -230,13 +244,16 @@ func (p *parser) lookup(t *token, in section) *directive {
 	rows := p.lang.rows[in][t.text]
 	if rows == nil {
 		fix := didYouMean(t.text, p.lang.names(in))
-		if s := p.lang.elsewhere(t.text); s != "" {
-			fix = "it belongs into " + s
+		if s := p.lang.elsewhere(t.text, in); s != "" {
+			fix = s
+		} else {
+			p.name(nearest(t.text, p.lang.names(in))) // it is not missing too
 		}
 		p.witness.stranger(*t, in, fix != "")
 		p.add(*t, codeUnknown, Error, "is no directive of "+in.String(), fix)
 		return nil
 	}
+	p.name(t.text)
 	var plain *directive
 	var words []string
 	p.seconds = nil
@@ -258,6 +275,13 @@ func (p *parser) lookup(t *token, in section) *directive {
 	return plain
 }
 
+// name remembers that the block has a directive of that name.
+func (p *parser) name(first string) {
+	if p.given != nil {
+		p.given[first] = true
+	}
+}
+
 // judge says what is to be said about a directive as such.
 func (p *parser) judge(t token, d *directive) {
 	switch d.state {
@@ -267,9 +291,15 @@ func (p *parser) judge(t token, d *directive) {
 		p.add(t, codeMapped, Warning, "has no effect: "+d.why, "")
 	case missing:
 		p.add(t, codeNotYet, Error, d.why, "")
-	case refused:
-		p.add(t, codeRefused, Error, d.why, "")
 	}
+}
+
+// elsewhere is a place as seen from a token: with its file if that is another.
+func (t token) elsewhere(at policy.Position) string {
+	if at.File == t.src.name {
+		return fmt.Sprintf("line %d", at.Line)
+	}
+	return fmt.Sprintf("line %d of %s", at.Line, at.File)
 }
 
 // position is a token's place in the model.

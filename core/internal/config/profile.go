@@ -2,6 +2,7 @@ package config
 
 import (
 	"embed"
+	"maps"
 	"strings"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
@@ -68,6 +69,7 @@ func (p *parser) fragment(name, text string, hcl bool) {
 	p.lex = &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }}
 	p.look, p.record = nil, nil
 	p.block(p.in, token{src: src})
+	maps.Copy(p.given, p.inner)
 	p.lex, p.look, p.last, p.word, p.record = lex, look, last, word, record
 }
 

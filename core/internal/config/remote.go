@@ -69,7 +69,7 @@ func (p *parser) remoteHead() bool {
 		}
 		parent := p.parent(of)
 		if parent == nil {
-			p.errorf(of.name, "is no remote section defined before this one")
+			p.noParent(of)
 			return false
 		}
 		if parent.named != r.named {
@@ -95,7 +95,7 @@ func (p *parser) remoteName(r *remote) bool {
 		p.next()
 		r.Name, r.named = t.text, true
 		if t.text == "" {
-			p.errorf(t, "the name is empty")
+			p.errorf(t, "is an empty name")
 			return false
 		}
 		return true
@@ -118,6 +118,10 @@ func (p *parser) remoteName(r *remote) bool {
 		r.Addr, r.Net, r.Name = netip.Addr{}, net, net.String()
 	}
 	if n := p.peek(); n.kind == port {
+		if n.n == 0 {
+			p.add(n, codeValue, Error, "is no port of a peer", "write one from 1 to 65535, or leave it out for 500")
+			return false
+		}
 		p.next()
 		r.Port = uint16(n.n)
 	}
@@ -161,18 +165,34 @@ func (p *parser) parent(of *remote) *remote {
 	return nil
 }
 
+// noParent says why a section cannot be a parent.
+func (p *parser) noParent(of *remote) {
+	other := func(r *remote) bool { return r.Name == of.Name }
+	if i := slices.IndexFunc(p.broken, other); i >= 0 {
+		p.errorf(of.name, "is the section in line %d, which cannot be used", p.broken[i].Where.Line)
+		return
+	}
+	if slices.ContainsFunc(p.remotes, other) {
+		p.add(of.name, codeValue, Error, "is a section of the other kind: one with a name is not one with an address, and not anonymous",
+			map[bool]string{true: "write it without quotes", false: "write it in quotes"}[of.named])
+		return
+	}
+	p.errorf(of.name, "is no remote section defined before this one")
+}
+
 // remoteClose checks a section as a whole, in the order of racoon-conf section 5.2.
 func (p *parser) remoteClose() {
-	r := p.remote
+	r, has := p.remote, p.inner
 	p.remote = nil
 	if r.named && slices.ContainsFunc(p.remotes, func(o *remote) bool { return o.named && o.Name == r.Name }) {
 		p.add(r.name, codeDuplicate, Error, "is the name of a section that exists already", "")
 		return
 	}
 	if r.broken {
+		p.broken = append(p.broken, r)
 		return
 	}
-	if len(r.Modes) == 0 {
+	if len(r.Modes) == 0 && !has["exchange_mode"] {
 		p.add(r.head, codeMissing, Error, r.title()+" has no exchange mode", p.write(r.head, inRemote, "exchange_mode main;"))
 	}
 	if len(r.own) == 0 {
@@ -186,7 +206,7 @@ func (p *parser) remoteClose() {
 			r.Proposals = append(r.Proposals, v)
 		}
 	}
-	if len(r.own) == 0 && len(r.Proposals) == 0 {
+	if len(r.own) == 0 && len(r.Proposals) == 0 && !has["proposal"] {
 		p.add(r.head, codeMissing, Error, r.title()+" has no proposal", "")
 	}
 	p.checkAggressive(r)

@@ -17,6 +17,7 @@ type source struct {
 	hidden   []span                                  // what no message may show, in order; found at the first diagnostic
 	comments []span                                  // what no message repeats
 	masked   bool
+	braces   int // that are not closed, and one; 0 = not counted yet
 }
 
 type span struct{ from, to int }

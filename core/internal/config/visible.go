@@ -174,7 +174,9 @@ func (m *masker) shown(t token) int {
 	known := t.kind == word && m.lang.words[t.text]
 	secret := t.kind == word && slices.Contains(secretWords, t.text)
 	if m.lost = max(m.lost, inverted(t)); t.kind == bad && !vouched && strings.ContainsAny(t.src.text[t.off:t.end], "'\"“”‘’„‚«»") {
-		m.lost = len(t.src.text)
+		if m.lost = max(m.lost, lineEnd(t)); m.quiet || !m.whole {
+			m.lost = len(t.src.text)
+		}
 	}
 	show := known
 	switch {
@@ -220,7 +222,12 @@ func inverted(t token) int {
 		return len(text)
 	case strings.ContainsAny(t.text, ";{}") || strings.TrimSpace(t.text) != t.text ||
 		behind != "" && strings.IndexByte(" \t\r\n\v\f;{},#", behind[0]) < 0:
-		return t.end + run(behind, func(c byte) bool { return c != '\n' })
+		return lineEnd(t)
 	}
 	return 0
+}
+
+// lineEnd is where the line a token ends in does.
+func lineEnd(t token) int {
+	return t.end + run(t.src.text[t.end:], func(c byte) bool { return c != '\n' })
 }
