@@ -103,7 +103,7 @@ func at(t token, code string, sev Severity, what, fix string) Diagnostic {
 	d.Line, d.Col = t.src.position(t.off)
 	d.Snippet = t.src.line(d.Line, d.Col-1)
 	d.Token = t.src.show(t.off, t.end)
-	if t.kind == str && t.text != "" {
+	if t.kind == str && t.text != "" || t.src.hcl && len(d.Token) > 2 {
 		d.Token = strings.Trim(d.Token, `"`)
 	}
 	if utf8.RuneCountInString(d.Token) > maxToken {

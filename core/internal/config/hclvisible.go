@@ -13,11 +13,15 @@ import (
 // tree, which a file with a mistake may not have.
 func (l *language) hclHidden(s *source) (hide, comments []span) {
 	tokens, _ := hclsyntax.LexConfig([]byte(s.text), s.name, hcl.InitialPos)
-	m := hclMasker{lang: l, nest: []hclPlace{{level: values, body: true}}}
+	m := hclMasker{lang: l, nest: []hclPlace{{level: values}}}
 	for i, t := range tokens {
 		at := span{t.Range.Start.Byte, t.Range.End.Byte}
 		if t.Type == hclsyntax.TokenComment {
 			comments = append(comments, at)
+			if strings.HasSuffix(string(t.Bytes), "\n") { // it has the end of the line in it
+				m.structure(hclsyntax.TokenNewline)
+				m.prev = hclsyntax.TokenNewline
+			}
 		} else if !m.shown(tokens, i) && at.from < at.to {
 			hide = append(hide, at)
 		}
@@ -34,7 +38,6 @@ type hclMasker struct {
 	trust trust               // of that value
 	prev  hclsyntax.TokenType // the token before, comments left out
 	depth int                 // of brackets in the value
-	key   bool                // the value's key is one the language does not know
 	lost  bool                // quotes may be inside out
 }
 
@@ -42,8 +45,8 @@ type hclMasker struct {
 type hclPlace struct {
 	in     section
 	prefix string
+	fields []string // the attributes there are, if they are the arguments of one directive
 	level  trust
-	body   bool // else an object, a template or brackets
 }
 
 func (m *hclMasker) shown(tokens hclsyntax.Tokens, i int) bool {
@@ -56,7 +59,7 @@ func (m *hclMasker) shown(tokens hclsyntax.Tokens, i int) bool {
 	case hclsyntax.TokenIdent:
 		show = m.ident(tokens, i, text)
 	case hclsyntax.TokenNumberLit:
-		show = m.value && m.trust != nothing && !m.key && !m.lost
+		show = m.value && m.trust != nothing && !m.lost
 	case hclsyntax.TokenQuotedLit:
 		show = !m.lost && m.literal(tokens, i, text)
 	case hclsyntax.TokenStringLit:
@@ -78,10 +81,15 @@ func (m *hclMasker) ident(tokens hclsyntax.Tokens, i int, text string) bool {
 		return false
 	case !m.value:
 		m.name = text
-		return !m.lost && (named || next == hclsyntax.TokenOBrace || next == hclsyntax.TokenOQuote) || m.lang.words[text]
+		first := before == hclsyntax.TokenNewline || before == hclsyntax.TokenOBrace || i == 0
+		return !m.lost && first && (named || next == hclsyntax.TokenOBrace || next == hclsyntax.TokenOQuote) || m.lang.words[text]
 	case named: // of an object
-		m.key = !m.lang.words[text] || slices.Contains(secretWords, text)
-		return !m.lost && m.trust == values || m.lang.words[text]
+		show := !m.lost && m.trust == values || m.lang.words[text]
+		begins := before == hclsyntax.TokenOBrace || before == hclsyntax.TokenComma || before == hclsyntax.TokenNewline
+		if !begins || text != "keyid_file" && !slices.Contains(identityTypes, text) {
+			m.trust = nothing
+		}
+		return show
 	case m.lost:
 		return m.lang.words[text] && m.trust == values
 	}
@@ -89,7 +97,7 @@ func (m *hclMasker) ident(tokens hclsyntax.Tokens, i int, text string) bool {
 		return i < 2 || text == "local" || string(tokens[i-2].Bytes) == "local"
 	}
 	begins := before == hclsyntax.TokenEqual || before == hclsyntax.TokenOBrack || before == hclsyntax.TokenComma || before == hclsyntax.TokenColon
-	return m.lang.words[text] && m.trust != nothing || m.trust == values && begins && !m.key
+	return m.lang.words[text] && m.trust != nothing || m.trust == values && begins
 }
 
 // literal: a string of a value without secrets, a label, or a reference.
@@ -102,7 +110,7 @@ func (m *hclMasker) literal(tokens hclsyntax.Tokens, i int, text string) bool {
 		return true
 	}
 	begins := !alone || tokens[i-2].Type != hclsyntax.TokenCQuote && tokens[i-2].Type != hclsyntax.TokenIdent && tokens[i-2].Type != hclsyntax.TokenNumberLit
-	return m.trust == values && !m.key && begins
+	return m.trust == values && begins
 }
 
 // structure follows brackets, equal signs and the ends of lines.
@@ -110,8 +118,11 @@ func (m *hclMasker) structure(t hclsyntax.TokenType) {
 	top := &m.nest[len(m.nest)-1]
 	switch t {
 	case hclsyntax.TokenEqual:
-		if !m.value {
-			m.value, m.depth, m.key = true, 0, false
+		switch {
+		case m.value && m.depth == 0: // two on one line
+			m.trust = nothing
+		case !m.value:
+			m.value, m.depth = true, 0
 			m.trust = m.trusted(*top, m.name)
 		}
 	case hclsyntax.TokenNewline:
@@ -128,7 +139,6 @@ func (m *hclMasker) structure(t hclsyntax.TokenType) {
 		switch {
 		case m.value && m.depth > 0:
 			m.depth--
-			m.key = m.key && m.depth > 0
 		case len(m.nest) > 1:
 			m.nest = m.nest[:len(m.nest)-1]
 			m.value, m.name = false, ""
@@ -138,13 +148,13 @@ func (m *hclMasker) structure(t hclsyntax.TokenType) {
 
 // trusted says what of an attribute's value may be shown.
 func (m *hclMasker) trusted(in hclPlace, name string) trust {
-	if d := m.lang.hcl[in.in][in.prefix+name]; in.level == values && d != nil && d.fields == "" {
+	if d := m.lang.hcl[in.in][in.prefix+name]; in.fields == nil && in.level == values && d != nil && d.fields == "" {
 		return d.trust()
 	}
-	if in.level == values && in.prefix == "" && in.in == top && name == "kernel" || in.prefix == "plugin." && slices.Contains([]string{"path", "sha256", "critical"}, name) {
+	if in.fields == nil && in.level == values && in.prefix == "" && in.in == top && name == "kernel" || in.prefix == "plugin." && slices.Contains([]string{"path", "sha256", "critical"}, name) {
 		return values
 	}
-	if strings.HasSuffix(in.prefix, "()") { // the arguments of one directive
+	if slices.Contains(in.fields, name) { // an argument of one directive
 		return in.level
 	}
 	return nothing
@@ -154,16 +164,16 @@ func (m *hclMasker) trusted(in hclPlace, name string) trust {
 func (m *hclMasker) inside(in hclPlace, name string) hclPlace {
 	d := m.lang.hcl[in.in][in.prefix+name]
 	switch {
-	case in.level != values || in.prefix == "plugin.":
+	case in.level != values || in.prefix == "plugin." || in.fields != nil:
 		return hclPlace{}
 	case d != nil && d.body != top:
-		return hclPlace{in: d.body, level: values, body: true}
+		return hclPlace{in: d.body, level: values}
 	case in.in == top && in.prefix == "" && name == "plugin":
-		return hclPlace{prefix: "plugin.", level: values, body: true}
+		return hclPlace{prefix: "plugin.", level: values}
 	case m.lang.hclGroup(in.in, in.prefix+name) && (d == nil || d.fields == ""):
-		return hclPlace{in: in.in, prefix: in.prefix + name + ".", level: values, body: true}
+		return hclPlace{in: in.in, prefix: in.prefix + name + ".", level: values}
 	case d != nil && d.fields != "":
-		return hclPlace{in: in.in, prefix: "()", level: d.trust(), body: true}
+		return hclPlace{in: in.in, fields: strings.Fields(d.fields), level: d.trust()}
 	}
 	return hclPlace{}
 }

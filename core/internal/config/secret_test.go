@@ -1,8 +1,11 @@
 package config
 
 import (
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // TestNoMessageAboutHCLShowsASecret: whatever is wrong around it, and wherever.
@@ -70,6 +73,29 @@ func TestWhatIsNotSecretIsShownInHCL(t *testing.T) {
 		p.main(c.text)
 		if got := render(p.diags); !strings.Contains(got, c.want) {
 			t.Errorf("want %s in\n%s", c.want, got)
+		}
+	}
+}
+
+// TestNoPlaceInHCLShowsASecret: a secret attribute put anywhere into a right file.
+func TestNoPlaceInHCLShowsASecret(t *testing.T) {
+	const dir = "testdata/good"
+	classic, err := os.ReadFile(dir + "/apple-vpn-server.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := converted(t, dir, "x.conf", string(classic), map[string]secret.Bytes{})
+	for i := 0; i <= len(text); i += 11 {
+		for _, planted := range []string{` bind_pw = "hunter2" `, "\nshared_secret { use = \"hunter2\" }\n", `secret = "hunter2"`, "bind_pw = <<E\nhunter2\nE\n", "\nbind_pw = hunter2\n", "psk = [\"hunter2\"]\n"} {
+			if i%2 == 0 && planted[0] == '\n' {
+				continue
+			}
+			p := hermetic(t, dir, "x.hcl")
+			p.main(text[:i] + planted + text[i:])
+			p.plugins()
+			if got := render(p.diags); showsCanary(got) {
+				t.Errorf("%q behind %q is shown:\n%s", planted, text[max(0, i-40):i], got)
+			}
 		}
 	}
 }
