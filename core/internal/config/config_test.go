@@ -181,6 +181,19 @@ func TestIncludeReadsFilesInOrder(t *testing.T) {
 	}
 }
 
+// TestADuplicateNamesTheFileOfTheFirst where that is another.
+func TestADuplicateNamesTheFileOfTheFirst(t *testing.T) {
+	const sa = "sainfo address 10.0.0.1 any anonymous { encryption_algorithm aes; authentication_algorithm hmac_sha1; compression_algorithm deflate; pfs_group 14; }\n"
+	p := newParser("/etc/racoon/racoon.conf")
+	p.glob = func(name string) ([]string, error) { return []string{name}, nil }
+	p.readFile = func(string) ([]byte, error) { return []byte("\n" + sa), nil }
+	p.main("include \"a.conf\";\n" + sa + sa)
+	got := render(p.diags)
+	if strings.Count(got, "is a duplicate of the one in line 2 of /etc/racoon/a.conf") != 2 {
+		t.Error(got)
+	}
+}
+
 // minimal is a remote section without any finding.
 func minimal(addr string) string {
 	return "remote " + addr + " { exchange_mode main; proposal { encryption_algorithm aes 256; hash_algorithm sha256; authentication_method pre_shared_key; dh_group ecp256; } }\n"

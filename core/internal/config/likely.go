@@ -38,7 +38,8 @@ func likelyAlgorithm(table []algorithm, name string) string {
 			return fmt.Sprintf("write %d or %s", n, row.name)
 		}
 	}
-	if best := nearest(low, known); best != "" && distance(low, best) <= 2 && rows[best].never == "" {
+	best := nearest(low, known)
+	if close := distance(low, best) <= min(2, max(1, len(low)/3)); best != "" && (close || strings.HasPrefix(best, low)) && rows[best].never == "" {
 		return "did you mean \"" + best + "\"?"
 	}
 	return ""

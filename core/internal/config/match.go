@@ -87,7 +87,7 @@ func (p *parser) term(t term) (arg, bool) {
 	if alt == "" {
 		if inner, ok := t.misquoted(p.lang, tok); ok {
 			p.witness.unfit(tok, false, true)
-			p.addQuoted(tok, "is not expected here: "+t.want(false)+" is", "write it without quotes: "+inner)
+			p.addQuoted(tok, "is not expected here: "+t.want(false)+" is", strings.TrimSuffix("write it without quotes: "+tok.quotable(inner), ": ***"))
 			return arg{}, false
 		}
 		p.expected(t.want(tok.src.hcl), t.words())

@@ -143,6 +143,7 @@ func (p *parser) statement(in section) {
 	p.taken = nil
 	var args []arg
 	ok := true
+	p.witness.named(t)
 	p.witness.begin(d)
 	if p.word = t; d.head != nil {
 		ok = d.head(p)

@@ -18,7 +18,8 @@ import (
 
 // witness is what the dry run saw.
 type witness struct {
-	seen  map[int]int // offset of what may be shown, and its end
+	seen  map[int]int  // offset of what may be shown, and its end
+	names map[int]bool // offsets where directives begin
 	level trust
 	torn  bool // the statement before could not be read
 }
@@ -47,6 +48,14 @@ func (w *witness) show(from, to int) { w.seen[from] = max(to, w.seen[from]) }
 // took is told every token the parser takes.
 func (w *witness) took(t token) {
 	if w != nil && (w.level == values || w.level == noString && t.kind != str) {
+		w.show(t.off, t.end)
+	}
+}
+
+// named is told the name of a directive.
+func (w *witness) named(t token) {
+	if w != nil {
+		w.names[t.off] = true
 		w.show(t.off, t.end)
 	}
 }
@@ -116,7 +125,7 @@ func (l *language) source(name, text string) *source {
 
 // hidden returns what no message shows of a classic file, and its comments.
 func (l *language) hidden(s *source) (hide, comments []span) {
-	m := masker{lang: l, seen: l.dryRun(s), whole: true}
+	m := masker{lang: l, witness: l.dryRun(s), whole: true}
 	lex := &lexer{src: s, report: func(Diagnostic) {}, keep: true}
 	for t := lex.next(); t.kind != eof; t = lex.next() {
 		if to := m.shown(t); to < t.end {
@@ -132,21 +141,21 @@ func (l *language) hidden(s *source) (hide, comments []span) {
 var errDry = errors.New("not read")
 
 // dryRun parses a file for what may be shown.
-func (l *language) dryRun(s *source) map[int]int {
-	w := &witness{seen: map[int]int{}}
+func (l *language) dryRun(s *source) *witness {
+	w := &witness{seen: map[int]int{}, names: map[int]bool{}}
 	p := &parser{lang: l, dry: true, witness: w, in: s.in, cfg: &policy.Config{},
 		readFile: func(string) ([]byte, error) { return nil, errDry }}
 	p.lex = &lexer{src: s, report: func(Diagnostic) {}}
 	p.last = token{src: s}
 	p.commasBlank = s.in == inRemote
 	p.block(s.in, token{src: s})
-	return w.seen
+	return w
 }
 
 // masker decides token by token.
 type masker struct {
-	lang  *language
-	seen  map[int]int
+	lang *language
+	*witness
 	to    int // shown up to here
 	prev  token
 	whole bool // so far the statement is of the language
@@ -168,6 +177,9 @@ func (m *masker) shown(t token) int {
 			m.quiet, m.whole = false, true
 		}
 		return t.end
+	}
+	if m.names[t.off] { // the semicolon before may be missing
+		m.quiet, m.whole = false, true
 	}
 	m.to = max(m.to, m.seen[t.off])
 	vouched := t.off < m.to
