@@ -294,17 +294,3 @@ func (p *parser) judge(t token, d *directive) {
 		p.add(t, codeNotYet, Error, d.why, "")
 	}
 }
-
-// elsewhere is a place as seen from a token: with its file if that is another.
-func (t token) elsewhere(at policy.Position) string {
-	if at.File == t.src.name {
-		return fmt.Sprintf("line %d", at.Line)
-	}
-	return fmt.Sprintf("line %d of %s", at.Line, at.File)
-}
-
-// position is a token's place in the model.
-func position(t token) policy.Position {
-	line, _ := t.src.position(t.off)
-	return policy.Position{File: t.src.name, Line: line}
-}

@@ -1,9 +1,12 @@
 package config
 
 import (
+	"fmt"
 	"sort"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
 // source is the text of one file, with what is needed to quote from it.
@@ -110,4 +113,18 @@ func (s *source) mentionsHidden(text string) bool {
 		}
 	}
 	return false
+}
+
+// elsewhere is a place as seen from a token: with its file if that is another.
+func (t token) elsewhere(at policy.Position) string {
+	if at.File == t.src.name {
+		return fmt.Sprintf("line %d", at.Line)
+	}
+	return fmt.Sprintf("line %d of %s", at.Line, at.File)
+}
+
+// position is a token's place in the model.
+func position(t token) policy.Position {
+	line, _ := t.src.position(t.off)
+	return policy.Position{File: t.src.name, Line: line}
 }
