@@ -91,7 +91,7 @@ func newParser(name string) *parser {
 
 // main reads the main file.
 func (p *parser) main(text string) {
-	p.file(newSource(p.cfg.File, text))
+	p.file(p.lang.source(p.cfg.File, text))
 }
 
 // file reads one file with the parser's state, at the top level.
@@ -134,11 +134,11 @@ func (p *parser) include(a []arg) {
 	case len(names) == 0 && strings.ContainsAny(pattern, "*?["):
 		p.add(t, codeEmptyGlob, Warning, "matches no file", "")
 	case len(names) == 0:
-		p.add(t, codeFile, Error, "names no file: "+pattern, "")
+		p.add(t, codeFile, Error, "names no file"+where(t, pattern), "")
 	}
 	for _, name := range names {
 		if slices.Contains(p.files, name) {
-			p.add(t, codeFile, Error, "includes itself: "+name, "")
+			p.add(t, codeFile, Error, "includes itself"+where(t, name), "")
 			continue
 		}
 		if p.read++; p.read > maxFiles {
@@ -147,15 +147,23 @@ func (p *parser) include(a []arg) {
 		}
 		text, err := p.readFile(name)
 		if err != nil {
-			p.add(t, codeFile, Error, fmt.Sprintf("failed to open file %s: %s", name, reason(err)), "")
+			p.add(t, codeFile, Error, "failed to open file"+where(t, name)+": "+reason(err), "")
 			continue
 		}
 		func() { // the converter keeps the include, not what it includes
 			defer func(outer *statement) { p.record = outer }(p.record)
 			p.record = nil
-			p.file(newSource(name, string(text)))
+			p.file(p.lang.source(name, string(text)))
 		}()
 	}
+}
+
+// where is a path made of what a token says, for a message that may quote that.
+func where(t token, path string) string {
+	if t.quotable(t.text) != t.text {
+		return ""
+	}
+	return ": " + path
 }
 
 // includePattern makes a relative name absolute: against path include, else the
@@ -171,7 +179,7 @@ func (p *parser) includePattern(t token) (string, error) {
 	}
 	switch dir := p.cfg.Paths.Include; {
 	case pattern == "":
-		return "", errors.New("the name is empty")
+		return "", errors.New("is an empty name")
 	case !filepath.IsAbs(pattern) && dir != "":
 		return filepath.Join(dir, pattern), nil
 	}

@@ -1,9 +1,12 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
@@ -70,7 +73,7 @@ func setPath(field func(*policy.Paths) *string) func(*parser, []arg) {
 		f := field(&p.cfg.Paths)
 		switch path := a[0].text; {
 		case path == "":
-			p.errorf(a[0].token, "the path is empty")
+			p.errorf(a[0].token, "is an empty path")
 		case f == &p.cfg.Paths.PidFile && !filepath.IsAbs(path):
 			*f = filepath.Join(runDir, path)
 		default:
@@ -146,7 +149,11 @@ func setTime(low uint64, field func(*parser) *time.Duration) func(*parser, []arg
 // time sets a number of seconds.
 func (p *parser) time(a arg, low uint64, to *time.Duration) {
 	if a.n < low || a.n > maxTime {
-		p.errorf(a.token, "is out of range: %d to %d seconds", low, uint64(maxTime))
+		total := ""
+		if a.text != strconv.FormatUint(a.n, 10) { // in another unit
+			total = fmt.Sprintf("is %d seconds and ", a.n)
+		}
+		p.errorf(a.token, "%sis out of range: %d to %d seconds", total, low, uint64(maxTime))
 		return
 	}
 	*to = time.Duration(a.n) * time.Second
@@ -197,8 +204,15 @@ func (p *parser) listen(a arg, to *[]netip.AddrPort) {
 // socket resolves them, and refuses unknown ones.
 func setAdminSock(p *parser, a []arg) {
 	sock := policy.AdminSock{Path: a[0].text, Owner: a[1].text, Group: a[2].text}
-	if !filepath.IsAbs(sock.Path) {
+	switch ext := filepath.Ext(sock.Path); {
+	case !filepath.IsAbs(sock.Path):
 		p.add(a[0].token, codeValue, Error, "is no absolute path", "")
+		return
+	case slices.Contains(strings.Split(sock.Path, "/"), ".."):
+		p.add(a[0].token, codeValue, Error, "goes through ..", "write the path without")
+		return
+	case ext != ".sock" && ext != ".socket":
+		p.add(a[0].token, codeValue, Error, "is no name of a socket: it ends in .sock or .socket", "")
 		return
 	}
 	if a[3].ok {

@@ -182,6 +182,10 @@ func (r *hclReader) item(in section, prefix string, i hclItem) {
 	name, where := i.name()
 	d := r.p.lang.hcl[in][prefix+name]
 	group := r.p.lang.hclGroup(in, prefix+name)
+	if d != nil {
+		first, _, _ := strings.Cut(d.name, " ")
+		r.p.name(first)
+	}
 	switch {
 	case d == nil && !group:
 		r.unknown(in, prefix, name, where)
@@ -247,21 +251,10 @@ func (r *hclReader) unknown(in section, prefix, name string, where hcl.Range) {
 	}
 	fix := didYouMean(name, known)
 	if fix == "" {
-		if s := r.p.lang.hclElsewhere(name); s != "" {
-			fix = "it belongs into " + s
-		}
+		fix = r.p.lang.hclElsewhere(name, in)
 	}
+	r.p.name(nearest(name, known))
 	r.errorf(where, codeUnknown, "is no setting of "+where2, fix)
-}
-
-// hclElsewhere names a section that knows the word, "" if none does.
-func (l *language) hclElsewhere(name string) string {
-	for s := range sections {
-		if l.hcl[s][name] != nil || l.hclGroup(s, name) {
-			return s.String()
-		}
-	}
-	return ""
 }
 
 // labels checks how many labels a block has.

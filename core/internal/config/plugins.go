@@ -191,7 +191,7 @@ func (p *parser) pluginsFile() *hclFile {
 	name := filepath.Join(filepath.Dir(p.cfg.File), pluginsFile)
 	switch text, err := p.readFile(name); {
 	case err == nil:
-		src := newSource(name, string(text))
+		src := p.lang.source(name, string(text))
 		if body, ctx := p.openHCL(src); body != nil {
 			return &hclFile{src, body, ctx}
 		}
@@ -325,7 +325,11 @@ func fromHCLDiagnostic(src *source, d *hcl.Diagnostic) Diagnostic {
 	if d.Subject != nil {
 		r = *d.Subject
 	}
-	return fromHCL(src, r, sev, codePlugins, strings.TrimSuffix(d.Summary, "."), d.Detail)
+	detail := d.Detail
+	if src.mentionsHidden(detail) {
+		detail = ""
+	}
+	return fromHCL(src, r, sev, codePlugins, strings.TrimSuffix(d.Summary, "."), detail)
 }
 
 func fromHCL(src *source, r hcl.Range, sev Severity, code, what, fix string) Diagnostic {

@@ -71,8 +71,8 @@ type held struct {
 // fragment reads directives of the present section from another text. It counts as
 // written in the language of the file that asked for it.
 func (p *parser) fragment(name, text string, hcl bool) {
-	src := newSource(name, text+"\n}")
-	src.hcl = hcl
+	src := p.lang.source(name, text+"\n}")
+	src.hcl, src.in = hcl, p.in
 	lex, look, last, word, record := p.lex, p.look, p.last, p.word, p.record
 	p.lex = &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }}
 	p.look, p.record = nil, nil

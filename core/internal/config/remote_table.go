@@ -2,6 +2,7 @@ package config
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,7 @@ func remoteDirectives() []directive {
 		{name: "proposal_check", args: "obey|strict|claim|exact", doc: "how far the peer's values may differ", def: "strict", set: setCheck},
 		{name: "ph1id", args: "NUMBER", from: ipsecTools, doc: "chooses the sainfo sections with the same remoteid", def: "0", set: func(p *parser, a []arg) { p.remote.Ph1ID = uint32(a[0].n) }},
 		{name: "lifetime time", hcl: "lifetime", args: "DURATION", doc: "life of the ISAKMP SA, for proposals without one of their own", def: "8 hour", set: func(p *parser, a []arg) { p.time(a[0], 1, &p.remote.lifetime) }},
-		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "byte lifetime of phase 1 is not supported: delete the line", doc: "obsolete"},
+		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "is not supported: write a lifetime time, or delete the line", doc: "obsolete"},
 		{name: "dh_group", args: "GROUP", state: refused, why: "cannot be defined here: it belongs into proposal", doc: "belongs into proposal"},
 		{name: "proposal", doc: "one proposal of phase 1; the order is the preference", def: "required", set: (*parser).openProposal, body: inProposal, close: (*parser).closeProposal},
 
@@ -128,8 +129,15 @@ func setGenerate(p *parser, a []arg) {
 
 func setRemoteAddress(p *parser, a []arg) {
 	r := p.remote
-	if r.addrSet || !r.named {
+	switch {
+	case !r.named:
+		p.add(p.word, codeDuplicate, Error, "is for a section with a name: this one has its address in the header", `delete it, or begin the section with remote "NAME" {`)
+		return
+	case r.addrSet:
 		p.add(p.word, codeDuplicate, Error, "is given already", "")
+		return
+	case a[0].keyed && a[0].n == 0:
+		p.add(a[0].token, codeValue, Error, "has no port of a peer", "write one from 1 to 65535, or leave it out for 500")
 		return
 	}
 	r.Addr, r.Port, r.addrSet = a[0].addr.Unmap(), uint16(a[0].n), true
@@ -175,11 +183,13 @@ func setCheck(p *parser, a []arg) {
 	}
 }
 
-// setScript keeps a hook. A relative name is looked for in path script.
+// setScript keeps a hook, one for an event. A relative name is looked for in path script.
 func setScript(p *parser, a []arg) {
 	path := a[0].text
 	if dir := p.cfg.Paths.Script; dir != "" && !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}
-	p.remote.Scripts = append(p.remote.Scripts, policy.Script{Event: strings.ReplaceAll(a[1].text, "_", "-"), Path: path})
+	s := policy.Script{Event: strings.ReplaceAll(a[1].text, "_", "-"), Path: path}
+	r := p.remote
+	r.Scripts = append(slices.DeleteFunc(r.Scripts, func(o policy.Script) bool { return o.Event == s.Event }), s)
 }

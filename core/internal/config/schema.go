@@ -137,6 +137,7 @@ func (s PluginSpec) Explain(declared *sdk.Schema, complaints sdk.Diagnostics) []
 // translate keeps the values of secret attributes out of what is quoted.
 func (s PluginSpec) translate(declared sdk.Schema, diags hcl.Diagnostics) []Diagnostic {
 	names := secretNames(declared.Body)
+	shown := s.text.shown() // the schema says what is secret
 	hide := regexp.MustCompile(`\b(` + strings.Join(names, "|") + `)\s*=.*`)
 	out := make([]Diagnostic, len(diags))
 	for i, d := range diags {
@@ -145,7 +146,7 @@ func (s PluginSpec) translate(declared sdk.Schema, diags hcl.Diagnostics) []Diag
 			out[i].Line, out[i].Col = s.Where.Line, 1
 			continue
 		}
-		out[i] = fromHCLDiagnostic(s.text, d)
+		out[i] = fromHCLDiagnostic(shown, d)
 		if len(names) > 0 && hide.MatchString(out[i].Snippet) {
 			out[i].Snippet, out[i].Token = hide.ReplaceAllString(out[i].Snippet, `$1 = "***"`), ""
 		}
