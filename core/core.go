@@ -21,9 +21,13 @@ import (
 // Version is set by the linker.
 var Version = "unknown"
 
-// Main is racoon(8). It returns the exit status: 0 after a normal end, -V, a
-// successful -t, and in the first process once the daemon is up; 1 otherwise.
+// Main is racoon(8). It returns the exit status: 0 after a normal end, -V, a -t
+// without findings, and in the first process once the daemon is up; 2 after a -t with
+// warnings; 1 otherwise. Subcommands have statuses of their own.
 func Main(args []string, stdout, stderr io.Writer) int {
+	if status, ok := dispatch(subcommands(), args, stdout, stderr); ok {
+		return status
+	}
 	f, err := parseFlags(args)
 	if errors.Is(err, pflag.ErrHelp) {
 		usage(stdout, f.name)
@@ -79,11 +83,15 @@ func check(f *flags, stdout, stderr io.Writer) int {
 	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", f.name, err)
 		fmt.Fprintf(stderr, "%s: configuration file %q test failed\n", f.name, f.config)
-		return 1
+		return statusError
 	}
 	fmt.Fprintf(stdout, "%s: configuration file %q syntax is ok\n", f.name, f.config)
-	fmt.Fprintf(stdout, "%s: configuration file %q test is successful\n", f.name, f.config)
-	return 0
+	status, with := verdict(diags), ""
+	if status == statusFindings {
+		with = ", with findings"
+	}
+	fmt.Fprintf(stdout, "%s: configuration file %q test is successful%s\n", f.name, f.config, with)
+	return status
 }
 
 // show prints diagnostics down to a severity.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,6 +35,8 @@ func TestMain(m *testing.M) {
 		sdkplugin.Serve(kerneltest.New().Spec("fake"))
 	case "racoon-auth-fake":
 		sdkplugin.Serve(fakeAuth())
+	case "racoon-lint":
+		os.Exit(lintMain())
 	case "racoon-log-fake":
 		sdkplugin.Serve(new(logtest.Memory).Spec("fake"))
 	}
@@ -367,10 +370,23 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	plan, err := c.PlanReload(t.Context())
+	if err != nil || !slices.Equal(plan.Changes.Others, []string{"log"}) {
+		t.Errorf("plan: %+v, %v", plan, err)
+	}
+	s.write("racoon.conf", "nonsense;")
+	if _, err := c.PlanReload(t.Context()); err == nil || !strings.Contains(err.Error(), "nonsense") {
+		t.Errorf("plan of a bad file: %v", err)
+	}
+	s.write("racoon.conf", s.conf("debug"))
+	if n := strings.Count(out.String(), "the old one stays"); n != 2 || strings.Contains(out.String(), "DEBUG") {
+		t.Errorf("a plan has touched something; %d rejections are logged", n)
+	}
 	res, err := c.Reload(t.Context())
-	if err != nil || res.Generation != 2 {
+	if err != nil || res.Generation != 2 || !slices.Equal(res.Changes.Others, plan.Changes.Others) {
 		t.Errorf("reload: %+v, %v", res, err)
 	}
+	s.until("the change is logged", said("changed too: log"))
 	cmd.Process.Signal(syscall.SIGTERM)
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)

@@ -1,15 +1,29 @@
 package core
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/pflag"
 )
 
-// DefaultConfig is the configuration file without -f.
+// DefaultConfig is the configuration file without -f; where there is none, its
+// namesake in HCL.
 const DefaultConfig = "/etc/racoon/racoon.conf"
+
+func defaultConfig() string {
+	const hcl = "/etc/racoon/racoon.hcl"
+	if _, err := os.Stat(DefaultConfig); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(hcl); err == nil {
+			return hcl
+		}
+	}
+	return DefaultConfig
+}
 
 // flags are the options of racoon(8).
 type flags struct {
@@ -45,7 +59,10 @@ const usageText = `usage: %s [-46BCdFLtvV] [-f file] [-l file] [-p port] [-P por
   -h         print this and exit
 `
 
-func usage(w io.Writer, name string) { fmt.Fprintf(w, usageText, name, DefaultConfig) }
+func usage(w io.Writer, name string) {
+	fmt.Fprintf(w, usageText+"\n", name, DefaultConfig)
+	listSubcommands(w, name, subcommands())
+}
 
 // parseFlags reads the command line as getopt does: options cluster (-Fdd), and a
 // value may be attached (-l/tmp/log). The letters are the interface; their long
@@ -55,29 +72,29 @@ func parseFlags(args []string) (*flags, error) {
 	if len(args) > 0 {
 		f.name, args = filepath.Base(args[0]), args[1:]
 	}
-	fs := pflag.NewFlagSet(f.name, pflag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	fs.Usage = func() {}
-	fs.BoolVarP(&f.v4, "ipv4", "4", false, "")
-	fs.BoolVarP(&f.v6, "ipv6", "6", false, "")
-	fs.BoolVarP(&f.restore, "restore", "B", false, "")
-	fs.BoolVarP(&f.dump, "dump-config", "C", false, "")
-	fs.CountVarP(&f.debug, "debug", "d", "")
-	fs.BoolVarP(&f.foreground, "foreground", "F", false, "")
-	fs.StringVarP(&f.config, "config", "f", DefaultConfig, "")
-	fs.BoolVarP(&f.locations, "locations", "L", false, "")
-	fs.StringVarP(&f.logFile, "log-file", "l", "", "")
-	port := fs.Uint32P("port", "p", 500, "")
-	natt := fs.Uint32P("natt-port", "P", 4500, "")
-	fs.BoolVarP(&f.check, "check", "t", false, "")
-	fs.BoolVarP(&f.verbose, "verbose", "v", false, "")
-	fs.BoolVarP(&f.version, "version", "V", false, "")
-	if err := fs.Parse(args); err != nil {
+	set := pflag.NewFlagSet(f.name, pflag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.Usage = func() {}
+	set.BoolVarP(&f.v4, "ipv4", "4", false, "")
+	set.BoolVarP(&f.v6, "ipv6", "6", false, "")
+	set.BoolVarP(&f.restore, "restore", "B", false, "")
+	set.BoolVarP(&f.dump, "dump-config", "C", false, "")
+	set.CountVarP(&f.debug, "debug", "d", "")
+	set.BoolVarP(&f.foreground, "foreground", "F", false, "")
+	set.StringVarP(&f.config, "config", "f", defaultConfig(), "")
+	set.BoolVarP(&f.locations, "locations", "L", false, "")
+	set.StringVarP(&f.logFile, "log-file", "l", "", "")
+	port := set.Uint32P("port", "p", 500, "")
+	natt := set.Uint32P("natt-port", "P", 4500, "")
+	set.BoolVarP(&f.check, "check", "t", false, "")
+	set.BoolVarP(&f.verbose, "verbose", "v", false, "")
+	set.BoolVarP(&f.version, "version", "V", false, "")
+	if err := set.Parse(args); err != nil {
 		return f, err
 	}
 	switch {
-	case fs.NArg() > 0:
-		return f, fmt.Errorf("%q is no option", fs.Arg(0))
+	case set.NArg() > 0:
+		return f, fmt.Errorf("%q is no option", set.Arg(0))
 	case *port == 0 || *port > 65535 || *natt == 0 || *natt > 65535:
 		return f, fmt.Errorf("-p and -P take ports from 1 to 65535")
 	case *port == *natt:

@@ -109,6 +109,10 @@ func (d *racoon) findings(diags []config.Diagnostic) {
 		for _, c := range p.located(p.running.Warnings()) {
 			if text := c.Code + " " + c.String(); !said[text] {
 				said[text] = true
+				if c.Severity == config.Note {
+					d.log.Info("note: "+text, "plugin", p.String())
+					continue
+				}
 				e.Notify(notice.Notice{Event: notice.Finding, Plugin: p.String(), Detail: text})
 			}
 		}

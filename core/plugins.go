@@ -64,7 +64,7 @@ func (d *racoon) startPlugins(ctx context.Context) error {
 
 func (d *racoon) startPlugin(ctx context.Context, p *plugin) (err error) {
 	spec := pluginhost.Spec{Kind: p.kind, Name: p.name, Path: p.spec.Path, SHA256: p.spec.SHA256, Critical: p.spec.Critical,
-		Decode: p.decode, Generation: d.running.Policy.Generation}
+		Decode: p.decode, Generation: d.running.Policy.Generation, Env: environment(p.spec)}
 	d.lower(&spec)
 	switch p.kind {
 	case pluginhost.KindLog:
@@ -94,6 +94,23 @@ func (d *racoon) startPlugin(ctx context.Context, p *plugin) (err error) {
 		p.running = p.auth
 	}
 	return err
+}
+
+// environment is what a plugin gets of ours: the variables its configuration names.
+func environment(s config.PluginSpec) (env []string) {
+	for _, name := range s.Variables() {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// forget overwrites the secrets of a configuration that nobody uses any more.
+func forget(l *config.Loaded) {
+	for _, s := range l.Plugins {
+		s.Zero()
+	}
 }
 
 // lower gives a plugin a user of its own, where root has made one for it:

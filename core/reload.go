@@ -8,6 +8,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/config"
 	"github.com/racoon-ike/racoon/core/internal/control"
 	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 )
 
@@ -16,37 +17,75 @@ import (
 func (d *racoon) Reload(ctx context.Context) (control.ReloadResult, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	loaded, diags, err := config.Load(d.flags.config)
+	loaded, diags, err := d.read()
 	if err != nil {
-		var b strings.Builder
 		for _, c := range diags {
 			if c.Severity == config.Error {
 				d.log.Error(c.String(), "code", c.Code)
-				b.WriteString("\n" + c.Text())
 			}
 		}
-		return d.rejected(errs.Errorf(errs.Invalid, "%v%s", err, b.String()))
+		return d.rejected(err)
 	}
 	old := d.running
 	cfg := d.prepare(loaded.Policy, old.Policy.Generation+1)
 	undo, err := d.reconfigure(ctx, loaded)
 	if err != nil {
+		forget(loaded)
 		return d.rejected(err)
 	}
-	if err := d.engine.Load().Reload(cfg); err != nil { // it has said so itself
+	plan, err := d.engine.Load().Reload(cfg)
+	if err != nil { // it has said so itself
 		undo()
+		forget(loaded)
 		return control.ReloadResult{}, err
 	}
 	d.running = loaded
+	forget(old)
 	d.findings(diags)
 	if a, b := old.Policy, cfg; a.Listen.AdminSock != b.Listen.AdminSock || a.Paths.PidFile != b.Paths.PidFile || a.Paths.LogFile != b.Paths.LogFile {
 		d.log.Warn("adminsock, path pidfile and path logfile take effect at the next start")
 	}
-	res := control.ReloadResult{Generation: cfg.Generation}
-	for _, c := range diags {
-		res.Findings = append(res.Findings, c.Code+" "+c.String())
+	return control.ReloadResult{Generation: cfg.Generation, Findings: findingTexts(diags), Plan: plan}, nil
+}
+
+// PlanReload implements control.Daemon.
+func (d *racoon) PlanReload(context.Context) (control.ReloadResult, error) {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	loaded, diags, err := d.read()
+	if err == nil {
+		err = d.samePlugins(loaded)
 	}
-	return res, nil
+	if err == nil {
+		err = d.acceptable(loaded)
+	}
+	if err != nil {
+		return control.ReloadResult{}, err
+	}
+	old := d.running.Policy
+	return control.ReloadResult{Generation: old.Generation, Findings: findingTexts(diags), Plan: policy.NewPlan(old, d.prepare(loaded.Policy, 0))}, nil
+}
+
+// read reads the configuration. The error has what is wrong in it, line by line.
+func (d *racoon) read() (*config.Loaded, []config.Diagnostic, error) {
+	loaded, diags, err := config.Load(d.flags.config)
+	if err == nil {
+		return loaded, diags, nil
+	}
+	var b strings.Builder
+	for _, c := range diags {
+		if c.Severity == config.Error {
+			b.WriteString("\n" + c.Text())
+		}
+	}
+	return nil, diags, errs.Errorf(errs.Invalid, "%v%s", err, b.String())
+}
+
+func findingTexts(diags []config.Diagnostic) (all []string) {
+	for _, c := range diags {
+		all = append(all, c.Code+" "+c.String())
+	}
+	return all
 }
 
 func (d *racoon) rejected(err error) (control.ReloadResult, error) {
@@ -55,9 +94,8 @@ func (d *racoon) rejected(err error) (control.ReloadResult, error) {
 	return control.ReloadResult{}, err
 }
 
-// reconfigure hands the plugins their part of a new configuration. If one refuses,
-// those before it get the old one back; undo does that for all.
-func (d *racoon) reconfigure(ctx context.Context, loaded *config.Loaded) (undo func(), err error) {
+// samePlugins says what of a configuration needs other plugins than those that run.
+func (d *racoon) samePlugins(loaded *config.Loaded) error {
 	specs := map[string]config.PluginSpec{}
 	for _, s := range loaded.Plugins {
 		specs[s.Kind+"/"+s.Name] = s
@@ -65,14 +103,42 @@ func (d *racoon) reconfigure(ctx context.Context, loaded *config.Loaded) (undo f
 	for _, p := range d.plugins {
 		s, ok := specs[p.String()]
 		if !ok || s.Path != p.spec.Path || s.SHA256 != p.spec.SHA256 || s.Critical != p.spec.Critical {
-			return nil, fmt.Errorf("plugin %s is another one now: that takes effect at the next start only", p)
+			return fmt.Errorf("plugin %s is another one now: that takes effect at the next start only", p)
 		}
 		delete(specs, p.String())
 	}
 	for name, s := range specs {
 		if s.Kind != "log" || s.Explicit() {
-			return nil, fmt.Errorf("plugin %s is new: that takes effect at the next start only", name)
+			return fmt.Errorf("plugin %s is new: that takes effect at the next start only", name)
 		}
+	}
+	return nil
+}
+
+// acceptable compares the plugins' part of a configuration with their schemas, which
+// is as far as one can go without asking them.
+func (d *racoon) acceptable(loaded *config.Loaded) error {
+	for _, p := range d.plugins {
+		for _, s := range loaded.Plugins {
+			if s.Kind != p.kind || s.Name != p.name {
+				continue
+			}
+			p.mu.Lock()
+			schema := p.schema
+			p.mu.Unlock()
+			if _, err := s.Decode(schema); err != nil {
+				return explain(p, err)
+			}
+		}
+	}
+	return nil
+}
+
+// reconfigure hands the plugins their part of a new configuration. If one refuses,
+// those before it get the old one back; undo does that for all.
+func (d *racoon) reconfigure(ctx context.Context, loaded *config.Loaded) (undo func(), err error) {
+	if err := d.samePlugins(loaded); err != nil {
+		return nil, err
 	}
 	var undos []func()
 	undo = func() {

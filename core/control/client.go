@@ -162,7 +162,17 @@ func (c *Client) Reload(ctx context.Context) (Reload, error) {
 	if err != nil {
 		return Reload{}, c.fail(err)
 	}
-	return Reload{Generation: r.GetGeneration(), Findings: r.GetFindings()}, nil
+	return Reload{Generation: r.GetGeneration(), Findings: list(r.GetFindings()), Changes: changesFromProto(r.GetChanges())}, nil
+}
+
+// PlanReload says what Reload would change, and touches nothing. The error says
+// every reason why the configuration would be rejected.
+func (c *Client) PlanReload(ctx context.Context) (ReloadPlan, error) {
+	r, err := c.rpc.PlanReload(ctx, &controlv1.PlanReloadRequest{})
+	if err != nil {
+		return ReloadPlan{}, c.fail(err)
+	}
+	return ReloadPlan{Findings: list(r.GetFindings()), Changes: changesFromProto(r.GetChanges())}, nil
 }
 
 // Monitor gives what happens from now on, until ctx ends or the loop is left. ready,

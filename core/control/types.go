@@ -84,6 +84,28 @@ type Exchange struct {
 type Reload struct {
 	Generation uint64   `json:"generation"` // of the configuration in force
 	Findings   []string `json:"findings"`   // warnings, with file and line
+	Changes    Changes  `json:"changes"`
+}
+
+// ReloadPlan is what a reload would do.
+type ReloadPlan struct {
+	Findings []string `json:"findings"`
+	Changes  Changes  `json:"changes"`
+}
+
+// Changes are what is different between two configurations.
+type Changes struct {
+	Remotes SectionChanges `json:"remotes"`
+	SAInfos SectionChanges `json:"sainfos"`
+	Others  []string       `json:"others"` // "timer", "padding", "listen", "paths", "log", ...
+}
+
+// SectionChanges are the names of sections; of sainfo sections their identities.
+type SectionChanges struct {
+	Added   []string `json:"added"`
+	Removed []string `json:"removed"`
+	Changed []string `json:"changed"`
+	Kept    int      `json:"kept"`
 }
 
 // Notice is one thing that happened.

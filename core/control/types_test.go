@@ -19,7 +19,9 @@ func TestJSONNamesAreStable(t *testing.T) {
 		want string
 	}{
 		{"version", Version{"1.2", at, 3}, `{"version":"1.2","started":"2026-01-02T03:04:05Z","pid":3}`},
-		{"reload", Reload{Generation: 2, Findings: []string{"f"}}, `{"generation":2,"findings":["f"]}`},
+		{"reload", Reload{Generation: 2, Findings: []string{"f"}, Changes: Changes{Remotes: SectionChanges{Added: []string{"a"}, Removed: []string{"r"}, Changed: []string{"c"}, Kept: 3}, Others: []string{"timer"}}},
+			`{"generation":2,"findings":["f"],"changes":{"remotes":{"added":["a"],"removed":["r"],"changed":["c"],"kept":3},"sainfos":{"added":null,"removed":null,"changed":null,"kept":0},"others":["timer"]}}`},
+		{"plan of a reload", ReloadPlan{}, `{"findings":null,"changes":{"remotes":{"added":null,"removed":null,"changed":null,"kept":0},"sainfos":{"added":null,"removed":null,"changed":null,"kept":0},"others":null}}`},
 		{"peer without anything", Peer{ISAKMP: []ISAKMPSA{}, IPsec: []IPsecSA{}, Exchanges: []Exchange{}},
 			`{"section":"","local":"","remote":"","isakmp":[],"ipsec":[],"exchanges":[],"queued":0}`},
 		{"peer", Peer{Section: "s", Local: here, Remote: there, User: "u", Queued: 1},

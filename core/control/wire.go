@@ -90,6 +90,21 @@ func noticeFromProto(n *controlv1.Notice) Notice {
 	return out
 }
 
+func changesFromProto(c *controlv1.ConfigChanges) Changes {
+	sections := func(s *controlv1.SectionChanges) SectionChanges {
+		return SectionChanges{list(s.GetAdded()), list(s.GetRemoved()), list(s.GetChanged()), int(s.GetKept())}
+	}
+	return Changes{sections(c.GetRemotes()), sections(c.GetSainfos()), list(c.GetOthers())}
+}
+
+// list is [] and not null in JSON.
+func list(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
 func cookies(i, r []byte) string { return hex.EncodeToString(i) + ":" + hex.EncodeToString(r) }
 
 func msgID(n uint32) string { return fmt.Sprintf("%08x", n) }

@@ -67,7 +67,7 @@ func pureImport(p *pkg, f *file, report reporter) {
 	}
 	for _, i := range f.syntax.Imports {
 		name := importPath(i)
-		if _, mine := ours(name); !mine && !within(name, pureImports) {
+		if _, mine := ours(name); !mine && !within(name, pureImports) && !within(name, p.layer.also) {
 			report(f.where(i), "%s imports %s", p.dir, name)
 		}
 	}

@@ -106,7 +106,7 @@ func TestCommentsOfTheHCLCorpusSurvive(t *testing.T) {
 			return s + " c" + strings.Repeat("9", 4) + string(rune('0'+n/10)) + string(rune('0'+n%10)) + " "
 		})
 		text = strings.NewReplacer("env:RADIUS_SECRET", "file:radius.secret", "handle:radius", "file:radius.secret", `\"`, "'").Replace(text)
-		p := withSecrets(hermetic(t, filepath.Dir(f), "x.hcl"), referenced())
+		p := readingSecrets(hermetic(t, filepath.Dir(f), "x.hcl"), referenced())
 		c, err := p.convert(text, ConvertOptions{})
 		if err != nil {
 			t.Errorf("%s: %v\n%s", f, err, render(p.diags))

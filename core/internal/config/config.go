@@ -50,6 +50,33 @@ func Load(path string) (*Loaded, []Diagnostic, error) {
 	return l, p.diags, nil
 }
 
+// Read is Load for who only looks: what racoon does not have yet is no error.
+func Read(path string) (*policy.Config, []Diagnostic, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("could not read configuration file %q: %s", path, reason(err))
+	}
+	p := newParser(path)
+	p.main(string(text))
+	if n := p.faults(); n > 0 {
+		return nil, p.diags, fmt.Errorf("fatal parse failure (%d errors)", n)
+	}
+	return p.cfg, p.diags, nil
+}
+
+// faults counts the errors that no later version of racoon will take back.
+func (p *parser) faults() (n int) {
+	for _, d := range p.diags {
+		if d.Severity == Error && d.Code != codeNotYet {
+			n++
+		}
+	}
+	return n
+}
+
+// IsHCL reports whether a file is read as HCL, by its name.
+func IsHCL(path string) bool { return strings.HasSuffix(path, ".hcl") }
+
 // parse reads a text as the file of that name.
 func parse(name, text string) (*policy.Config, []Diagnostic) {
 	p := newParser(name)
@@ -64,8 +91,7 @@ func newParser(name string) *parser {
 
 // main reads the main file.
 func (p *parser) main(text string) {
-	p.file(newSource(p.cfg.File, text))
-	sortSAInfos(p.cfg.SAInfos)
+	p.file(p.lang.source(p.cfg.File, text))
 }
 
 // file reads one file with the parser's state, at the top level.
@@ -111,11 +137,11 @@ func (p *parser) include(a []arg) {
 	case len(names) == 0 && strings.ContainsAny(pattern, "*?["):
 		p.add(t, codeEmptyGlob, Warning, "matches no file", "")
 	case len(names) == 0:
-		p.add(t, codeFile, Error, "names no file: "+pattern, "")
+		p.add(t, codeFile, Error, "names no file"+where(t, pattern), "")
 	}
 	for _, name := range names {
 		if slices.Contains(p.files, name) {
-			p.add(t, codeFile, Error, "includes itself: "+name, "")
+			p.add(t, codeFile, Error, "includes itself"+where(t, name), "")
 			continue
 		}
 		if p.read++; p.read > maxFiles {
@@ -124,15 +150,23 @@ func (p *parser) include(a []arg) {
 		}
 		text, err := p.readFile(name)
 		if err != nil {
-			p.add(t, codeFile, Error, fmt.Sprintf("failed to open file %s: %s", name, reason(err)), "")
+			p.add(t, codeFile, Error, "failed to open file"+where(t, name)+": "+reason(err), "")
 			continue
 		}
 		func() { // the converter keeps the include, not what it includes
 			defer func(outer *statement) { p.record = outer }(p.record)
 			p.record = nil
-			p.file(newSource(name, string(text)))
+			p.file(p.lang.source(name, string(text)))
 		}()
 	}
+}
+
+// where is a path made of what a token says, for a message that may quote that.
+func where(t token, path string) string {
+	if t.quotable(t.text) != t.text {
+		return ""
+	}
+	return ": " + path
 }
 
 // includePattern makes a relative name absolute: against path include, else the
@@ -148,7 +182,7 @@ func (p *parser) includePattern(t token) (string, error) {
 	}
 	switch dir := p.cfg.Paths.Include; {
 	case pattern == "":
-		return "", errors.New("the name is empty")
+		return "", errors.New("is an empty name")
 	case !filepath.IsAbs(pattern) && dir != "":
 		return filepath.Join(dir, pattern), nil
 	}

@@ -50,7 +50,9 @@ func (p *parser) convert(text string, o ConvertOptions) (*Conversion, error) {
 		w := &hclWriter{lang: p.lang, secret: func(a arg) string { return p.moveSecret(c, a, o.SecretDir) },
 			fault: func(t token, what, fix string) { p.add(t, codeValue, Error, what, fix) }}
 		nodes := w.nodes(root.body)
-		if slices.ContainsFunc(p.diags, func(d Diagnostic) bool { return isLegacy(d) && d.File == p.cfg.File }) {
+		if slices.ContainsFunc(p.diags, func(d Diagnostic) bool {
+			return isLegacy(d) && (d.File == p.cfg.File || strings.HasPrefix(d.File, "profile "))
+		}) {
 			nodes = append([]*hclNode{{name: "allow_legacy", values: []string{quote(o.LegacyUntil.Format(day))},
 				before: []string{legacyNote}}}, nodes...)
 		}
@@ -65,7 +67,7 @@ func (p *parser) convert(text string, o ConvertOptions) (*Conversion, error) {
 		w.block(root.body, root.last, "")
 		c.Text, c.Plugins = w.b.String(), p.pluginText()
 	}
-	if n := errorCount(slices.DeleteFunc(slices.Clone(p.diags), Diagnostic.pending)); n > 0 {
+	if n := p.faults(); n > 0 {
 		return nil, fmt.Errorf("not converted: %d errors", n)
 	}
 	return c, nil
@@ -73,10 +75,6 @@ func (p *parser) convert(text string, o ConvertOptions) (*Conversion, error) {
 
 // legacyNote explains the allow_legacy a converted file has.
 const legacyNote = "This file names legacy algorithms. After this day it is refused."
-
-// pending reports whether a diagnostic only says that racoon does not have
-// something yet.
-func (d Diagnostic) pending() bool { return d.Code == codeNotYet }
 
 // isLegacy reports whether a finding is about the legacy tier.
 func isLegacy(d Diagnostic) bool {

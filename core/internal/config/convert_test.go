@@ -22,7 +22,7 @@ var today = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 // way back.
 func converted(t *testing.T, dir, name, text string, secrets map[string]secret.Bytes) string {
 	t.Helper()
-	p := withSecrets(hermetic(t, dir, name), secrets)
+	p := readingSecrets(hermetic(t, dir, name), secrets)
 	c, err := p.convert(text, ConvertOptions{HCL: strings.HasSuffix(name, ".conf"), SecretDir: "/secrets", LegacyUntil: today.AddDate(1, 0, 0)})
 	if err != nil {
 		t.Fatalf("%v\n%s\n%s", err, render(p.diags), text)
@@ -31,7 +31,7 @@ func converted(t *testing.T, dir, name, text string, secrets map[string]secret.B
 	return c.Text
 }
 
-func withSecrets(p *parser, secrets map[string]secret.Bytes) *parser {
+func readingSecrets(p *parser, secrets map[string]secret.Bytes) *parser {
 	read := p.readFile
 	p.readFile = func(name string) ([]byte, error) {
 		if s, ok := secrets[name]; ok {

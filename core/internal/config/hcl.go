@@ -30,16 +30,13 @@ type hclReader struct {
 	at      int     // offset up to which the file has been translated
 
 	file   *hclFile
-	before int              // diagnostics there were before this file
-	head   int              // line of the section being read
-	faulty map[int][]string // settings that are there and wrong, by the line of their section
+	before int // diagnostics there were before this file
 }
 
 // hclBody is a body being translated.
 type hclBody struct {
 	in     section
 	prefix string // "path." inside the block path, which is no section of its own
-	head   int    // line of the section
 	items  []hclItem
 	block  bool      // a section, which ends with a brace
 	end    hcl.Range // its closing brace
@@ -88,7 +85,7 @@ func itemsOf(body *hclsyntax.Body) []hclItem {
 var notOurs = []string{"kernel", "plugin", "locals"}
 
 func newHCLReader(p *parser, src *source) *hclReader {
-	r := &hclReader{p: p, src: src, before: len(p.diags), faulty: map[int][]string{}}
+	r := &hclReader{p: p, src: src, before: len(p.diags)}
 	main := len(p.files) == 0
 	if r.file = p.openHCL(src); r.file == nil {
 		return r
@@ -123,26 +120,20 @@ func newHCLReader(p *parser, src *source) *hclReader {
 	return r
 }
 
-// finish takes back what only follows from another error: that something is missing
-// that is there and wrong, or that may be in a part that could not be read.
+// finish takes back what only follows from an error of syntax: that something is
+// missing that may be in what could not be read.
 func (r *hclReader) finish() {
-	mine := slices.DeleteFunc(r.p.diags[r.before:], r.follows)
+	mine := slices.DeleteFunc(r.p.diags[r.before:], func(d Diagnostic) bool {
+		return d.File == r.src.name && (d.Code == codeMissing || d.Code == codeNoPFS) && (r.file == nil || r.file.brokenAt(d.Line))
+	})
 	r.p.diags = r.p.diags[:r.before+len(mine)]
 }
 
-func (r *hclReader) follows(d Diagnostic) bool {
-	if d.File != r.src.name || d.Code != codeMissing && d.Code != codeNoPFS {
-		return false
-	}
-	what := strings.ReplaceAll(d.What, " ", "_")
-	return r.file == nil || r.file.brokenAt(d.Line) || slices.ContainsFunc(r.faulty[d.Line], func(name string) bool {
-		return name == "profile" || strings.HasSuffix(what, "has_no_"+name) || d.Code == codeNoPFS && name == "pfs_group"
-	})
-}
-
-// fault notes that a setting of the present section is there, although wrong.
+// fault notes that a setting is there, although wrong.
 func (r *hclReader) fault(name string) {
-	r.faulty[r.head] = append(r.faulty[r.head], name)
+	if r.p.name(name); name == "profile" {
+		r.p.incomplete()
+	}
 	if slices.Contains([]string{"pre_shared_key", "shared_secret", "use", "key"}, name) && r.p.hclMain != nil {
 		r.p.hclMain.keys = true
 	}
@@ -172,7 +163,6 @@ func (r *hclReader) next() token {
 		if b := &r.stack[n-1]; len(b.items) > 0 {
 			item := b.items[0]
 			b.items = b.items[1:]
-			r.head = b.head
 			r.item(b.in, b.prefix, item)
 			continue
 		}
@@ -226,6 +216,10 @@ func (r *hclReader) item(in section, prefix string, i hclItem) {
 	name, where := i.name()
 	d := r.p.lang.hcl[in][prefix+name]
 	group := r.p.lang.groups[in][prefix+name]
+	if d != nil {
+		first, _, _ := strings.Cut(d.name, " ")
+		r.p.name(first)
+	}
 	switch {
 	case d == nil && !group:
 		r.unknown(in, prefix, name, where)
@@ -244,7 +238,7 @@ func (r *hclReader) item(in section, prefix string, i hclItem) {
 		r.section(d, i.block)
 	case group:
 		r.labels(i.block, 0)
-		r.stack = append(r.stack, hclBody{in: in, prefix: prefix + name + ".", head: r.head, items: itemsOf(i.block.Body)})
+		r.stack = append(r.stack, hclBody{in: in, prefix: prefix + name + ".", items: itemsOf(i.block.Body)})
 	default:
 		r.fault(name)
 		r.errorf(where, codeSyntax, "is an attribute, not a block", "write "+r.p.example(d, name))
@@ -264,8 +258,6 @@ func (r *hclReader) isGroup(in section, name string, b *hclsyntax.Block) bool {
 // section translates a block that is a section.
 func (r *hclReader) section(d *directive, b *hclsyntax.Block) {
 	r.words(d.name, b.TypeRange)
-	line, _ := r.src.position(b.TypeRange.Start.Byte)
-	r.head = line
 	header := map[string]*hclsyntax.Attribute{}
 	items := slices.DeleteFunc(itemsOf(b.Body), func(i hclItem) bool {
 		if i.attr == nil {
@@ -287,5 +279,5 @@ func (r *hclReader) section(d *directive, b *hclsyntax.Block) {
 		r.sainfoHead(b, header)
 	}
 	r.put(b.OpenBraceRange, token{kind: punct, text: "{"})
-	r.stack = append(r.stack, hclBody{in: d.body, head: line, items: first(items, "allow_legacy", "profile"), block: true, end: b.CloseBraceRange})
+	r.stack = append(r.stack, hclBody{in: d.body, items: first(items, "allow_legacy", "profile"), block: true, end: b.CloseBraceRange})
 }

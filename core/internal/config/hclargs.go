@@ -163,8 +163,8 @@ func (r *hclReader) fields(d *directive, b *hclsyntax.Block) {
 		case !slices.Contains(f.names, name):
 			f.wrong = true
 			known := slices.Concat(f.names, r.p.lang.inGroup(d.in, d.hclName()))
-			r.errorf(where, codeUnknown, "is no setting of "+b.Type, nearest(name, known))
-			f.guessed = append(f.guessed, nearest(name, f.names))
+			r.errorf(where, codeUnknown, "is no setting of "+b.Type, advised(name, known))
+			f.guessed = append(f.guessed, advised(name, f.names))
 		case i.block != nil:
 			f.wrong = true
 			r.errorf(where, codeSyntax, "is an attribute, not a block", "write "+name+" = ...")

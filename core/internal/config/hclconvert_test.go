@@ -57,7 +57,7 @@ func TestPluginsOfHCLGoToTheirOwnFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := withSecrets(hermetic(t, filepath.Dir(f), "racoon.hcl"), referenced())
+		p := readingSecrets(hermetic(t, filepath.Dir(f), "racoon.hcl"), referenced())
 		c, _ := p.convert(string(text), ConvertOptions{})
 		if c == nil { // references that are no files
 			continue

@@ -12,6 +12,9 @@ import (
 
 // hclFault reports an error about a place in an HCL file.
 func (p *parser) hclFault(src *source, where hcl.Range, code, what, fix string) {
+	if src.mentionsHidden(fix) {
+		fix = ""
+	}
 	p.diags = append(p.diags, fromHCL(src, where, Error, code, what, fix))
 }
 
@@ -73,21 +76,17 @@ func translate(src *source, d *hcl.Diagnostic, code string) Diagnostic {
 	if d.Subject != nil {
 		where = *d.Subject
 	}
-	if said.fix == "" && !src.masks(where) {
+	if said.fix == "" {
 		said.fix = lowerFirst(strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(d.Detail), "."), ":"))
+	}
+	if src.mentionsHidden(said.fix) {
+		said.fix = ""
 	}
 	sev := Error
 	if d.Severity == hcl.DiagWarning {
 		sev = Warning
 	}
 	return fromHCL(src, where, sev, said.code, said.what, said.fix)
-}
-
-// masks reports whether a place is part of a secret, of which no advice may speak.
-func (s *source) masks(r hcl.Range) bool {
-	from := min(r.Start.Byte, len(s.text))
-	to := min(max(r.End.Byte, from), len(s.text))
-	return s.show(from, to) != s.text[from:to]
 }
 
 func lowerFirst(s string) string {
@@ -118,7 +117,7 @@ func (p *parser) hclSyntax(f *hclFile, diags hcl.Diagnostics) (line int) {
 			continue
 		}
 		line = out.Line
-		text := strings.TrimSpace(f.src.line(min(max(out.Line, 1), len(f.src.lines))))
+		text := strings.TrimSpace(f.src.line(min(max(out.Line, 1), len(f.src.lines)), 0))
 		switch {
 		case d.Summary == "Invalid multi-line string":
 			quote := strings.LastIndexByte(f.src.text[:d.Subject.Start.Byte], '"')
@@ -131,7 +130,7 @@ func (p *parser) hclSyntax(f *hclFile, diags hcl.Diagnostics) (line int) {
 			f.classic = true
 			out.Fix = "this is the classic language, whose files are not called .hcl; HCL writes NAME = VALUE, one on a line, without a semicolon"
 		case unquoted.MatchString(text):
-			out.Fix = unquoted.ReplaceAllString(text, `write $1 "$2" {`)
+			out.Fix = strings.ReplaceAll(unquoted.ReplaceAllString(text, `write $1 "$2" {`), `"*"`, `"LABEL"`)
 		case d.Summary == "Invalid expression" && out.Token == "":
 			out.What, out.Fix = "a value is expected here", ""
 		case out.Token == "}" && d.Summary == "Argument or block definition required":
@@ -143,7 +142,7 @@ func (p *parser) hclSyntax(f *hclFile, diags hcl.Diagnostics) (line int) {
 }
 
 // unquoted is a block whose label lacks its quotes.
-var unquoted = regexp.MustCompile(`^(\w+) +'?([\w.:/-]+)'? *\{.*$`)
+var unquoted = regexp.MustCompile(`^(\w+) +[*']?([\w.:/-]+|\*)[*.:/'-]* *\{.*$`)
 
 // hclExpression reports what is wrong with an expression.
 func (p *parser) hclExpression(f *hclFile, diags hcl.Diagnostics) {
@@ -161,9 +160,6 @@ func (p *parser) hclExpression(f *hclFile, diags hcl.Diagnostics) {
 func unknownName(f *hclFile, t *hclsyntax.ScopeTraversalExpr) Diagnostic {
 	text := f.src.text[t.SrcRange.Start.Byte:t.SrcRange.End.Byte]
 	fix := "write it in double quotes: " + quote(text)
-	if f.src.masks(t.SrcRange) {
-		fix = "write it in double quotes"
-	}
 	name, isLocal := strings.CutPrefix(text, "local.")
 	switch {
 	case isLocal:
@@ -175,6 +171,9 @@ func unknownName(f *hclFile, t *hclsyntax.ScopeTraversalExpr) Diagnostic {
 		fix = "a value stands in a locals block, and is called local." + strings.TrimPrefix(text, "var.")
 	case switches[text] != "":
 		fix = "write " + switches[text]
+	}
+	if f.src.mentionsHidden(fix) {
+		fix = "write it in double quotes"
 	}
 	return fromHCL(f.src, t.SrcRange, Error, codeValue, "is no variable", fix)
 }

@@ -32,8 +32,8 @@ func (r *hclReader) value(t term, h hclValue) ([]token, bool) {
 		return tokens, true
 	}
 	advice := hclAdvice(t, h.v)
-	if strings.ContainsAny(advice, `":`) && r.src.masks(h.at) { // it repeats the value
-		advice = ""
+	if from, to := h.at.Start.Byte, h.at.End.Byte; from < to && r.src.show(from, to) != r.src.text[from:to] {
+		advice, _, _ = strings.Cut(advice, ": ") // not the value
 	}
 	r.errorf(h.at, codeSyntax, "is not expected here: "+hclWant(t)+" is", advice)
 	return nil, false
@@ -56,7 +56,7 @@ func tokensAs(alt string, v cty.Value) []token {
 	switch v.Type() {
 	case cty.Bool:
 		if alt == "SWITCH" {
-			return []token{{kind: word, text: onOff(v.True())}}
+			return []token{{kind: word, text: map[bool]string{true: "on", false: "off"}[v.True()]}}
 		}
 	case cty.Number:
 		n, accuracy := v.AsBigFloat().Uint64()
@@ -240,7 +240,7 @@ func (r *hclReader) identity(h hclValue) ([]token, bool) {
 	}
 	known := append([]string{"keyid_file"}, identityTypes...)
 	if !slices.Contains(known, name) {
-		r.errorf(keyAt, codeUnknown, "is no type of identity", nearest(name, known))
+		r.errorf(keyAt, codeUnknown, "is no type of identity", advised(name, known))
 		return nil, false
 	}
 	if value.IsNull() || value.Type() != cty.String {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -24,19 +25,14 @@ func (r *hclReader) unknown(in section, prefix, name string, where hcl.Range) {
 	if in == top && prefix == "" {
 		known = append(known, notOurs...)
 	}
-	var guess string
-	if guess = didYouMean(name, known); guess != "" {
-		r.fault(strings.TrimSuffix(strings.TrimPrefix(guess, `did you mean "`), `"?`))
-	}
-	fix := guess
+	fix := didYouMean(name, known)
 	if fix == "" && prefix == "" {
-		if s := r.p.lang.hclElsewhere(name); s != "" {
-			fix = "it belongs into " + s
-		}
+		fix = r.p.lang.hclPlace(name, in)
 	}
 	if fix == "" {
-		fix = nearest(name, known)
+		fix = advised(name, known)
 	}
+	r.fault(nearest(name, known))
 	r.errorf(where, codeUnknown, "is no setting of "+place, fix)
 }
 
@@ -74,8 +70,8 @@ func (l *language) inGroup(in section, group string) (known []string) {
 	return slices.Compact(known)
 }
 
-// nearest advises the word that is meant, or all if they are few.
-func nearest(name string, known []string) string {
+// advised is the word that is meant, or all if they are few.
+func advised(name string, known []string) string {
 	if fix := didYouMean(name, known); fix != "" {
 		return fix
 	}
@@ -90,20 +86,23 @@ func nearest(name string, known []string) string {
 	return "there are: " + strings.Join(known, ", ")
 }
 
-// hclElsewhere names the sections that know the word, "" if none does.
-func (l *language) hclElsewhere(name string) string {
-	var in []string
-	for s := range sections {
-		if l.hcl[s][name] != nil || l.groups[s][name] || s == top && slices.Contains(notOurs, name) {
-			in = append(in, s.String())
-		}
+// hclGroup reports whether two-word names begin with the word.
+func (l *language) hclGroup(in section, name string) bool { return l.groups[in][name] }
+
+// hclPlace says where a word belongs that the section does not know, "" if nowhere.
+func (l *language) hclPlace(name string, in section) string {
+	if s := l.hclElsewhere(name, in); s != "" {
+		return s
 	}
-	for group := range l.groups[top] {
+	if in != top && slices.Contains(notOurs, name) {
+		return "it belongs into the top level"
+	}
+	for _, group := range slices.Sorted(maps.Keys(l.groups[top])) {
 		if l.hcl[top][group+"."+name] != nil {
-			in = append(in, group)
+			return "it belongs into " + group
 		}
 	}
-	return oneOf(in)
+	return ""
 }
 
 // oneOf puts commas and "or" between alternatives.

@@ -36,8 +36,12 @@ func readIdentity(p *parser, a *arg) bool {
 		}
 	}
 	v := p.peek()
-	if v.kind == word && !p.beginsLine(v) && v.text != "inherit" {
-		p.expected("a string in double quotes or an address", nil)
+	if (v.kind == word || v.kind == bad) && !p.beginsLine(v) && v.text != "inherit" {
+		want := map[string]string{"address": "a numeric address", "keyid": "file, tag or a string in double quotes"}[a.text]
+		if want == "" || a.qual != "" {
+			want = "a string in double quotes"
+		}
+		p.expected(want, nil)
 		return false
 	}
 	a.value = token{src: v.src, off: p.last.off, end: p.last.end}
@@ -77,7 +81,14 @@ func (p *parser) identity(a arg, own bool) (policy.Identity, bool) {
 	if !given && !own && id.Type != idKeyID { // any of this type
 		return id, true
 	}
-	if v.kind != str || v.text == "" {
+	switch {
+	case !given && a.qual != "":
+		p.add(v, codeValue, Error, "is followed by no value", `write keyid `+a.qual+` "..."`)
+		return id, false
+	case !given:
+		p.add(v, codeValue, Error, "is followed by no value", `write `+a.text+` "..."`)
+		return id, false
+	case v.kind != str || v.text == "":
 		p.add(v, codeValue, Error, "is no identity: "+a.text+" needs a value in double quotes", "")
 		return id, false
 	}
@@ -96,7 +107,7 @@ func (p *parser) dnIdentity(a arg, text string, own bool) (policy.Identity, bool
 	if a.value.kind == eof {
 		return id, true
 	}
-	if fault := checkDN(id.DN, !own); fault != "" {
+	if fault := checkDN(id.DN, !own, a.value.quotable); fault != "" {
 		p.errorf(a.value, "is no distinguished name: %s", fault)
 		return id, false
 	}
@@ -130,12 +141,12 @@ func (p *parser) keyIDFile(id policy.Identity, v token) (policy.Identity, bool) 
 	data, err := p.readFile(path)
 	switch {
 	case err != nil:
-		p.add(v, codeFile, Error, "cannot be read: "+reason(err), "for the text itself "+p.write(v, inRemote, `my_identifier keyid tag "`+v.text+`";`))
+		p.add(v, codeFile, Error, "cannot be read: "+reason(err), "for the text itself "+p.write(v, inRemote, `my_identifier keyid tag "`+v.quotable(v.text)+`";`))
 		return id, false
 	case len(data) == 0 || len(data) > maxKeyID:
 		p.errorf(v, "is a file of %d octets: an identity has 1 to %d", len(data), maxKeyID)
 		return id, false
 	}
-	id.Data = data
+	id.Data, id.Text = data, "keyid file "+path
 	return id, true
 }

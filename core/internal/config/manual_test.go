@@ -49,3 +49,22 @@ func TestManualKnowsEveryDirective(t *testing.T) {
 		}
 	}
 }
+
+// TestManualExampleIsGood: the file in racoon.hcl(5) can be used as it is.
+func TestManualExampleIsGood(t *testing.T) {
+	manual, err := os.ReadFile("../../../docs/man/racoon.hcl.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(manual), ".Bd -literal\n")
+	example, _, ok := strings.Cut(rest, "\n.Ed")
+	if !ok {
+		t.Fatal("there is no example")
+	}
+	p := newParser("/etc/racoon/racoon.hcl")
+	p.main(example)
+	p.plugins()
+	if len(p.diags) > 0 || len(p.cfg.Remotes) != 1 {
+		t.Error(render(p.diags))
+	}
+}

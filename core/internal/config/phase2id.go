@@ -15,12 +15,17 @@ var upperLayer = map[string]uint8{"any": 0, "icmp": 1, "tcp": 6, "udp": 17, "gre
 func (p *parser) phase2ID(want string) (*policy.SAID, bool) {
 	t := p.peek()
 	if (term{alts: identityTypes}).fits(t) == "" {
+		if t.text == "anonymous" || t.text == "clientaddr" {
+			p.misplaced(t)
+			return nil, false
+		}
 		p.expected(want, append([]string{"anonymous", "clientaddr"}, identityTypes...))
 		return nil, false
 	}
 	p.next()
-	if t.text == "keyid" && !p.accept("tag") {
-		p.accept("file")
+	if q := p.peek(); t.text == "keyid" && !p.accept("tag") && p.accept("file") {
+		p.add(q, codeValue, Error, "is not read here: the keyid of a sainfo section is the text itself, as in the original", `write keyid "TEXT"`)
+		return nil, false
 	}
 	v := p.peek()
 	if v.kind == str {
@@ -66,9 +71,25 @@ func (p *parser) phase2ID(want string) (*policy.SAID, bool) {
 	return id, true
 }
 
+// misplaced reports anonymous or clientaddr where it says nothing.
+func (p *parser) misplaced(t token) {
+	switch {
+	case t.src.hcl:
+		p.add(t, codeSyntax, Error, "is not expected here", "leave it out: what is left out is anonymous")
+	case t.text == "anonymous":
+		p.add(t, codeSyntax, Error, "is one word too many: anonymous alone is both ends", "write sainfo anonymous { ... }")
+	default:
+		p.add(t, codeSyntax, Error, "is the other end, and our own comes before it", "write sainfo anonymous clientaddr { ... }")
+	}
+}
+
 func (p *parser) nameID(t, v token) (*policy.SAID, bool) {
 	typ, ok := nameTypes[t.text]
-	if !ok || v.text == "" {
+	if v.text == "" {
+		p.errorf(v, "is an empty identity")
+		return nil, false
+	}
+	if !ok {
 		p.errorf(t, "cannot be an identity of phase 2 here")
 		return nil, false
 	}

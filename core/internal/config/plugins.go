@@ -7,15 +7,18 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	hcljson "github.com/hashicorp/hcl/v2/json"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // PluginSpec is one plugin the configuration asks for. What stands in its config
@@ -26,13 +29,96 @@ type PluginSpec struct {
 	SHA256     string // hexadecimal digest of the executable, "" = any
 	Critical   bool   // its death ends the daemon
 	Where      policy.Position
-	body       hcl.Body
-	ctx        *hcl.EvalContext
-	text       *source // of the HCL file, for quoting; nil: implied by the model
+	sharedSecrets
+	body hcl.Body
+	ctx  *hcl.EvalContext
+	text *source // of the HCL file, for quoting; nil: implied by the model
 }
 
 // Explicit reports whether racoon.hcl or plugins.hcl names the plugin.
 func (s PluginSpec) Explicit() bool { return s.text != nil }
+
+// sharedSecrets are what the shared_secret directives say, by the name of the remote
+// section: the secret itself, which only a classic file has, where it is, or the name
+// of an entry of the key file. They reach the plugin as its shared_secret blocks.
+type sharedSecrets struct {
+	Literals   map[string]secret.Bytes
+	References map[string]string
+	KeyNames   map[string]string
+}
+
+// Zero overwrites the literal secrets: nobody uses s any more.
+func (s PluginSpec) Zero() {
+	for _, l := range s.Literals {
+		l.Zero()
+	}
+}
+
+// envReference is a secret that stands in an environment variable.
+var envReference = regexp.MustCompile(`"env:([A-Za-z_][A-Za-z0-9_]*)"`)
+
+// Variables are the environment variables the plugin's config block refers to. A
+// plugin's environment has no others of ours.
+func (s PluginSpec) Variables() (names []string) {
+	for _, ref := range s.References {
+		if name, ok := strings.CutPrefix(ref, "env:"); ok && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	b, ok := s.body.(*hclsyntax.Body)
+	if !ok || s.text == nil {
+		return names
+	}
+	at := b.Range()
+	for _, m := range envReference.FindAllStringSubmatch(s.text.text[at.Start.Byte:at.End.Byte], -1) {
+		if !slices.Contains(names, m[1]) {
+			names = append(names, m[1])
+		}
+	}
+	return names
+}
+
+// withSecrets gives auth/psk the shared secrets, and adds it where nothing else asks
+// for it. at is the first of them.
+func withSecrets(specs []PluginSpec, shared sharedSecrets, at policy.Position) []PluginSpec {
+	if len(shared.Literals)+len(shared.References)+len(shared.KeyNames) == 0 {
+		return specs
+	}
+	i := slices.IndexFunc(specs, func(s PluginSpec) bool { return s.Kind == "auth" && s.Name == "psk" })
+	if i < 0 {
+		s := classicPlugin("auth", "psk", nil)
+		s.Where = at
+		i, specs = len(specs), append(specs, s)
+	}
+	specs[i].sharedSecrets = shared
+	return specs
+}
+
+// takeSharedSecrets moves the secrets of the sections out of the model, which the
+// engine is going to hold; it needs none of them.
+func (p *parser) takeSharedSecrets() (shared sharedSecrets, at policy.Position) {
+	shared = sharedSecrets{map[string]secret.Bytes{}, map[string]string{}, map[string]string{}}
+	for _, r := range p.cfg.Remotes {
+		s := r.SharedSecret
+		if s == nil || s.Keychain != "" || s.ByID {
+			continue
+		}
+		if at.File == "" {
+			at = r.Where
+		}
+		switch {
+		case s.Key != "":
+			shared.KeyNames[r.Name] = s.Key
+		case s.Use.Ref != "":
+			shared.References[r.Name] = s.Use.Ref
+		default:
+			shared.Literals[r.Name] = s.Use.Literal
+			r.SharedSecret = &policy.SharedSecret{}
+		}
+	}
+	return shared, at
+}
 
 // pluginsFile stands beside the classic file, which has no word for plugins.
 const pluginsFile = "plugins.hcl"
@@ -81,27 +167,35 @@ func (p *parser) plugins() []PluginSpec {
 	if !has("log", "") {
 		specs = append(specs, classicPlugin("log", "syslog", nil))
 	}
+	if !has("auth", "") {
+		p.missKeys()
+	}
+	shared, at := p.takeSharedSecrets()
+	return withSecrets(specs, shared, at)
+}
+
+// missKeys reports the first section whose pre-shared key nobody has.
+func (p *parser) missKeys() {
 	for _, r := range p.remotes {
 		if p.hclMain != nil && (p.hclMain.keys || p.hclMain.broken != nil) { // it is there, or may be what could not be read
-			break
+			return
 		}
-		if !has("auth", "") && r.SharedSecret == nil && slices.ContainsFunc(r.Proposals, func(v policy.Phase1Proposal) bool { return v.Method == methodPSK }) {
+		if r.SharedSecret == nil && slices.ContainsFunc(r.Proposals, func(v policy.Phase1Proposal) bool { return v.Method == methodPSK }) {
 			p.add(r.head, codeMissing, Error, "authenticates with pre_shared_key, and nothing says where the keys are", p.write(r.head, top, `path pre_shared_key "FILE";`))
-			break
+			return
 		}
 	}
-	return specs
 }
 
 // pluginsFile is the HCL file that may name plugins, nil if there is none.
 func (p *parser) pluginsFile() *hclFile {
-	if strings.HasSuffix(p.cfg.File, ".hcl") {
+	if IsHCL(p.cfg.File) {
 		return p.hclMain
 	}
 	name := filepath.Join(filepath.Dir(p.cfg.File), pluginsFile)
 	switch text, err := p.readFile(name); {
 	case err == nil:
-		return p.openHCL(newSource(name, string(text)))
+		return p.openHCL(p.lang.source(name, string(text)))
 	case !errors.Is(err, fs.ErrNotExist):
 		p.diags = append(p.diags, Diagnostic{Code: codeFile, File: name, What: "cannot be read: " + reason(err)})
 	}

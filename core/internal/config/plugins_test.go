@@ -4,13 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/racoon-ike/racoon/core/internal/policy"
 	sdk "github.com/racoon-ike/racoon/core/sdk/config"
+	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // loadText loads a classic text with a plugins.hcl beside it.
@@ -175,6 +178,178 @@ func TestComplaintsOfAPluginGetTheirPlace(t *testing.T) {
 		want := Diagnostic{Code: "PSK003", File: "/etc/racoon/plugins.hcl", Line: c.line, What: "plugin auth/x: no such key", Fix: "make one"}
 		if d := cmp.Diff([]Diagnostic{want}, got, cmpopts.IgnoreFields(Diagnostic{}, "Col", "Token", "Snippet")); d != "" {
 			t.Errorf("%v (-want +got):\n%s", c.path, d)
+		}
+	}
+}
+
+// TestANoteOfAPluginIsNoWarning: HCL, through which complaints are located, has no
+// notes.
+func TestANoteOfAPluginIsNoWarning(t *testing.T) {
+	specs, _ := loadText("log info;", `plugin "auth" "x" {}`)
+	for _, c := range []struct {
+		from sdk.Severity
+		want Severity
+	}{{sdk.Error, Error}, {sdk.Warning, Warning}, {sdk.Note, Note}} {
+		if got := specs[0].Explain(testSchema(), sdk.Diagnostics{{Severity: c.from, Summary: "s"}}); got[0].Severity != c.want {
+			t.Errorf("got %s, want %s", got[0].Severity, c.want)
+		}
+	}
+}
+
+// pskSchema is auth-psk's.
+func pskSchema() *sdk.Schema {
+	return &sdk.Schema{Body: sdk.Body{
+		Attrs: []sdk.Attr{{Name: "file", Type: "string", Kind: sdk.FilePath}},
+		Blocks: []sdk.Block{{Name: "shared_secret", Nesting: sdk.Map, Labels: []string{"remote"}, Body: sdk.Body{Attrs: []sdk.Attr{
+			{Name: "key", Type: "string"}, {Name: "use", Type: "string", Kind: sdk.Secret},
+		}}}},
+	}}
+}
+
+// TestSharedSecretsOfTheClassicFile reach auth/psk as blocks of its configuration.
+func TestSharedSecretsOfTheClassicFile(t *testing.T) {
+	literal := func(s string) map[string]secret.Bytes {
+		return map[string]secret.Bytes{"192.0.2.1[500]": secret.New([]byte(s))}
+	}
+	named := map[string]string{"anonymous": `group "1"`}
+	psk := `path pre_shared_key "psk.txt"; log info;`
+	const hcl = `plugin "auth" "psk" {
+  config {
+    file = "keys"
+    shared_secret "two" { use = "env:TWO" }
+    shared_secret "192.0.2.1[500]" { key = "x" }
+  }
+}`
+	for _, c := range []struct {
+		name, classic, hcl string
+		literals           map[string]secret.Bytes
+		names              map[string]string
+		want, complaint    string
+	}{
+		{name: "none", classic: psk, want: `{"file":"/etc/racoon/psk.txt","shared_secret":{}}`},
+		{name: "both kinds", classic: psk, literals: literal("hunter2"), names: named,
+			want: `{"file":"/etc/racoon/psk.txt","shared_secret":{"192.0.2.1[500]":{"use":"literal:aHVudGVyMg=="},"anonymous":{"key":"group \"1\""}}}`},
+		{name: "nothing else asks for the plugin", classic: "log info;", literals: literal("\x00\xff?>"), want: `{"shared_secret":{"192.0.2.1[500]":{"use":"literal:AP8/Pg=="}}}`},
+		{name: "beside those of plugins.hcl", classic: psk, hcl: hcl, names: named,
+			want: `{"file":"/etc/racoon/keys","shared_secret":{"192.0.2.1[500]":{"key":"x"},"anonymous":{"key":"group \"1\""},"two":{"use":"env:TWO"}}}`},
+		{name: "a section that has one in plugins.hcl", classic: psk, hcl: hcl, literals: literal("hunter2"),
+			complaint: `/etc/racoon/plugins.hcl:1: shared_secret of section "192.0.2.1[500]" stands in the plugin's configuration and in the section`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			specs, diags := loadText(c.classic, c.hcl)
+			if Failed(diags) {
+				t.Fatal(render(diags))
+			}
+			specs = withSecrets(specs, sharedSecrets{Literals: c.literals, KeyNames: c.names}, policy.Position{File: "/etc/racoon/racoon.conf", Line: 7})
+			for _, s := range specs {
+				if s.Kind != "auth" {
+					continue
+				}
+				got, err := s.Decode(pskSchema())
+				if string(got) != c.want || (err == nil) != (c.complaint == "") || err != nil && !strings.Contains(err.Error(), c.complaint) {
+					t.Errorf("%v; got\n%s, want\n%s", err, got, c.want)
+				}
+				again, err := s.Decode(pskSchema())
+				if string(again) != string(got) {
+					t.Errorf("decoded again: %v", err)
+				}
+				if text := fmt.Sprintf("%+v %#v %v", s, s, err); strings.Contains(text, "hunter2") || strings.Contains(text, "aHVudGVy") {
+					t.Errorf("the secret is shown: %s", text)
+				}
+				s.Zero()
+				for _, l := range s.Literals {
+					if strings.Trim(string(l.Reveal()), "\x00") != "" {
+						t.Error("the literal is still there")
+					}
+				}
+				return
+			}
+			t.Error("no auth plugin")
+		})
+	}
+}
+
+// TestAPluginThatTakesNoSharedSecrets says so instead of running without them.
+func TestAPluginThatTakesNoSharedSecrets(t *testing.T) {
+	specs, _ := loadText("log info;", "")
+	specs = withSecrets(specs, sharedSecrets{KeyNames: map[string]string{"one": "x"}}, policy.Position{File: "/etc/racoon/racoon.conf", Line: 7})
+	_, err := specs[len(specs)-1].Decode(&sdk.Schema{})
+	if err == nil || !strings.Contains(err.Error(), "/etc/racoon/racoon.conf:7: takes no shared_secret") {
+		t.Error(err)
+	}
+}
+
+// TestALiteralIsRefusedInHCL: only the classic language has it.
+func TestALiteralIsRefusedInHCL(t *testing.T) {
+	specs, _ := loadText("log info;", `plugin "auth" "psk" {
+  config {
+    shared_secret "one" { use = "literal:aHVudGVyMg==" }
+  }
+}`)
+	if got, err := specs[0].Decode(pskSchema()); err == nil || strings.Contains(err.Error(), "aHVudGVy") {
+		t.Errorf("%s %v", got, err)
+	}
+}
+
+// TestVariablesAPluginRefersTo, and no others.
+func TestVariablesAPluginRefersTo(t *testing.T) {
+	specs, diags := loadText("path pre_shared_key \"env:NO\"; log info;", `plugin "log" "x" {
+  config { pin = "env:OTHER" }
+}
+plugin "auth" "x" {
+  config {
+    pin = "env:PIN_1"
+    key "a" { name = "env:PIN_1" }
+    key "b" { name = "env:B" }
+    file = "environment:C"
+  }
+}`)
+	if Failed(diags) {
+		t.Fatal(render(diags))
+	}
+	for _, s := range specs {
+		want := map[string][]string{"auth/x": {"PIN_1", "B"}, "log/x": {"OTHER"}}[s.Kind+"/"+s.Name]
+		if d := cmp.Diff(want, s.Variables()); d != "" {
+			t.Errorf("%s/%s (-want +got):\n%s", s.Kind, s.Name, d)
+		}
+	}
+}
+
+// TestSharedSecretsOfSectionsReachThePlugin and leave the model, in either language.
+func TestSharedSecretsOfSectionsReachThePlugin(t *testing.T) {
+	const proposal = "proposal { encryption_algorithm aes 256; hash_algorithm sha256; authentication_method pre_shared_key; dh_group ecp256; }"
+	for name, c := range map[string]struct{ text, want string }{
+		"/etc/racoon/racoon.conf": {`remote 192.0.2.1 { exchange_mode main; shared_secret use "hunter2"; ` + proposal + `}
+remote 192.0.2.2 { exchange_mode main; shared_secret key "group"; ` + proposal + `}`,
+			`{"shared_secret":{"192.0.2.1[500]":{"use":"literal:aHVudGVyMg=="},"192.0.2.2[500]":{"key":"group"}}}`},
+		"/etc/racoon/racoon.hcl": {`remote "192.0.2.1" {
+  exchange_mode = "main"
+  shared_secret {
+    use = "file:hub.secret"
+  }
+  proposal {
+    encryption_algorithm = "aes 256"
+    hash_algorithm = "sha256"
+    authentication_method = "pre_shared_key"
+    dh_group = "ecp256"
+  }
+}`, `{"shared_secret":{"192.0.2.1[500]":{"use":"file:/etc/racoon/hub.secret"}}}`},
+	} {
+		p := newParser(name)
+		p.readFile = func(string) ([]byte, error) { return nil, fs.ErrNotExist }
+		p.main(c.text)
+		specs := p.plugins()
+		if Failed(p.diags) {
+			t.Fatal(render(p.diags))
+		}
+		i := slices.IndexFunc(specs, func(s PluginSpec) bool { return s.Kind == "auth" })
+		if got, err := specs[i].Decode(pskSchema()); err != nil || string(got) != c.want {
+			t.Errorf("%s: %v\n got %s\nwant %s", name, err, got, c.want)
+		}
+		for _, r := range p.cfg.Remotes {
+			if r.SharedSecret.Use.Literal.Len() > 0 {
+				t.Errorf("%s: the model keeps the secret", name)
+			}
 		}
 	}
 }

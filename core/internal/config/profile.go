@@ -2,6 +2,7 @@ package config
 
 import (
 	"embed"
+	"slices"
 	"strings"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
@@ -25,6 +26,7 @@ func ProfileNames() []string {
 			names = append(names, name)
 		}
 	}
+	slices.Sort(names) // files are in another order: "-" before "."
 	return names
 }
 
@@ -57,29 +59,58 @@ func setProfile(p *parser, a []arg) {
 	}
 	r := p.remote
 	r.modesSet = false
-	r.profiled, r.own = r.own, nil
+	r.profiled, r.own, r.Proposals = r.own, nil, nil // in the place of inherited ones
+}
+
+// held is what there is to say about a directive of a profile, kept until the end of
+// the section: what the section overrides is not complained about.
+type held struct {
+	name string // the directive's first word
+	Diagnostic
 }
 
 // incomplete: what the section lacks may be in a profile that is not there.
 func (p *parser) incomplete() {
-	if p.in == inSAInfo {
-		s := p.sainfo
-		s.broken, s.namedCiphers, s.namedAuths, s.namedComps = true, true, true, true
-		return
+	for _, name := range []string{"exchange_mode", "proposal", "encryption_algorithm", "authentication_algorithm", "pfs_group"} {
+		p.name(name)
 	}
-	p.remote.broken = true
 }
 
 // fragment reads directives of the present section from another text. It counts as
 // written in the language of the file that asked for it.
 func (p *parser) fragment(name, text string, hcl bool) {
-	src := newSource(name, text+"\n}")
-	src.hcl = hcl
+	src := p.lang.source(name, text+"\n}")
+	src.hcl, src.in = hcl, p.in
 	lex, look, last, word, record := p.lex, p.look, p.last, p.word, p.record
 	p.lex = &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }}
 	p.look, p.record = nil, nil
-	p.block(p.in, token{src: src})
+	before, about := p.diags, []held(nil)
+	for t := p.peek(); t.kind != eof && !t.is("}"); t = p.peek() {
+		p.diags = nil
+		p.statement(p.in)
+		for _, d := range p.diags {
+			about = append(about, held{t.text, d})
+		}
+	}
+	p.diags, p.held = before, about
 	p.lex, p.look, p.last, p.word, p.record = lex, look, last, word, record
+}
+
+// overridden forgets what was held about a directive of the profile.
+func (p *parser) overridden(d *directive) {
+	if d.in != inRemote && d.in != inSAInfo { // a word of a proposal may be one of the section too
+		return
+	}
+	first, _, _ := strings.Cut(d.name, " ")
+	p.held = slices.DeleteFunc(p.held, func(h held) bool { return h.name == first })
+}
+
+// release reports what is still held, at the end of the section.
+func (p *parser) release() {
+	for _, h := range p.held {
+		p.diags = append(p.diags, h.Diagnostic)
+	}
+	p.held = nil
 }
 
 // profile marks the lists as the profile's: the section's own replace them.

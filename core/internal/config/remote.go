@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -20,7 +21,7 @@ type remote struct {
 	lifetime time.Duration
 	modes    token
 	own      []*proposal // not yet in Remote.Proposals
-	profiled []*proposal // those of the profile, for a section without its own
+	profiled []*proposal // those of the profile, its own or a parent's, for a section without any
 
 	legacy      legacy
 	myID        token // my_identifier's
@@ -47,6 +48,9 @@ func (r *remote) inherit(parent *remote) {
 	}
 	c.Modes, c.PeerIDs = slices.Clone(c.Modes), slices.Clone(c.PeerIDs)
 	c.Proposals, c.Scripts = slices.Clone(c.Proposals), slices.Clone(c.Scripts)
+	if len(parent.profiled) > 0 { // they yield to the child's, and take its lifetime
+		r.profiled, c.Proposals = parent.profiled, nil
+	}
 	r.Remote, r.lifetime, r.myID, r.needsPeerID = &c, parent.lifetime, parent.myID, parent.needsPeerID
 }
 
@@ -63,9 +67,13 @@ func (p *parser) remoteHead() bool {
 		if !p.remoteName(of) {
 			return false
 		}
+		if p.dry {
+			p.accept(";")
+			return true
+		}
 		parent := p.parent(of)
 		if parent == nil {
-			p.errorf(of.name, "is no remote section defined before this one")
+			p.noParent(of)
 			return false
 		}
 		if parent.named != r.named {
@@ -91,7 +99,7 @@ func (p *parser) remoteName(r *remote) bool {
 		p.next()
 		r.Name, r.named = t.text, true
 		if t.text == "" {
-			p.errorf(t, "the name is empty")
+			p.errorf(t, "is an empty name")
 			return false
 		}
 		return true
@@ -101,7 +109,7 @@ func (p *parser) remoteName(r *remote) bool {
 	case t.kind == word && t.text == "anonymous":
 		p.next()
 	default:
-		p.expected(`a name in double quotes, an address or "anonymous"`, []string{"anonymous"})
+		p.expected(aName+`, an address or "anonymous"`, []string{"anonymous"})
 		return false
 	}
 	if n := p.peek(); n.kind == prefix && r.Addr.IsValid() {
@@ -114,6 +122,10 @@ func (p *parser) remoteName(r *remote) bool {
 		r.Addr, r.Net, r.Name = netip.Addr{}, net, net.String()
 	}
 	if n := p.peek(); n.kind == port {
+		if n.n == 0 {
+			p.add(n, codeValue, Error, "is no port of a peer", "write one from 1 to 65535, or leave it out for 500")
+			return false
+		}
 		p.next()
 		r.Port = uint16(n.n)
 	}
@@ -134,6 +146,14 @@ func sectionName(a netip.Addr, port uint16) string {
 	return a.String() + "[" + netip.AddrPortFrom(netip.IPv4Unspecified(), port).String()[len("0.0.0.0:"):] + "]"
 }
 
+// title is the name of the section in a message.
+func (r *remote) title() string {
+	if r.named {
+		return r.name.quotable(r.Name)
+	}
+	return r.Name
+}
+
 // parent finds the section another one inherits from: by name, else by address.
 func (p *parser) parent(of *remote) *remote {
 	for _, r := range slices.Backward(p.remotes) {
@@ -149,38 +169,55 @@ func (p *parser) parent(of *remote) *remote {
 	return nil
 }
 
+// noParent says why a section cannot be a parent.
+func (p *parser) noParent(of *remote) {
+	other := func(r *remote) bool { return r.Name == of.Name }
+	if i := slices.IndexFunc(p.broken, other); i >= 0 {
+		p.errorf(of.name, "is the section in line %d, which cannot be used", p.broken[i].Where.Line)
+		return
+	}
+	if slices.ContainsFunc(p.remotes, other) {
+		p.add(of.name, codeValue, Error, "is a section of the other kind: one with a name is not one with an address, and not anonymous",
+			map[bool]string{true: "write it without quotes", false: "write it in quotes"}[of.named])
+		return
+	}
+	p.errorf(of.name, "is no remote section defined before this one")
+}
+
 // remoteClose checks a section as a whole, in the order of racoon-conf section 5.2.
 func (p *parser) remoteClose() {
-	r := p.remote
+	r, has := p.remote, p.inner
+	p.release()
 	p.remote = nil
 	if r.named && slices.ContainsFunc(p.remotes, func(o *remote) bool { return o.named && o.Name == r.Name }) {
 		p.add(r.name, codeDuplicate, Error, "is the name of a section that exists already", "")
 		return
 	}
 	if r.broken {
+		p.broken = append(p.broken, r)
 		return
 	}
-	if len(r.Modes) == 0 {
-		p.add(r.head, codeMissing, Error, r.Name+" has no exchange mode", p.write(r.head, inRemote, "exchange_mode main;"))
+	if len(r.Modes) == 0 && !has["exchange_mode"] {
+		p.add(r.head, codeMissing, Error, r.title()+" has no exchange mode", p.write(r.head, inRemote, "exchange_mode main;"))
 	}
-	if len(r.own) == 0 {
-		r.own = r.profiled
+	blocks := r.profiled
+	if len(r.own) > 0 {
+		blocks, r.profiled = r.own, nil
 	}
-	for _, prop := range r.own {
-		if prop.lifetime == 0 {
-			prop.lifetime = r.lifetime
-		}
+	for _, b := range blocks {
+		prop := *b // a child's lifetime is another
+		prop.lifetime = cmp.Or(prop.lifetime, r.lifetime)
 		if v, ok := prop.value(p); ok {
 			r.Proposals = append(r.Proposals, v)
 		}
 	}
-	if len(r.own) == 0 && len(r.Proposals) == 0 {
-		p.add(r.head, codeMissing, Error, r.Name+" has no proposal", "")
+	if len(blocks) == 0 && len(r.Proposals) == 0 && !has["proposal"] {
+		p.add(r.head, codeMissing, Error, r.title()+" has no proposal", "")
 	}
 	p.checkAggressive(r)
 	p.checkCertificates(r)
 	if len(r.PeerIDs) > 0 && !r.VerifyIdentifier {
-		p.add(r.head, codeWildcard, Warning, r.Name+": another identity than peers_identifier is only logged", p.write(r.head, inRemote, "verify_identifier on;"))
+		p.add(r.head, codeWildcard, Warning, r.title()+": another identity than peers_identifier is only logged", p.write(r.head, inRemote, "verify_identifier on;"))
 	}
 	p.remotes = append(p.remotes, r)
 	p.cfg.Remotes = append(p.cfg.Remotes, r.Remote)
@@ -195,9 +232,9 @@ func (p *parser) checkAggressive(r *remote) {
 	}
 	psk := false
 	for _, v := range r.Proposals {
-		psk = psk || v.Method == methodPSK
+		psk = psk || v.Method == methodPSK || v.Method == methodXAuthPSKClient || v.Method == methodXAuthPSKServer
 		if v.Group != r.Proposals[0].Group {
-			p.add(r.head, codeValue, Error, r.Name+": in aggressive mode all proposals must have the same Diffie-Hellman group", "")
+			p.add(r.head, codeValue, Error, r.title()+": in aggressive mode all proposals must have the same Diffie-Hellman group", "")
 			return
 		}
 	}
@@ -206,7 +243,7 @@ func (p *parser) checkAggressive(r *remote) {
 		if r.head.src.hcl {
 			fix = p.write(r.head, inRemote, "exchange_mode main;")
 		}
-		p.weak(r.head, codeAggressive, Warning, r.Name+": aggressive mode lets anyone who asks guess the pre-shared key offline", fix)
+		p.weak(r.head, codeAggressive, Warning, r.title()+": aggressive mode lets anyone who asks guess the pre-shared key offline", fix)
 	}
 }
 
@@ -227,11 +264,13 @@ func (p *parser) checkCertificates(r *remote) {
 	plain := r.PeerCertificate != nil && r.PeerCertificate.Kind == "plain_rsa"
 	rsa := slices.ContainsFunc(r.Proposals, func(v policy.Phase1Proposal) bool { return v.Method == methodRSA })
 	if plain && rsa && (r.Certificate == nil || r.Certificate.Kind != "plain_rsa") {
-		p.add(r.head, codeMissing, Error, r.Name+" has plain RSA keys of its peer and none of its own", p.write(r.head, inRemote, `certificate_type plain_rsa "KEYFILE";`))
+		p.add(r.head, codeMissing, Error, r.title()+" has plain RSA keys of its peer and none of its own", p.write(r.head, inRemote, `certificate_type plain_rsa "KEYFILE";`))
 	}
 }
 
 const (
-	methodPSK = 1
-	methodRSA = 3
+	methodPSK            = 1
+	methodRSA            = 3
+	methodXAuthPSKClient = 65001
+	methodXAuthPSKServer = 65002
 )

@@ -10,7 +10,7 @@ import (
 func certificateDirectives() []directive {
 	const cert = "certificates come with the finished auth-x509"
 	return []directive{
-		{name: "certificate_type x509", fields: "certificate key", args: "in_keychain|STRING [ STRING ]", doc: "our certificate and key; or Apple's keychain has it, and the string names it", set: setCertificate},
+		{name: "certificate_type x509", fields: "certificate key", args: "in_keychain|STRING [ STRING ]", doc: "our certificate and key; or Apple's keychain has it, and the string names it", state: partly, why: cert, set: setCertificate},
 		{name: "certificate_type plain_rsa", args: "STRING", from: ipsecTools, state: idle, why: cert, doc: "our RSA key without certificate; turns send_cr, send_cert and verify_cert off", set: func(p *parser, a []arg) {
 			if p.certificate(&p.remote.Certificate, policy.Certificate{Kind: "plain_rsa", Key: p.certificatePath(a[0])}) {
 				p.remote.SendCR, p.remote.SendCert, p.remote.VerifyCert = false, false, false
@@ -45,7 +45,7 @@ func setCertificate(p *parser, a []arg) {
 		p.add(a[0].token, codeMissing, Error, "is followed by no key file", p.write(a[0].token, inRemote, `certificate_type x509 "FILE" "KEYFILE";`))
 	default:
 		if p.certificate(&p.remote.Certificate, policy.Certificate{Kind: "x509", File: p.certificatePath(a[0]), Key: p.certificatePath(a[1])}) {
-			p.later("the use of certificates")
+			p.later()
 		}
 	}
 }
@@ -89,7 +89,7 @@ func appleRemoteDirectives() []directive {
 		}
 	}
 	rows := []directive{
-		{name: "nat_traversal_multi_user", args: "SWITCH", doc: "several peers behind one address", def: "off", set: laterSwitch("NAT traversal", func(r *policy.Remote) *bool { return &r.NATTMultiUser })},
+		{name: "nat_traversal_multi_user", args: "SWITCH", doc: "several peers behind one address", def: "off", state: partly, why: "NAT traversal comes later", set: laterSwitch(func(r *policy.Remote) *bool { return &r.NATTMultiUser })},
 		{name: "nat_traversal_keepalive", args: "SWITCH", state: idle, why: "NAT traversal comes later", doc: "send NAT keepalives", def: "on", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.NATTKeepalive })},
 		{name: "dpd_algorithm", args: "dpd_default|dpd_inbound_detect|dpd_blackhole_detect", state: idle, why: "dead peer detection comes later", doc: "when to probe", def: "dpd_inbound_detect", set: func(p *parser, a []arg) {
 			p.remote.DPDAlgorithm = a[0].text[len("dpd_"):]
@@ -111,7 +111,7 @@ func appleRemoteDirectives() []directive {
 				p.errorf(a[0].token, "is empty")
 				return
 			}
-			p.remote.SharedSecret = &policy.SharedSecret{Use: secretOf(a[0])}
+			p.remote.SharedSecret = &policy.SharedSecret{Use: p.secretOf(a[0])}
 		}},
 		{name: "shared_secret key", args: "STRING", doc: "the entry of the file of pre-shared keys with this identity", set: func(p *parser, a []arg) {
 			p.remote.SharedSecret = &policy.SharedSecret{Key: a[0].text}

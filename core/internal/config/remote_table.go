@@ -2,6 +2,7 @@ package config
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ func remoteDirectives() []directive {
 		{name: "profile", args: "NAME", from: ours, doc: "begin with the settings this kind of peer needs; must come first", set: setProfile},
 		{name: "allow_legacy", args: "DATE", header: true, doc: "until this day, legacy algorithms are accepted in this section", set: setLegacy},
 		{name: "remote_address", args: "ENDPOINT", from: ipsecTools, doc: "the peer's address", set: setRemoteAddress},
-		{name: "exchange_mode", args: "main|aggressive|base,...", doc: "exchanges of phase 1; the first is used as initiator", def: "required", set: setModes},
+		{name: "exchange_mode", args: "main|aggressive|base,...", doc: "exchanges of phase 1; the first is used as initiator", def: "required", state: partly, why: "main is the only exchange there is", set: setModes},
 		{name: "doi", args: "ipsec_doi", doc: "the only one there is", def: "ipsec_doi"},
 		{name: "situation", args: "identity_only|secrecy|integrity", doc: "identity_only is the only one there is", def: "identity_only", set: func(p *parser, a []arg) {
 			if a[0].text != "identity_only" {
@@ -38,24 +39,24 @@ func remoteDirectives() []directive {
 		{name: "proposal_check", args: "obey|strict|claim|exact", doc: "how far the peer's values may differ", def: "strict", set: setCheck},
 		{name: "ph1id", args: "NUMBER", from: ipsecTools, doc: "chooses the sainfo sections with the same remoteid", def: "0", set: func(p *parser, a []arg) { p.remote.Ph1ID = uint32(a[0].n) }},
 		{name: "lifetime time", hcl: "lifetime", args: "DURATION", doc: "life of the ISAKMP SA, for proposals without one of their own", def: "8 hour", set: func(p *parser, a []arg) { p.time(a[0], 1, &p.remote.lifetime) }},
-		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "byte lifetime of phase 1 is not supported: delete the line", doc: "obsolete"},
+		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "is not supported: write a lifetime time, or delete the line", doc: "obsolete"},
 		{name: "dh_group", args: "GROUP", state: refused, why: "cannot be defined here: it belongs into proposal", doc: "belongs into proposal"},
 		{name: "proposal", doc: "one proposal of phase 1; the order is the preference", def: "required", set: (*parser).openProposal, body: inProposal, close: (*parser).closeProposal},
 
-		{name: "nat_traversal", args: "SWITCH|force", doc: "UDP encapsulation through NAT", def: "off", set: setToggle("NAT traversal", func(r *policy.Remote) *policy.Toggle { return &r.NATTraversal })},
-		{name: "ike_frag", args: "SWITCH|force", doc: "fragments of IKE messages", def: "off", set: setToggle("IKE fragmentation", func(r *policy.Remote) *policy.Toggle { return &r.IKEFrag })},
-		{name: "rekey", args: "SWITCH|force", from: ipsecTools, doc: "renew phase 1 before it expires", def: "on", set: setToggle("renewal of phase 1", func(r *policy.Remote) *policy.Toggle { return &r.Rekey })},
-		{name: "dpd", args: "SWITCH", doc: "dead peer detection (RFC 3706)", def: "on", set: laterSwitch("dead peer detection", func(r *policy.Remote) *bool { return &r.DPD })},
-		{name: "dpd_delay", args: "NUMBER", doc: "seconds between probes, 0 = none", def: "0", set: laterSeconds("dead peer detection", func(r *policy.Remote) *time.Duration { return &r.DPDDelay })},
-		{name: "dpd_retry", args: "NUMBER", doc: "seconds between probes that are not answered", def: "5", set: laterSeconds("", func(r *policy.Remote) *time.Duration { return &r.DPDRetry })},
+		{name: "nat_traversal", args: "SWITCH|force", doc: "UDP encapsulation through NAT", def: "off", state: partly, why: "NAT traversal comes later", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.NATTraversal })},
+		{name: "ike_frag", args: "SWITCH|force", doc: "fragments of IKE messages", def: "off", state: partly, why: "IKE fragmentation comes later", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.IKEFrag })},
+		{name: "rekey", args: "SWITCH|force", from: ipsecTools, doc: "renew phase 1 before it expires", def: "on", state: partly, why: "renewal of phase 1 comes later", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.Rekey })},
+		{name: "dpd", args: "SWITCH", doc: "dead peer detection (RFC 3706)", def: "on", state: partly, why: "dead peer detection comes later", set: laterSwitch(func(r *policy.Remote) *bool { return &r.DPD })},
+		{name: "dpd_delay", args: "NUMBER", doc: "seconds between probes, 0 = none", def: "0", state: partly, why: "dead peer detection comes later", set: laterSeconds(func(r *policy.Remote) *time.Duration { return &r.DPDDelay })},
+		{name: "dpd_retry", args: "NUMBER", doc: "seconds between probes that are not answered", def: "5", set: func(p *parser, a []arg) { p.time(a[0], 0, &p.remote.DPDRetry) }},
 		{name: "dpd_maxfail", args: "NUMBER", doc: "probes before the peer is dead", def: "5", set: remoteCount(1, 1000, func(r *policy.Remote) *int { return &r.DPDMaxFail })},
-		{name: "generate_policy", args: "SWITCH|require|unique", doc: "make policies from what the peer proposes", def: "off", set: setGenerate},
-		{name: "support_proxy", args: "SWITCH", doc: "identities of phase 2 are the end points of the SAs", def: "off", set: laterSwitch("support_proxy", func(r *policy.Remote) *bool { return &r.SupportProxy })},
-		{name: "support_mip6", hcl: "support_proxy", args: "SWITCH", from: apple, doc: "obsolete name of support_proxy", set: func(p *parser, a []arg) {
+		{name: "generate_policy", args: "SWITCH|require|unique", doc: "make policies from what the peer proposes", def: "off", state: partly, why: "generation of policies comes later", set: setGenerate},
+		{name: "support_proxy", args: "SWITCH", doc: "identities of phase 2 are the end points of the SAs", def: "off", state: partly, why: "support_proxy comes later", set: laterSwitch(func(r *policy.Remote) *bool { return &r.SupportProxy })},
+		{name: "support_mip6", hcl: "support_proxy", args: "SWITCH", from: apple, doc: "obsolete name of support_proxy", state: partly, why: "support_proxy comes later", set: func(p *parser, a []arg) {
 			p.add(p.word, codeMapped, Warning, "is an obsolete name", "write support_proxy")
-			laterSwitch("support_proxy", func(r *policy.Remote) *bool { return &r.SupportProxy })(p, a)
+			laterSwitch(func(r *policy.Remote) *bool { return &r.SupportProxy })(p, a)
 		}},
-		{name: "weak_phase1_check", args: "SWITCH", doc: "believe what comes in clear text during phase 1", def: "off", set: laterSwitch("trust in clear text", func(r *policy.Remote) *bool { return &r.WeakPhase1Check })},
+		{name: "weak_phase1_check", args: "SWITCH", doc: "believe what comes in clear text during phase 1", def: "off", state: partly, why: "trust in clear text comes later", set: laterSwitch(func(r *policy.Remote) *bool { return &r.WeakPhase1Check })},
 		{name: "script", fields: "file event", args: "STRING phase1_up|phase1_down|phase1_dead", from: ipsecTools, state: idle, why: "no scripts are run", doc: "a program run when phase 1 comes or goes", set: setScript},
 		{name: "esp_frag", args: "NUMBER", state: mapped, why: "no kernel racoon runs on fragments before encapsulation", doc: "fragments before UDP encapsulation"},
 		{name: "mode_cfg", args: "SWITCH", doc: "ask the peer for an address", def: "off", set: func(p *parser, a []arg) {
@@ -82,28 +83,28 @@ func remoteCount(low, high uint64, field func(*policy.Remote) *int) func(*parser
 	return func(p *parser, a []arg) { p.count(a[0], low, high, func(n int) { *field(p.remote.Remote) = n }) }
 }
 
-// later warns that a setting was read and is not acted upon.
-func (p *parser) later(what string) {
-	p.add(p.word, codeNoEffectYet, Warning, "is accepted and has no effect yet: "+what+" comes later", "")
+// later warns that a value was read and is not acted upon yet.
+func (p *parser) later() {
+	p.add(p.word, codeNoEffectYet, Warning, "is accepted and has no effect yet: "+p.row.why, "")
 }
 
-func laterSwitch(what string, field func(*policy.Remote) *bool) func(*parser, []arg) {
+func laterSwitch(field func(*policy.Remote) *bool) func(*parser, []arg) {
 	return func(p *parser, a []arg) {
 		if *field(p.remote.Remote) = a[0].n == 1; a[0].n == 1 {
-			p.later(what)
+			p.later()
 		}
 	}
 }
 
-func laterSeconds(what string, field func(*policy.Remote) *time.Duration) func(*parser, []arg) {
+func laterSeconds(field func(*policy.Remote) *time.Duration) func(*parser, []arg) {
 	return func(p *parser, a []arg) {
-		if p.time(a[0], 0, field(p.remote.Remote)); a[0].n > 0 && what != "" {
-			p.later(what)
+		if p.time(a[0], 0, field(p.remote.Remote)); a[0].n > 0 {
+			p.later()
 		}
 	}
 }
 
-func setToggle(what string, field func(*policy.Remote) *policy.Toggle) func(*parser, []arg) {
+func setToggle(field func(*policy.Remote) *policy.Toggle) func(*parser, []arg) {
 	return func(p *parser, a []arg) {
 		switch to := field(p.remote.Remote); a[0].text {
 		case "off":
@@ -114,7 +115,7 @@ func setToggle(what string, field func(*policy.Remote) *policy.Toggle) func(*par
 		case "force":
 			*to = policy.Force
 		}
-		p.later(what)
+		p.later()
 	}
 }
 
@@ -122,14 +123,21 @@ func setGenerate(p *parser, a []arg) {
 	p.remote.GeneratePolicy = map[string]policy.Level{"on": policy.GenerateRequire,
 		"require": policy.GenerateRequire, "unique": policy.GenerateUnique}[a[0].text]
 	if p.remote.GeneratePolicy != policy.GenerateOff {
-		p.later("generation of policies")
+		p.later()
 	}
 }
 
 func setRemoteAddress(p *parser, a []arg) {
 	r := p.remote
-	if r.addrSet || !r.named {
+	switch {
+	case !r.named:
+		p.add(p.word, codeDuplicate, Error, "is for a section with a name: this one has its address in the header", `delete it, or begin the section with remote "NAME" {`)
+		return
+	case r.addrSet:
 		p.add(p.word, codeDuplicate, Error, "is given already", "")
+		return
+	case a[0].keyed && a[0].n == 0:
+		p.add(a[0].token, codeValue, Error, "has no port of a peer", "write one from 1 to 65535, or leave it out for 500")
 		return
 	}
 	r.Addr, r.Port, r.addrSet = a[0].addr.Unmap(), uint16(a[0].n), true
@@ -159,7 +167,7 @@ func setModes(p *parser, a []arg) {
 			r.Modes = append(r.Modes, mode)
 		}
 		if m.text != "main" && r.Modes[0] == policy.Main {
-			p.add(m.token, codeNoEffectYet, Warning, "is accepted and has no effect yet: main is the only exchange there is", "")
+			p.add(m.token, codeNoEffectYet, Warning, "is accepted and has no effect yet: "+p.row.why, "")
 		}
 	}
 	if r.Modes[0] != policy.Main {
@@ -175,11 +183,13 @@ func setCheck(p *parser, a []arg) {
 	}
 }
 
-// setScript keeps a hook. A relative name is looked for in path script.
+// setScript keeps a hook, one for an event. A relative name is looked for in path script.
 func setScript(p *parser, a []arg) {
 	path := a[0].text
 	if dir := p.cfg.Paths.Script; dir != "" && !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}
-	p.remote.Scripts = append(p.remote.Scripts, policy.Script{Event: strings.ReplaceAll(a[1].text, "_", "-"), Path: path})
+	s := policy.Script{Event: strings.ReplaceAll(a[1].text, "_", "-"), Path: path}
+	r := p.remote
+	r.Scripts = append(slices.DeleteFunc(r.Scripts, func(o policy.Script) bool { return o.Event == s.Event }), s)
 }

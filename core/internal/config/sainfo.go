@@ -11,13 +11,10 @@ import (
 // sainfo is a sainfo section while it is read.
 type sainfo struct {
 	*policy.SAInfo
-	head   token
-	broken bool // the header had an error: checked, not kept
-	// what was named, and not only what was accepted: a list with a wrong name in
-	// it is not reported as missing too
-	namedCiphers, namedAuths, namedComps bool
-	fromProfile                          map[*[]policy.Algorithm]bool // lists the section's own replace
-	legacy                               legacy
+	head        token
+	broken      bool                         // the header had an error: checked, not kept
+	fromProfile map[*[]policy.Algorithm]bool // lists the section's own replace
+	legacy      legacy
 }
 
 // sainfoHead reads the identities and the parameter before "{":
@@ -36,7 +33,6 @@ func (p *parser) sainfoHead() bool {
 	switch t := p.peek(); {
 	case p.accept("clientaddr"):
 		s.ClientAddr = true
-		p.add(t, codeNoEffectYet, Warning, "is accepted and has no effect yet: the section is not chosen for anyone", "")
 	case !anonymous && p.accept("anonymous"):
 	case anonymous && (t.is("{") || t.text == "from" || t.text == "group"):
 	default:
@@ -71,19 +67,19 @@ func (p *parser) sainfoHead() bool {
 
 // sainfoClose checks a section as a whole.
 func (p *parser) sainfoClose() {
-	s := p.sainfo
+	s, has := p.sainfo, p.inner // what was named, and not only what was accepted
+	p.release()
 	p.sainfo = nil
 	onlyAEAD := len(s.Encryption) > 0 && !slices.ContainsFunc(s.Encryption, func(a policy.Algorithm) bool { return !aead(a.ID) })
 	for _, l := range []struct {
-		named bool
-		what  string
+		needed        bool
+		what, example string
 	}{
-		{s.namedCiphers, "encryption_algorithm"},
-		{s.namedAuths || onlyAEAD, "authentication_algorithm"},
-		{s.namedComps, "compression_algorithm"},
+		{true, "encryption_algorithm", "aes_gcm 256"},
+		{!onlyAEAD, "authentication_algorithm", "hmac_sha256"},
 	} {
-		if !l.named {
-			p.diags = append(p.diags, at(s.head, codeMissing, Error, "has no "+l.what, "all of encryption_algorithm, authentication_algorithm and compression_algorithm are needed"))
+		if l.needed && !has[l.what] {
+			p.diags = append(p.diags, at(s.head, codeMissing, Error, "has no "+l.what, "for example, "+p.write(s.head, inSAInfo, l.what+" "+l.example+";")))
 		}
 	}
 	if s.broken {
@@ -91,7 +87,7 @@ func (p *parser) sainfoClose() {
 	}
 	p.checkIntegrity(s, onlyAEAD)
 	p.checkLifetime(s.head, s.Lifetime)
-	if s.PFSGroup == 0 {
+	if s.PFSGroup == 0 && !has["pfs_group"] {
 		p.add(s.head, codeNoPFS, Note, "has no pfs_group: who learns the keys of phase 1 learns those of phase 2", "")
 	}
 	for _, o := range p.cfg.SAInfos {
@@ -99,9 +95,9 @@ func (p *parser) sainfoClose() {
 			continue
 		}
 		if s.Local != nil {
-			p.add(s.head, codeDuplicate, Error, fmt.Sprintf("is a duplicate of the one in line %d", o.Where.Line), "")
+			p.add(s.head, codeDuplicate, Error, "is a duplicate of the one in "+s.head.elsewhere(o.Where), "")
 		} else {
-			p.add(s.head, codeShadowed, Warning, fmt.Sprintf("is never chosen: the one in line %d is equal and comes first", o.Where.Line), "")
+			p.add(s.head, codeShadowed, Warning, "is never chosen: the one in "+s.head.elsewhere(o.Where)+" is equal and comes first", "")
 		}
 		return
 	}
@@ -139,32 +135,12 @@ func sameHeader(a, b *policy.SAInfo) bool {
 	return id(a.Local, b.Local) && id(a.Remote, b.Remote) && from && a.ClientAddr == b.ClientAddr && a.Group == b.Group && a.RemoteID == b.RemoteID
 }
 
-// sortSAInfos puts the sections in the order they are tried (racoon-conf section 10.1).
-func sortSAInfos(list []*policy.SAInfo) {
-	priority := func(s *policy.SAInfo) (n int) {
-		if s.RemoteID != 0 {
-			n += 3
-		}
-		if s.From != nil {
-			n += 3
-		}
-		if s.Local != nil {
-			n++
-		}
-		if s.Remote != nil || s.ClientAddr {
-			n++
-		}
-		return n
-	}
-	slices.SortStableFunc(list, func(a, b *policy.SAInfo) int { return priority(b) - priority(a) })
-}
-
 // sainfoDirectives are those of a sainfo section.
 func sainfoDirectives() []directive {
-	pick := func(table []algorithm, what string, to func(*sainfo) (*[]policy.Algorithm, *bool)) func(*parser, []arg) {
+	pick := func(table []algorithm, what string, to func(*sainfo) *[]policy.Algorithm) func(*parser, []arg) {
 		return func(p *parser, a []arg) {
-			list, named := to(p.sainfo)
-			if *named = true; p.sainfo.fromProfile[list] {
+			list := to(p.sainfo)
+			if p.sainfo.fromProfile[list] {
 				*list = nil
 				delete(p.sainfo.fromProfile, list)
 			}
@@ -190,10 +166,10 @@ func sainfoDirectives() []directive {
 		}},
 		{name: "remoteid", args: "NUMBER", from: ipsecTools, doc: "must equal ph1id of the remote section", def: "0", set: func(p *parser, a []arg) { p.sainfo.RemoteID = uint32(a[0].n) }},
 		{name: "lifetime time", hcl: "lifetime", args: "DURATION", doc: "life of the IPsec SAs", def: "8 hour", set: func(p *parser, a []arg) { p.time(a[0], 1, &p.sainfo.Lifetime) }},
-		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "byte lifetime is not supported: delete the line", doc: "obsolete"},
-		{name: "encryption_algorithm", args: "ALG,...", doc: "ciphers of ESP", def: "required", set: pick(espCiphers, "cipher of ESP", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Encryption, &s.namedCiphers })},
-		{name: "authentication_algorithm", args: "ALG,...", doc: "integrity of ESP and AH", def: "required", set: pick(espAuths, "authentication algorithm", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Auth, &s.namedAuths })},
-		{name: "compression_algorithm", args: "ALG,...", doc: "compression of IPComp", def: "required", set: pick(compressions, "compression algorithm", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Comp, &s.namedComps })},
+		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "is not supported: write a lifetime time, or delete the line", doc: "obsolete"},
+		{name: "encryption_algorithm", args: "ALG,...", doc: "ciphers of ESP", def: "required", set: pick(espCiphers, "cipher of ESP", func(s *sainfo) *[]policy.Algorithm { return &s.Encryption })},
+		{name: "authentication_algorithm", args: "ALG,...", doc: "integrity of ESP and AH", def: "required", set: pick(espAuths, "authentication algorithm", func(s *sainfo) *[]policy.Algorithm { return &s.Auth })},
+		{name: "compression_algorithm", args: "ALG,...", doc: "compression of IPComp", def: "none", set: pick(compressions, "compression algorithm", func(s *sainfo) *[]policy.Algorithm { return &s.Comp })},
 		{name: "identifier", args: "address|fqdn|user_fqdn|keyid|asn1dn", from: apple, state: refused, why: "is deprecated: phase 2 is identified by the policy", doc: "obsolete"},
 		{name: "my_identifier", args: "address|fqdn|user_fqdn|keyid|asn1dn [ STRING ]", from: apple, state: refused, why: "is deprecated: phase 2 is identified by the policy", doc: "obsolete"},
 	}

@@ -34,6 +34,9 @@ type Daemon interface {
 	// new snapshot is in force. If it is rejected the old one stays in force, and
 	// the error says every reason with file and line.
 	Reload(context.Context) (ReloadResult, error)
+	// PlanReload reads the configuration and says what Reload would change, or why it
+	// would be rejected. Nothing is touched.
+	PlanReload(context.Context) (ReloadResult, error)
 	// Subscribe calls fn with every notice until cancel is called. fn must not
 	// block, and is not called after cancel has returned.
 	Subscribe(fn func(notice.Notice)) (cancel func())
@@ -61,8 +64,9 @@ const (
 	EstablishPeer                            // both, for every outbound policy whose tunnel ends at Remote
 )
 
-// ReloadResult is what a reload did.
+// ReloadResult is what a reload did, or would do.
 type ReloadResult struct {
-	Generation uint64   // of the snapshot in force
-	Findings   []string // warnings, each with file and line
+	Generation uint64       // of the snapshot in force
+	Findings   []string     // warnings, each with file and line
+	Plan       *policy.Plan // nil: nothing changed
 }

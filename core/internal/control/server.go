@@ -189,7 +189,16 @@ func (s *Server) ReloadConfig(ctx context.Context, _ *controlv1.ReloadConfigRequ
 	if err != nil {
 		return nil, err
 	}
-	return &controlv1.ReloadConfigResponse{Generation: res.Generation, Findings: res.Findings}, nil
+	return &controlv1.ReloadConfigResponse{Generation: res.Generation, Findings: res.Findings, Changes: changesToProto(res.Plan)}, nil
+}
+
+// PlanReload implements the service.
+func (s *Server) PlanReload(ctx context.Context, _ *controlv1.PlanReloadRequest) (*controlv1.PlanReloadResponse, error) {
+	res, err := s.daemon.PlanReload(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &controlv1.PlanReloadResponse{Findings: res.Findings, Changes: changesToProto(res.Plan)}, nil
 }
 
 // Monitor implements the service.

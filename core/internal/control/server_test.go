@@ -57,7 +57,8 @@ func (f *fake) Delete(_ context.Context, peer ike.PeerKey, spi uint32) error {
 	return nil
 }
 
-func (f *fake) Reload(context.Context) (ReloadResult, error) { return f.reload() }
+func (f *fake) Reload(context.Context) (ReloadResult, error)     { return f.reload() }
+func (f *fake) PlanReload(context.Context) (ReloadResult, error) { return f.reload() }
 
 func (f *fake) Subscribe(fn func(notice.Notice)) func() {
 	f.mu.Lock()
@@ -337,16 +338,28 @@ func TestErrorsKeepTheirReason(t *testing.T) {
 }
 
 func TestReload(t *testing.T) {
-	res := ReloadResult{Generation: 7, Findings: []string{"racoon.conf:3: weak"}}
+	gw := &policy.Remote{Name: "gw"}
+	plan := policy.NewPlan(&policy.Config{Remotes: []*policy.Remote{gw}}, &policy.Config{Remotes: []*policy.Remote{gw, {Name: "new"}}, SAInfos: []*policy.SAInfo{{RemoteID: 7}}, Log: policy.LogDebug})
+	res := ReloadResult{Generation: 7, Findings: []string{"racoon.conf:3: weak"}, Plan: plan}
 	f := &fake{reload: func() (ReloadResult, error) { return res, nil }}
 	c, _ := world(t, f)
+	none := []string{}
+	changes := control.Changes{Remotes: control.SectionChanges{Added: []string{"new"}, Removed: none, Changed: none, Kept: 1},
+		SAInfos: control.SectionChanges{Added: []string{"anonymous (remoteid 7)"}, Removed: none, Changed: none}, Others: []string{"log"}}
 	got, err := c.Reload(t.Context())
-	if d := cmp.Diff(control.Reload{Generation: 7, Findings: res.Findings}, got); d != "" || err != nil {
+	if d := cmp.Diff(control.Reload{Generation: 7, Findings: res.Findings, Changes: changes}, got); d != "" || err != nil {
 		t.Errorf("%v %s", err, d)
+	}
+	planned, err := c.PlanReload(t.Context())
+	if d := cmp.Diff(control.ReloadPlan{Findings: res.Findings, Changes: changes}, planned); d != "" || err != nil {
+		t.Errorf("planned: %v %s", err, d)
 	}
 	f.reload = func() (ReloadResult, error) { return res, errs.Errorf(errs.Invalid, "racoon.conf:3: no") }
 	if _, err := c.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "racoon.conf:3: no") {
 		t.Errorf("rejected: %v", err)
+	}
+	if _, err := c.PlanReload(t.Context()); err == nil || !strings.Contains(err.Error(), "racoon.conf:3: no") {
+		t.Errorf("it would be rejected: %v", err)
 	}
 }
 

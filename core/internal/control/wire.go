@@ -67,6 +67,31 @@ func noticeToProto(n notice.Notice, at time.Time) *controlv1.Notice {
 	return p
 }
 
+func changesToProto(p *policy.Plan) *controlv1.ConfigChanges {
+	if p == nil {
+		return nil
+	}
+	return &controlv1.ConfigChanges{
+		Remotes: sectionsToProto(p.Remotes, func(r *policy.Remote) string { return r.Name }),
+		Sainfos: sectionsToProto(p.SAInfos, (*policy.SAInfo).String),
+		Others:  p.Others,
+	}
+}
+
+func sectionsToProto[T any](c policy.Changes[T], name func(*T) string) *controlv1.SectionChanges {
+	p := &controlv1.SectionChanges{Kept: uint32(len(c.Kept))}
+	for _, s := range c.Added {
+		p.Added = append(p.Added, name(s))
+	}
+	for _, s := range c.Removed {
+		p.Removed = append(p.Removed, name(s))
+	}
+	for _, s := range c.Changed {
+		p.Changed = append(p.Changed, name(s.New))
+	}
+	return p
+}
+
 func selectorToProto(s policy.Selector) *controlv1.Selector {
 	return &controlv1.Selector{Local: prefixText(s.Local), Remote: prefixText(s.Remote),
 		LocalPort: uint32(s.LocalPort), RemotePort: uint32(s.RemotePort), Proto: uint32(s.Proto)}

@@ -101,25 +101,6 @@ func deletion(ctx context.Context, words []string) (func(*control.Client) (int, 
 	}, err
 }
 
-func reloadConfig(ctx context.Context, s *session, _ []string) error {
-	if err := s.dial(); err != nil {
-		return err
-	}
-	defer s.client.Close()
-	r, err := s.client.Reload(ctx)
-	switch {
-	case err != nil:
-		return err
-	case s.json:
-		s.print(r)
-	default:
-		for _, f := range r.Findings {
-			fmt.Fprintln(s.out, plain(f))
-		}
-	}
-	return nil
-}
-
 func monitor(ctx context.Context, s *session, _ []string) error {
 	if err := s.dial(); err != nil {
 		return err

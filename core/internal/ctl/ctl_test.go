@@ -33,6 +33,7 @@ type daemon struct {
 	err      error
 	slow     bool // nothing is ever established
 	asked    []string
+	plan     *policy.Plan
 	notices  []notice.Notice
 }
 
@@ -53,7 +54,12 @@ func (d *daemon) Delete(_ context.Context, p ike.PeerKey, spi uint32) error {
 }
 
 func (d *daemon) Reload(context.Context) (control.ReloadResult, error) {
-	return control.ReloadResult{Generation: 3, Findings: []string{"racoon.conf:1: weak"}}, d.err
+	d.asked = append(d.asked, "reload")
+	return control.ReloadResult{Generation: 3, Findings: []string{"racoon.conf:1: weak"}, Plan: d.plan}, d.err
+}
+
+func (d *daemon) PlanReload(context.Context) (control.ReloadResult, error) {
+	return control.ReloadResult{Generation: 2, Findings: []string{"racoon.conf:1: weak"}, Plan: d.plan}, d.err
 }
 
 func (d *daemon) Subscribe(fn func(notice.Notice)) func() {
@@ -266,8 +272,10 @@ func TestExitStatusTellsTheTruth(t *testing.T) {
 		stdout string
 		stderr string // contains
 	}{
-		{name: "reload", args: "reload-config", stdout: "racoon.conf:1: weak\n"},
-		{name: "reload in JSON", args: "rc -j", stdout: `{"generation":3,"findings":["racoon.conf:1: weak"]}` + "\n"},
+		{name: "reload", args: "reload-config", stdout: "racoon.conf:1: weak\nnothing has changed\n"},
+		{name: "reload in JSON", args: "rc -j", stdout: `{"generation":3,"findings":["racoon.conf:1: weak"],"changes":{"remotes":{"added":[],"removed":[],"changed":[],"kept":0},` +
+			`"sainfos":{"added":[],"removed":[],"changed":[],"kept":0},"others":[]}}` + "\n"},
+		{name: "a plan of a configuration that would be rejected", args: "rc -n", err: errs.Errorf(errs.Invalid, "racoon.conf:3: no"), status: 1, stderr: "racoon.conf:3: no"},
 		{name: "a rejected configuration", args: "rc", err: errs.Errorf(errs.Invalid, "racoon.conf:3: no"), status: 1, stderr: "racoon.conf:3: no"},
 		{name: "it is there already", args: "es 192.0.2.2", err: errs.Errorf(errs.Exists, "there"), status: 0},
 		{name: "it could not be established", args: "es 192.0.2.2", err: errs.Errorf(errs.Timeout, "the peer does not answer"), status: 1, stderr: "the peer does not answer"},
@@ -303,6 +311,37 @@ func TestExitStatusTellsTheTruth(t *testing.T) {
 			status, out, errOut := run(append([]string{"-s", socket}, strings.Fields(tt.args)...)...)
 			if status != tt.status || out != tt.stdout || !strings.Contains(errOut, tt.stderr) || tt.stderr == "" && errOut != "" {
 				t.Errorf("status %d, %q, %q", status, out, errOut)
+			}
+		})
+	}
+}
+
+// TestReloadSaysWhatChanged: in counts, and with -n in full without a reload.
+func TestReloadSaysWhatChanged(t *testing.T) {
+	named := func(name string) *policy.Remote { return &policy.Remote{Name: name} }
+	changed := named("office")
+	changed.DPD = true
+	old := &policy.Config{Remotes: []*policy.Remote{named("office"), named("home"), named("192.0.2.2[500]")}, SAInfos: []*policy.SAInfo{{RemoteID: 7}}}
+	now := &policy.Config{Remotes: []*policy.Remote{changed, named("192.0.2.2[500]"), named("new\x1b[2J")}, Timer: policy.DefaultTimer()}
+	const summary = "remote: 1 added, 1 removed, 1 changed, 1 kept; sainfo: 1 removed; changed too: timer\n"
+	for _, tt := range []struct {
+		args, want string
+		asked      []string
+	}{
+		{"reload-config", "racoon.conf:1: weak\n" + summary, []string{"reload"}},
+		{"reload-config -n", "racoon.conf:1: weak\nremote new?[2J would be added\nremote home would be removed\nremote office would be changed\n" +
+			"sainfo anonymous (remoteid 7) would be removed\n" + summary, nil},
+		{"-j rc -n", `{"findings":["racoon.conf:1: weak"],"changes":{"remotes":{"added":["new\u001b[2J"],"removed":["home"],"changed":["office"],"kept":1},` +
+			`"sainfos":{"added":[],"removed":["anonymous (remoteid 7)"],"changed":[],"kept":0},"others":["timer"]}}` + "\n", nil},
+	} {
+		t.Run(tt.args, func(t *testing.T) {
+			d := &daemon{plan: policy.NewPlan(old, now)}
+			status, out, errOut := run(append([]string{"-s", start(t, d)}, strings.Fields(tt.args)...)...)
+			if diff := cmp.Diff(tt.want, out); diff != "" || status != 0 || errOut != "" {
+				t.Errorf("status %d, %q\n%s", status, errOut, diff)
+			}
+			if diff := cmp.Diff(tt.asked, d.asked); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}

@@ -43,7 +43,8 @@ func commands() []command {
 		{name: "establish-sa", short: "es", args: "[-n SECTION] " + establishUsage, help: "bring SAs up and wait until they are; -n chooses the remote section",
 			flags: establishFlags, run: establishSA},
 		{name: "delete-sa", short: "ds", args: deleteUsage, help: "delete SAs and tell the peer", run: deleteSA},
-		{name: "reload-config", short: "rc", help: "read the configuration again", run: reloadConfig},
+		{name: "reload-config", short: "rc", args: "[-n]", help: "read the configuration again; -n says what that would change and does nothing",
+			flags: func(s *session, f *flag.FlagSet) { f.BoolVar(&s.dry, "n", false, "") }, run: reloadConfig},
 		{name: "monitor", short: "se", help: "print what happens, until interrupted", run: monitor, endless: true},
 		{name: "show-event", help: "monitor's old name", run: monitor, endless: true},
 		{name: "version", help: "ask the daemon for its version", run: version},
@@ -63,6 +64,7 @@ type session struct {
 	socket  string
 	json    bool
 	long    bool
+	dry     bool
 	section string
 	user    string
 	timeout time.Duration

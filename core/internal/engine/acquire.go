@@ -62,9 +62,10 @@ func refuse(r notice.Reason, format string, args ...any) error {
 
 // destination is where a wish for SAs goes.
 type destination struct {
-	remote   *policy.Remote
-	path     ike.Path
-	src, dst netip.Addr // end points of the SAs
+	remote    *policy.Remote
+	path      ike.Path
+	src, dst  netip.Addr // end points of the SAs
+	ambiguous bool       // it was named, the address would not have decided
 }
 
 // acquire is the way of the kernel's request: policy, end points, remote section,
@@ -144,40 +145,34 @@ func (e *Engine) destination(src, dst netip.Addr, section string) (destination, 
 	if unspecified(dst) || dst.IsMulticast() {
 		return destination{}, refuse(notice.NoRemote, "the peer's address is not known")
 	}
-	remotes := e.config.Load().RemotesFor(dst, 0, true)
+	sections := e.config.Load().sections
+	q := policy.Query{Addr: dst, Initiating: true}
+	remote, err := sections.Choose(q)
+	ambiguous := errors.As(err, new(*policy.AmbiguousError))
 	if section != "" {
-		if remotes = named(remotes, section); len(remotes) == 0 {
-			return destination{}, refuse(notice.NoRemote, "no remote section for %v that may initiate is called %q", dst, section)
-		}
+		q.Section = section
+		remote, err = sections.Choose(q)
 	}
-	switch len(remotes) {
-	case 0:
+	switch {
+	case errors.Is(err, policy.ErrNoRemote) && section != "":
+		return destination{}, refuse(notice.NoRemote, "no remote section for %v that may initiate is called %q", dst, section)
+	case errors.Is(err, policy.ErrNoRemote):
 		return destination{}, refuse(notice.NoRemote, "no remote section for %v that may initiate", dst)
-	case 1:
-	default:
-		return destination{}, refuse(notice.AmbiguousRemote, "%d remote sections for %v: %q and %q among them", len(remotes), dst, remotes[0].Name, remotes[1].Name)
+	case err != nil:
+		return destination{}, refuse(notice.AmbiguousRemote, "%v: %v", dst, err)
 	}
 	local, ok := e.net.portOf(src)
 	if !ok {
 		return destination{}, refuse(notice.SendFailed, "%v is not an address we listen on", src)
 	}
-	port := remotes[0].Port
+	port := remote.Port
 	if port == 0 {
 		port = 500
 	}
 	if local.Addr().Zone() != "" && dst.IsLinkLocalUnicast() && dst.Zone() == "" {
 		dst = dst.WithZone(local.Addr().Zone())
 	}
-	return destination{remotes[0], ike.Path{Local: local, Remote: netip.AddrPortFrom(dst, port)}, src, dst}, nil
-}
-
-func named(rs []*policy.Remote, name string) []*policy.Remote {
-	for _, r := range rs {
-		if r.Name == name {
-			return []*policy.Remote{r}
-		}
-	}
-	return nil
+	return destination{remote, ike.Path{Local: local, Remote: netip.AddrPortFrom(dst, port)}, src, dst, ambiguous}, nil
 }
 
 // tell gives an event to the machine of a peer, which is made if need be.
@@ -186,7 +181,8 @@ func (e *Engine) tell(d destination, ev ike.Event) *actor {
 	for {
 		a := e.registry.peer(key, nil)
 		if a == nil {
-			a = e.registry.peer(key, e.newPeer(key, d.remote, d.path))
+			a = e.registry.peer(key, e.newPeer(key, d))
+			e.catchUp(a, d.remote)
 		}
 		if a.post(mail{ev: ev}) == delivered {
 			return a
@@ -195,10 +191,11 @@ func (e *Engine) tell(d destination, ev ike.Event) *actor {
 }
 
 // newPeer makes the actor of a peer; it is not entered anywhere yet.
-func (e *Engine) newPeer(key ike.PeerKey, r *policy.Remote, path ike.Path) *actor {
-	a := &actor{shell: e, key: key, path: path}
-	a.machine = e.newMachine(ike.Setup{Config: e.config.Load(), Remotes: []*policy.Remote{r}, Path: path, Rand: random,
-		Cookie: e.secret.maker(time.Now())})
+func (e *Engine) newPeer(key ike.PeerKey, d destination) *actor {
+	a := &actor{shell: e, key: key, path: d.path, ambiguous: d.ambiguous}
+	a.section.Store(d.remote)
+	a.machine = e.newMachine(ike.Setup{Config: e.config.Load().machines, Remotes: []*policy.Remote{d.remote}, Path: d.path, Rand: random,
+		Cookie: e.secret.maker(time.Now()), Ambiguous: d.ambiguous})
 	return a
 }
 

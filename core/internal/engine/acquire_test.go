@@ -11,7 +11,6 @@ import (
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/notice"
-	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
@@ -58,7 +57,7 @@ func TestAcquiresFindTheirPeer(t *testing.T) {
 		{"a policy without IPsec", kernel.Event{Policy: key(plain)}, "", "no-policy: the policy out 10.0.0.0/16[any] 10.3.0.0/16[any] any does not ask for IPsec"},
 		{"an address we do not listen on", kernel.Event{Policy: key(away)}, "", "send-failed: 192.0.2.99 is not an address we listen on"},
 		{"a passive section does not initiate", kernel.Event{Policy: key(nobody)}, "", "no-remote: no remote section for 192.0.2.66 that may initiate"},
-		{"several sections are none", kernel.Event{Policy: key(two)}, "", `ambiguous-remote: 2 remote sections for 192.0.2.77: "192.0.2.77" and "another" among them`},
+		{"several sections are none", kernel.Event{Policy: key(two)}, "", `ambiguous-remote: 192.0.2.77: 2 remote sections fit equally well: "192.0.2.77", "another"`},
 		{"multicast", kernel.Event{Policy: key(host), Key: kernel.Key{Src: addr("192.0.2.1"), Dst: addr("224.0.0.1")}}, "", "no-remote: the peer's address is not known"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -135,85 +134,40 @@ func TestRepeatedAcquiresOfOnePolicyAreMerged(t *testing.T) {
 	})
 }
 
-func TestReloadTellsOnlyThoseItConcerns(t *testing.T) {
-	base := func() *policy.Config {
-		c := configOf(literal("192.0.2.2"), literal("192.0.2.3"), anonymous())
-		c.SAInfos = []*policy.SAInfo{{Lifetime: time.Hour, Encryption: []policy.Algorithm{{ID: 12, KeyBits: 128}}}}
-		return c
-	}
+// An operator may name the section, where the address decides and where it does not.
+func TestASectionMayBeNamed(t *testing.T) {
+	office, home, passive, away := anonymous(), anonymous(), anonymous(), literal("192.0.2.9")
+	office.Name, home.Name, passive.Name, passive.Passive, away.Name = "office", "home", "passive", true, "away"
+	twice := literal("192.0.2.8")
 	for _, tt := range []struct {
-		name string
-		edit func(*policy.Config)
-		want map[string]string // machine → section it is told, "gone" without one
+		name, to, section string
+		want              string // section, and whether it would have been ambiguous
+		no                string
 	}{
-		{"nothing", func(*policy.Config) {}, nil},
-		{"a section that moved in the file", func(c *policy.Config) { c.Remotes[0].Where.Line = 99; c.SAInfos[0].Where.Line = 98 }, nil},
-		{"the log level", func(c *policy.Config) { c.Log = policy.LogDebug }, nil},
-		{"one section", func(c *policy.Config) { c.Remotes[0].DPD = true }, map[string]string{"192.0.2.2": "192.0.2.2"}},
-		{"a proposal of one section", func(c *policy.Config) { c.Remotes[1].Proposals = []policy.Phase1Proposal{{Group: 14}} }, map[string]string{"192.0.2.3": "192.0.2.3"}},
-		{"a section that is gone", func(c *policy.Config) { c.Remotes = c.Remotes[1:] }, map[string]string{"192.0.2.2": "gone"}},
-		{"a closer section for somebody's address", func(c *policy.Config) { c.Remotes = append(c.Remotes, literal("198.51.100.9")) }, map[string]string{"anonymous": "gone"}},
-		{"a sainfo", func(c *policy.Config) { c.SAInfos[0].Encryption[0].KeyBits = 256 }, map[string]string{"192.0.2.2": "192.0.2.2", "192.0.2.3": "192.0.2.3", "anonymous": "anonymous"}},
-		{"a timer", func(c *policy.Config) { c.Timer.Counter = 9 }, map[string]string{"192.0.2.2": "192.0.2.2", "192.0.2.3": "192.0.2.3", "anonymous": "anonymous"}},
+		{"one of two", "192.0.2.2", "home", "home true", ""},
+		{"none of two", "192.0.2.2", "", "", `ambiguous-remote: 192.0.2.2: 2 remote sections fit equally well: "office", "home"`},
+		{"the one that is the best", "192.0.2.9", "away", "away false", ""},
+		{"one that is not the best", "192.0.2.9", "home", "home false", ""},
+		{"one for another address", "192.0.2.2", "away", "", `no-remote: no remote section for 192.0.2.2 that may initiate is called "away"`},
+		{"one that does not exist", "192.0.2.2", "nobody", "", `no-remote: no remote section for 192.0.2.2 that may initiate is called "nobody"`},
+		{"a passive one", "192.0.2.2", "passive", "", `no-remote: no remote section for 192.0.2.2 that may initiate is called "passive"`},
+		{"a name that two have", "192.0.2.8", "192.0.2.8", "", `ambiguous-remote: 192.0.2.8: 2 remote sections fit equally well: "192.0.2.8", "192.0.2.8"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				old := base()
-				h := newHouse(t, Options{Config: old}).start(t)
-				for i, to := range []string{"192.0.2.2", "192.0.2.3", "198.51.100.9"} {
-					d, err := h.destination(addr("192.0.2.1"), addr(to), "")
-					if err != nil {
-						t.Fatal(err)
-					}
-					h.tell(d, ike.Mapping{SPI: uint32(i)})
+			h := newHouse(t, Options{Config: configOf(office, home, passive, away, twice, literal("192.0.2.8"))})
+			d, err := h.destination(addr("192.0.2.1"), addr(tt.to), tt.section)
+			got, no := "", ""
+			if err != nil {
+				no = err.Error()
+			} else {
+				got = fmt.Sprint(d.remote.Name, " ", d.ambiguous)
+				if m := h.tell(d, ike.Mapping{}); m.ambiguous != d.ambiguous || h.machine(t, 0).setup.Ambiguous != d.ambiguous {
+					t.Error("the machine does not know")
 				}
-				h.receive(here, false, edit(0)) // a stranger ends as it began
-				cfg := base()
-				tt.edit(cfg)
-				if err := h.Reload(cfg); err != nil {
-					t.Fatal(err)
-				}
-				synctest.Wait()
-				var got map[string]string
-				for _, m := range h.all() {
-					for _, ev := range m.told() {
-						if r, ok := ev.(ike.Reconfigure); ok {
-							if got == nil {
-								got = map[string]string{}
-							}
-							name := "gone"
-							if r.Remote != nil {
-								name = r.Remote.Name
-							}
-							got[m.setup.Remotes[0].Name] = name
-							if m.setup.Stranger || r.Config != cfg {
-								t.Error("told a stranger, or of another configuration")
-							}
-						}
-					}
-				}
-				if diff := cmp.Diff(tt.want, got); diff != "" {
-					t.Error(diff)
-				}
-				if h.config.Load() != cfg {
-					t.Error("the new snapshot is not in force")
-				}
-			})
+			}
+			if got != tt.want || no != tt.no {
+				t.Errorf("%q %q, want %q %q", got, no, tt.want, tt.no)
+			}
 		})
 	}
-}
-
-func TestAConfigurationWhoseSocketsCannotBeHadIsRejected(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, Options{}).start(t)
-		old := h.config.Load()
-		h.wire.fail = fmt.Errorf("address in use")
-		if err := h.Reload(configOf(literal("192.0.2.3"))); err == nil || h.config.Load() != old {
-			t.Errorf("%v", err)
-		}
-		synctest.Wait()
-		if got := h.said(notice.ConfigRejected); !slices.Equal(got, []string{"address in use"}) {
-			t.Errorf("%q", got)
-		}
-	})
 }

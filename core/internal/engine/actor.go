@@ -2,9 +2,11 @@ package engine
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
 // maxDatagrams bounds what a peer can make us keep: it will retransmit the rest.
@@ -34,6 +36,9 @@ type actor struct {
 	key      ike.PeerKey // zero for a stranger
 	path     ike.Path    // at birth
 	stranger bool
+
+	section   atomic.Pointer[policy.Remote] // its machine's, nil once it has none; not of a stranger
+	ambiguous bool                          // an operator named it
 
 	mu        sync.Mutex
 	box       []mail

@@ -49,7 +49,7 @@ func (h *house) peer(name string) (*actor, *script) {
 	h.mu.Lock()
 	n := len(h.machines)
 	h.mu.Unlock()
-	a := h.newPeer(ike.PeerKey{Block: name}, literal("192.0.2.2"), here)
+	a := h.newPeer(ike.PeerKey{Block: name}, destination{remote: literal("192.0.2.2"), path: here})
 	h.registry.peer(a.key, a)
 	return a, h.all()[n]
 }

@@ -28,7 +28,7 @@ func TestStatusesAskEveryMachineOnce(t *testing.T) {
 		const n = 500
 		for i := range n {
 			remote := netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)})
-			a := h.newPeer(ike.PeerKey{Addr: netip.AddrPortFrom(remote, 500)}, anonymous(), ike.Path{Local: here.Local, Remote: netip.AddrPortFrom(remote, 500)})
+			a := h.newPeer(ike.PeerKey{Addr: netip.AddrPortFrom(remote, 500)}, destination{remote: anonymous(), path: ike.Path{Local: here.Local, Remote: netip.AddrPortFrom(remote, 500)}})
 			h.registry.peer(a.key, a)
 			m := h.all()[i]
 			m.status = ike.Status{Path: a.path}
@@ -153,7 +153,7 @@ func TestDeletingAllEndsNegotiationsToo(t *testing.T) {
 		}
 		h.start(t)
 		key := ike.PeerKey{Block: "a"}
-		h.registry.peer(key, h.newPeer(key, literal("192.0.2.2"), here))
+		h.registry.peer(key, h.newPeer(key, destination{remote: literal("192.0.2.2"), path: here}))
 		h.machine(t, 0).status = ike.Status{Key: key, Path: here, Exchanges: make([]ike.ExchangeStatus, 1)}
 		for _, r := range []DeleteRequest{{SPI: 7}, {All: true}, {Peer: &key, All: true, ISAKMP: true}} {
 			if n, err := h.Delete(t.Context(), r); n != 0 || err != nil {
@@ -198,7 +198,7 @@ func TestDeleteFindsWhatIsMeant(t *testing.T) {
 					if i == 1 {
 						s.Path.Remote = port("192.0.2.3:500")
 					}
-					a := h.newPeer(s.Key, literal("192.0.2.2"), s.Path)
+					a := h.newPeer(s.Key, destination{remote: literal("192.0.2.2"), path: s.Path})
 					h.registry.peer(s.Key, a)
 					h.machine(t, i).status = s
 					for _, p := range s.IPsec {
@@ -285,7 +285,7 @@ func TestNoticesAreLoggedAtTheirLevelUntilTheEnd(t *testing.T) {
 		e.Notify(notice.Notice{Event: notice.Phase1Failed, Reason: notice.TimedOut, Peer: here.Remote, Detail: "no answer"})
 		cfg = configOf(literal("192.0.2.2"))
 		cfg.Log = policy.LogDebug
-		if err := e.Reload(cfg); err != nil {
+		if _, err := e.Reload(cfg); err != nil {
 			t.Fatal(err)
 		}
 		e.Notify(notice.Notice{Event: notice.Queued})
@@ -298,7 +298,7 @@ func TestNoticesAreLoggedAtTheirLevelUntilTheEnd(t *testing.T) {
 		}
 		want := []string{
 			"4 engine phase 1 negotiation failed: no answer [{peer 192.0.2.2:500} {reason timed-out}]",
-			"0 engine configuration loaded []",
+			"0 engine configuration loaded: changed too: log []",
 			"-4 engine phase 2 request waits for phase 1 []",
 			"0 engine racoon shutting down []",
 		}

@@ -63,7 +63,7 @@ func (e *Engine) travelled(ev notice.Event, p ike.Path, h isakmp.Header, msg []b
 func (e *Engine) handover(s *actor, h ike.Handover) {
 	peer, lost := e.registry.adopt(s, h.Key, h.SA, nil)
 	if peer == nil {
-		peer, lost = e.registry.adopt(s, h.Key, h.SA, e.newPeer(h.Key, h.Remote, s.path))
+		peer, lost = e.registry.adopt(s, h.Key, h.SA, e.newPeer(h.Key, destination{remote: h.Remote, path: s.path}))
 	}
 	for range lost {
 		e.drop(s.path, isakmp.Header{}, notice.MailboxFull, "")
@@ -71,10 +71,7 @@ func (e *Engine) handover(s *actor, h ike.Handover) {
 	if e.closing.Load() { // the peer may be younger than the order to end
 		peer.post(mail{ev: ike.Shutdown{}})
 	}
-	cfg := e.config.Load()
-	if now := sectionOf(cfg, peer); now == nil || now != h.Remote && !sameRemote(now, h.Remote) {
-		peer.post(mail{ev: ike.Reconfigure{Config: cfg, Remote: now}}) // it was reloaded during phase 1
-	}
+	e.catchUp(peer, h.Remote)
 }
 
 func (e *Engine) run(f func()) { e.workers.run(f) }

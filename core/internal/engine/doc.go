@@ -13,7 +13,7 @@
 // A socket's reader (socket.go) gives every datagram to receive (receive.go), which
 // takes the non-ESP marker off, looks at the header and asks the registry who is
 // meant by the cookies. If nobody is, admission decides, before anything is
-// allocated: exchange type, token bucket of the source, remote section, bound on
+// allocated: exchange type, token bucket of the source, remote sections, bound on
 // half-open exchanges. A stranger gets a machine of its own. The datagram is posted
 // to the actor's mailbox; whoever finds the actor idle starts a goroutine for it
 // (actor.go, workers.go), which Steps the machine for each event in the box, performs the
@@ -35,6 +35,14 @@
 // Before an Apply goes to the kernel its SAs are in the registry, so that an expiry
 // may overtake the answer, and in the ledger, so that a later racoon can clean up.
 // AcquireDone tells the kernel how it ended.
+//
+// # Life of a reload
+//
+// The sockets come first: what cannot be listened on is rejected. Then the new snapshot
+// is compared with the old one (policy.NewPlan), and each actor is looked at once
+// (succession.go): by its section, and by its address among the few sections that are new
+// or changed. Those the change does not concern get no mail. An actor that is made
+// meanwhile looks at the snapshot again once it is entered (catchUp).
 //
 // # Who owns what
 //

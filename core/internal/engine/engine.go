@@ -70,7 +70,7 @@ type Engine struct {
 
 	newMachine func(ike.Setup) machine
 	registry   *registry
-	config     atomic.Pointer[policy.Config]
+	config     atomic.Pointer[snapshot]
 	caps       atomic.Pointer[kernel.Capabilities]
 	reloading  sync.Mutex
 
@@ -139,7 +139,7 @@ func New(o Options) (*Engine, error) {
 	if e.log == nil {
 		e.log, e.ownLog = logpipe.New(os.Stderr, o.Config.Log.Level(), o.Log), true
 	}
-	e.config.Store(o.Config)
+	e.config.Store(newSnapshot(o.Config))
 	e.caps.Store(&kernel.Capabilities{})
 	e.net = newListeners(o, e.notify, e.receive)
 	e.ctx, e.stop = context.WithCancel(context.Background())

@@ -257,7 +257,7 @@ func TestShutdownTellsEveryoneAndLeavesNothingOfOurs(t *testing.T) {
 		h.kern.larval(outbound(0x55)) // somebody else's
 		good, m1 := h.peer("good")
 		h.calls(good, ike.Apply{Ops: []ike.SAOp{outbound(0x22)}})
-		stuck := h.newPeer(ike.PeerKey{Block: "stuck"}, literal("192.0.2.2"), path("192.0.2.1:500", "192.0.2.2:501"))
+		stuck := h.newPeer(ike.PeerKey{Block: "stuck"}, destination{remote: literal("192.0.2.2"), path: path("192.0.2.1:500", "192.0.2.2:501")})
 		h.registry.peer(stuck.key, stuck)
 		h.calls(stuck, ike.Apply{Ops: []ike.SAOp{outbound(0x33)}})
 		synctest.Wait()

@@ -88,7 +88,7 @@ func (l *listeners) sync(ctx context.Context, c policy.Listen) (again bool, err 
 		return false, err
 	}
 	maps.DeleteFunc(l.failed, func(ap netip.AddrPort, _ *bindFailure) bool { _, wanted := want[ap]; return !wanted })
-	var fresh []*socket
+	var fresh, given []*socket // opened, and given up for another role
 	var bad []error
 	held := 0
 	for ap, role := range want {
@@ -96,6 +96,7 @@ func (l *listeners) sync(ctx context.Context, c policy.Listen) (again bool, err 
 			held++
 			continue
 		} else if s != nil { // an address has one socket at a time
+			given = append(given, s)
 			l.drop(ap)
 		}
 		s, err := l.bind(ctx, ap, role)
@@ -111,6 +112,7 @@ func (l *listeners) sync(ctx context.Context, c policy.Listen) (again bool, err 
 		for _, s := range fresh {
 			s.conn.Close()
 		}
+		l.reopen(ctx, given)
 		return true, errors.Join(bad...)
 	}
 	if held+len(fresh) == 0 {
@@ -218,6 +220,24 @@ func (l *listeners) replace(want map[netip.AddrPort]kernel.SocketRole, fresh []*
 			delete(l.open, ap)
 		}
 	}
+	l.useLocked(fresh)
+}
+
+// reopen opens sockets again that were given up in vain.
+func (l *listeners) reopen(ctx context.Context, given []*socket) {
+	for _, old := range given {
+		s, err := l.bind(ctx, old.local, old.role)
+		if err != nil {
+			l.complain(old.local, err, time.Now())
+		} else if s != nil {
+			l.mu.Lock()
+			l.useLocked([]*socket{s})
+			l.mu.Unlock()
+		}
+	}
+}
+
+func (l *listeners) useLocked(fresh []*socket) {
 	for _, s := range fresh {
 		if l.closed {
 			s.conn.Close()

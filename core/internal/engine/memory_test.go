@@ -96,7 +96,7 @@ func keepTunnels(t *testing.T, tunnels int) {
 		go func() {
 			defer func() { <-free }()
 			n, f := pairAddr(1, i), pairAddr(2, i)
-			d := destination{near.config.Load().Remotes[0], ike.Path{Local: netip.AddrPortFrom(n, 500), Remote: netip.AddrPortFrom(f, 500)}, n, f}
+			d := destination{near.config.Load().Remotes[0], ike.Path{Local: netip.AddrPortFrom(n, 500), Remote: netip.AddrPortFrom(f, 500)}, n, f, false}
 			out := spdPolicy(tunnel(n.String()+"/32", f.String()+"/32", n.String(), f.String(), 2))
 			if err := near.command(t.Context(), func(id uint64) {
 				near.tell(d, ike.Establish{Command: id, HasPair: true, Pair: spd.Pair{Out: out}, Src: n, Dst: f})

@@ -116,13 +116,13 @@ func (e *Engine) admit(path ike.Path, h isakmp.Header) *actor {
 		return nil
 	}
 	cfg := e.config.Load()
-	remotes := cfg.RemotesFor(path.Remote.Addr(), mode, false)
+	remotes := cfg.sections.Candidates(policy.Query{Addr: path.Remote.Addr(), Mode: mode})
 	if len(remotes) == 0 {
 		e.drop(path, h, notice.UnknownPeer, fmt.Sprintf("no remote section for %v answers %v mode", path.Remote.Addr(), mode))
 		return nil
 	}
 	a := &actor{shell: e, path: path, stranger: true}
-	a.machine = e.newMachine(ike.Setup{Config: cfg, Remotes: remotes, Path: path, Rand: random,
+	a.machine = e.newMachine(ike.Setup{Config: cfg.machines, Remotes: remotes, Path: path, Rand: random,
 		Cookie: e.secret.maker(now), Stranger: true})
 	evicted, ok := e.registry.admit(a, h.CkyI, remotes[0].Literal())
 	if !ok {

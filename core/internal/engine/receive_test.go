@@ -301,7 +301,7 @@ func TestAStrangersMachineIsBornWithItsSectionsAndACookie(t *testing.T) {
 		h.receive(here, false, edit(7, 2))
 		synctest.Wait()
 		s := h.machine(t, 0).setup
-		if !s.Stranger || s.Path != here || len(s.Remotes) != 1 || s.Remotes[0].Name != "192.0.2.2" {
+		if !s.Stranger || s.Path != here || len(s.Remotes) != 2 || s.Remotes[0].Name != "192.0.2.2" || s.Remotes[1].Name != "anonymous" {
 			t.Errorf("%+v", s)
 		}
 		seen := map[isakmp.Cookie]string{}

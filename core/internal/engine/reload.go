@@ -3,7 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
-	"reflect"
+	"strings"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -15,75 +15,62 @@ import (
 // reloadTimeout bounds opening sockets for a new configuration.
 const reloadTimeout = 10 * time.Second
 
-// Reload takes a new snapshot. If its sockets cannot be had the old one stays, and
-// the error says why. Only machines whose part of it has changed are told;
+// snapshot is a configuration in force, and what is derived from it.
+type snapshot struct {
+	*policy.Config
+	sections *policy.Sections
+	// machines is what machines see: all but the remote sections, of which each has its
+	// own. A machine that no reload concerns keeps it for ever, and must not keep ten
+	// thousand sections of the past with it.
+	machines *policy.Config
+}
+
+func newSnapshot(c *policy.Config) *snapshot {
+	rest := *c
+	rest.Remotes = nil
+	return &snapshot{c, policy.NewSections(c.Remotes), &rest}
+}
+
+// Reload takes a new configuration. If its sockets cannot be had the old one stays,
+// and the error says why. Only machines whose part of it has changed are told;
 // negotiations under way end as they began.
-func (e *Engine) Reload(cfg *policy.Config) error {
+func (e *Engine) Reload(cfg *policy.Config) (*policy.Plan, error) {
 	e.reloading.Lock()
 	defer e.reloading.Unlock()
 	if e.closing.Load() {
-		return errors.New("the daemon is ending")
+		return nil, errors.New("the daemon is ending")
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, reloadTimeout)
 	defer cancel()
 	again, err := e.net.sync(ctx, cfg.Listen)
 	if err != nil {
 		e.notify(notice.Notice{Event: notice.ConfigRejected, Detail: err.Error()})
-		return err
+		return nil, err
 	}
 	if again {
 		e.refreshListeners()
 	}
-	old := e.config.Swap(cfg)
+	old, now := e.config.Load(), newSnapshot(cfg)
+	plan := policy.NewPlan(old.Config, cfg)
+	if !plan.ConcernsAnyone() {
+		now.machines = old.machines
+	}
+	e.config.Store(now)
 	e.log.SetLevel(cfg.Log.Level())
-	rest := sameRest(old, cfg)
+	s := newSuccession(plan, now)
 	for _, a := range e.registry.snapshot() {
-		if a.stranger {
+		was := a.section.Load()
+		if a.stranger || was == nil { // it ends as it began, or has been told to end
 			continue
 		}
-		before, now := sectionOf(old, a), sectionOf(cfg, a)
-		if !rest || before == nil || now == nil || !sameRemote(before, now) {
-			a.post(mail{ev: ike.Reconfigure{Config: cfg, Remote: now}})
+		next, tell := s.next(a, was)
+		a.section.Store(next)
+		if tell {
+			a.post(mail{ev: ike.Reconfigure{Config: now.machines, Remote: next}})
 		}
 	}
-	e.notify(notice.Notice{Event: notice.ConfigLoaded, Detail: cfg.File})
-	return nil
-}
-
-// sectionOf is the remote section a peer belongs to, nil if it is gone or another
-// one is now closer to its address.
-func sectionOf(c *policy.Config, a *actor) *policy.Remote {
-	rs := named(c.RemotesFor(a.path.Remote.Addr(), 0, false), a.key.Block)
-	if len(rs) == 0 {
-		return nil
-	}
-	return rs[0]
-}
-
-// The values are compared by reflection: a field that is added one day and
-// forgotten in a comparison by hand would be a reload without effect. Where a
-// section stands in the file is no part of what it says.
-
-func sameRemote(a, b *policy.Remote) bool {
-	x, y := *a, *b
-	x.Where, y.Where = policy.Position{}, policy.Position{}
-	return reflect.DeepEqual(x, y)
-}
-
-// sameRest compares what every machine uses. Which sainfo a machine will want is
-// known when a peer asks, so that all of them count.
-func sameRest(a, b *policy.Config) bool {
-	if a.Timer != b.Timer || a.Padding != b.Padding || len(a.SAInfos) != len(b.SAInfos) {
-		return false
-	}
-	for i := range a.SAInfos {
-		x, y := *a.SAInfos[i], *b.SAInfos[i]
-		x.Where, y.Where = policy.Position{}, policy.Position{}
-		if !reflect.DeepEqual(x, y) {
-			return false
-		}
-	}
-	return true
+	e.notify(notice.Notice{Event: notice.ConfigLoaded, Detail: strings.TrimPrefix(cfg.File+": "+plan.String(), ": ")})
+	return plan, nil
 }
 
 // AuthChanged tells all machines that an authentication plugin was configured anew:

@@ -11,7 +11,7 @@ import (
 
 // Setup is what a machine is born with.
 type Setup struct {
-	Config *policy.Config
+	Config *policy.Config // of its remote sections only Remotes are looked at
 	// Remotes are the sections the peer may be, best first. The initiator's
 	// machine has one; a stranger's machine narrows them as it learns more.
 	Remotes []*policy.Remote
@@ -20,6 +20,10 @@ type Setup struct {
 	// Cookie computes CKY-R, a keyed hash of path and CKY-I (RFC 2408 section 2.5.3).
 	Cookie   func(Path, isakmp.Cookie) isakmp.Cookie
 	Stranger bool // ends with a Handover
+	// Ambiguous says that several sections fit the peer's address as well, and that
+	// an operator named this one. As initiator its ph1id then counts as 0
+	// (racoon-conf section 10.1).
+	Ambiguous bool
 }
 
 // Status is what a machine can say about itself. It shares nothing with it.

@@ -2,6 +2,7 @@ package ike
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/racoon-ike/racoon/core/internal/doi"
@@ -297,33 +298,32 @@ func takeAuth(x *exchange, bodies [][]byte) error {
 	return x.identify()
 }
 
-// identify keeps the sections whose peers_identifier the authenticated peer has.
+// identify makes the choice of a section final (racoon-conf section 9.1): the
+// authenticated peer's identity is the last that is learnt.
 func (x *exchange) identify() error {
 	f := x.p1
-	fit := slices.DeleteFunc(slices.Clone(f.remotes), func(r *policy.Remote) bool {
-		return r.VerifyIdentifier && !identityMatches(x.sa.PeerID, r.PeerIDs)
-	})
-	if len(fit) == 0 {
+	peer := policy.Identity{Type: uint8(x.sa.PeerID.Type), Data: x.sa.PeerID.Data}
+	// All that are left speak the exchange and accept the transform: neither makes a
+	// difference any more.
+	q := policy.Query{Peer: &peer}
+	if x.role == responder { // an initiator's section was chosen before, or named
+		q.Addr = x.path.Remote.Addr()
+	}
+	r, err := q.Choose(f.remotes)
+	if errors.Is(err, policy.ErrNoRemote) {
 		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity,
 			errors.New("the peer's identity " + x.sa.PeerID.String() + " is none of the peers_identifier of remote " + f.remotes[0].Name)}
 	}
-	if !identityMatches(x.sa.PeerID, fit[0].PeerIDs) {
+	if err != nil {
+		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.AmbiguousRemote,
+			fmt.Errorf("the peer is %v, and %w", x.sa.PeerID, err)}
+	}
+	if !r.Identifies(peer) {
 		x.notice(notice.Notice{Event: notice.Finding, Reason: notice.BadIdentity,
 			Detail: "the peer's identity " + x.sa.PeerID.String() + " is no peers_identifier, accepted because verify_identifier is off"})
 	}
-	f.remotes = fit
+	f.remotes = []*policy.Remote{r}
 	return nil
-}
-
-// identityMatches reports whether id is one of those accepted; without any, all
-// are. Unlike the original, whole values are compared, not prefixes.
-func identityMatches(id isakmp.ID, accepted []policy.Identity) bool {
-	if len(accepted) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(accepted, func(a policy.Identity) bool {
-		return a.Type == uint8(id.Type) && (a.Data == nil || string(a.Data) == string(id.Data))
-	})
 }
 
 // emitPhase1Notify says with message 5 that this is the first contact.

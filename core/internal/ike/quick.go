@@ -102,13 +102,23 @@ func (x *exchange) findSAInfo() error {
 	q := x.qm
 	local, remote := x.own(&q.idci, &q.idcr), x.peers(&q.idci, &q.idcr)
 	l, r := x.said(*local, q.local), x.said(*remote, q.remote)
-	peer := &policy.Identity{Type: uint8(x.sa.PeerID.Type), Data: x.sa.PeerID.Data}
-	if q.sainfo = x.cfg.SAInfoFor(l, r, x.sa.Remote.Ph1ID, peer); q.sainfo == nil {
+	ask := policy.SAInfoQuery{Local: l, Remote: r, Ph1ID: x.sa.Remote.Ph1ID,
+		Peer: &policy.Identity{Type: uint8(x.sa.PeerID.Type), Data: x.sa.PeerID.Data}}
+	if x.role == responder {
+		ask.Client = x.clientAddr()
+	} else if x.sa.role == initiator && x.p.setup.Ambiguous {
+		ask.Ph1ID = 0
+	}
+	if q.sainfo = x.cfg.SAInfoFor(ask); q.sainfo == nil {
 		return failf(notice.NoSAInfo, "no sainfo for %v", q.policy.Selector())
 	}
 	x.keepLifetime()
 	return nil
 }
+
+// clientAddr is what clientaddr means in a sainfo (racoon-conf section 10.1): the
+// address given to the client by mode config, and where none was, the peer's.
+func (x *exchange) clientAddr() netip.Addr { return x.sa.Path.Remote.Addr() }
 
 // keepLifetime proposes for a renewal no more than was agreed on before: the peer
 // may insist on its own shorter lifetime.

@@ -168,6 +168,7 @@ func TestDiagnosticsSurviveTheWire(t *testing.T) {
 	want := config.Diagnostics{
 		{Severity: config.Error, Summary: "s", Detail: "d", Path: []string{"a", "0"}, Code: "C1", Fix: "f"},
 		{Severity: config.Warning, Summary: "w"},
+		{Severity: config.Note, Summary: "n"},
 	}
 	if diff := cmp.Diff(want, diagnosticsFromProto(DiagnosticsToProto(want))); diff != "" {
 		t.Error(diff)

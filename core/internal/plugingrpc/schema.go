@@ -64,8 +64,11 @@ func DiagnosticsToProto(ds config.Diagnostics) []*basev1.Diagnostic {
 func diagnosticsFromProto(ds []*basev1.Diagnostic) config.Diagnostics {
 	return mapped(ds, func(d *basev1.Diagnostic) config.Diagnostic {
 		severity := config.Error
-		if d.Severity == basev1.Diagnostic_SEVERITY_WARNING {
+		switch d.Severity {
+		case basev1.Diagnostic_SEVERITY_WARNING:
 			severity = config.Warning
+		case basev1.Diagnostic_SEVERITY_NOTE:
+			severity = config.Note
 		}
 		return config.Diagnostic{
 			Severity: severity, Summary: clean(d.Summary), Detail: clean(d.Detail),

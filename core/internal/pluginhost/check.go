@@ -40,6 +40,7 @@ func (h *Host) Check(ctx context.Context, s Spec) (config.Diagnostics, error) {
 			if cfg, err = s.Decode(schema); err != nil {
 				return err
 			}
+			defer clear(cfg) // it may hold secrets
 		}
 		var err error
 		diags, err = base.Validate(ctx, orEmpty(cfg))

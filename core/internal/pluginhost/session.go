@@ -64,6 +64,7 @@ func (s *supervisor) configureFirst(ctx context.Context, p *process, base *plugi
 		if err != nil {
 			return fmt.Errorf("plugin %s: get schema: %w", s.plugin, err)
 		}
+		clear(s.spec.Config) // of the last start; it may hold secrets
 		if s.spec.Config, err = s.spec.Decode(schema); err != nil {
 			return err
 		}
@@ -161,6 +162,7 @@ func (s *supervisor) reconfigure(ctx context.Context, base *plugingrpc.BaseClien
 	if err := s.configure(ctx, base, &next); err != nil {
 		return err
 	}
+	clear(s.spec.Config) // it may hold secrets
 	s.spec = next
 	return nil
 }

@@ -283,7 +283,8 @@ func (s *supervisor) Wait(ctx context.Context) error {
 // Configure hands the running plugin a new configuration. An error leaves it
 // running with the old one; a *ConfigError says what is wrong. Before it returns nil
 // OnDown and OnUp have run, because streams of the old instance have ended. The same
-// configuration again is not handed over.
+// configuration again is not handed over. cfg is kept for restarts, and overwritten
+// when the next one takes its place.
 func (s *supervisor) Configure(ctx context.Context, cfg json.RawMessage, generation uint64) error {
 	if s.host == nil {
 		return errs.Errorf(errs.Unsupported, "%s is not a plugin of its own", s.plugin)

@@ -31,7 +31,7 @@ type Config struct {
 	LDAP    *LDAP
 
 	Remotes []*Remote // in file order
-	SAInfos []*SAInfo // in the order they are tried (racoon.conf(5): from, local and remote id raise the priority)
+	SAInfos []*SAInfo // of equal priority the earlier one is tried first (racoon.conf(5): remoteid, from, local and remote id raise it)
 }
 
 // LogLevel is the classic scale of the log directive.
@@ -46,6 +46,13 @@ const (
 	LogDebug   LogLevel = 1
 	LogDebug2  LogLevel = 2
 )
+
+func (l LogLevel) String() string {
+	return [...]string{"error", "warning", "notify", "info", "debug", "debug2"}[min(max(l, LogError), LogDebug2)-LogError]
+}
+
+// MarshalText makes a JSON model readable.
+func (l LogLevel) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 
 // Level is the same on slog's scale, where racoon's notify and debug2 have places
 // of their own.

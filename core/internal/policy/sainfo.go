@@ -11,7 +11,7 @@ type SAInfo struct {
 	Where      Position
 	Local      *SAID // nil = anonymous
 	Remote     *SAID // nil = anonymous
-	ClientAddr bool  // the remote id must be the client's address
+	ClientAddr bool  // the remote id must be the client's address; Remote is nil
 	From       *Identity
 	Group      string // XAUTH user group
 	RemoteID   uint32 // must equal Remote.Ph1ID
@@ -59,4 +59,31 @@ func (s Selector) String() string {
 		proto = strconv.Itoa(int(s.Proto))
 	}
 	return end(s.Local, s.LocalPort) + " " + end(s.Remote, s.RemotePort) + " " + proto
+}
+
+// String is the header, in the words of racoon.conf(5).
+func (s *SAInfo) String() string {
+	end := func(id *SAID) string {
+		if id == nil {
+			return "anonymous"
+		}
+		return id.Text
+	}
+	text := end(s.Local)
+	switch {
+	case s.ClientAddr:
+		text += " clientaddr"
+	case s.Remote != nil || s.Local != nil:
+		text += " " + end(s.Remote)
+	}
+	if s.From != nil {
+		text += " from " + s.From.Text
+	}
+	if s.Group != "" {
+		text += " group " + strconv.Quote(s.Group)
+	}
+	if s.RemoteID != 0 {
+		text += " (remoteid " + strconv.FormatUint(uint64(s.RemoteID), 10) + ")"
+	}
+	return text
 }

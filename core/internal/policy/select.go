@@ -1,111 +1,167 @@
 package policy
 
-import "net/netip"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
 
-// RemotesFor returns the sections that may be meant by a peer at addr, best
-// first: those that name the address, then networks by length, then anonymous
-// ones, each in file order. mode 0 leaves the exchange open; initiating leaves
-// passive sections out.
-func (c *Config) RemotesFor(addr netip.Addr, mode ExchangeMode, initiating bool) []*Remote {
-	addr = addr.Unmap()
-	var best []*Remote
-	rank := -1
-	// One pass per rank would be simpler and slower; the sections of one rank keep file order.
-	for _, r := range c.Remotes {
-		n := r.rank(addr)
-		if n < rank || n < 0 || initiating && r.Passive || mode != 0 && !r.Allows(mode) {
-			continue
-		}
-		if n > rank {
-			best, rank = best[:0], n
-		}
-		best = append(best, r)
-	}
-	return best
+// Query is what is known of a peer when its remote section is chosen
+// (racoon-conf section 9.1). What is not known stays zero and has no influence.
+type Query struct {
+	Addr       netip.Addr // the peer's; ports do not matter
+	Mode       ExchangeMode
+	Initiating bool   // passive sections are left out
+	Addressed  bool   // sections without an address are left out
+	Section    string // only the section of this name: an operator may say it
+	// Accepts reports whether a section accepts the transform both ends agreed on.
+	// It counts once the exchange is known.
+	Accepts func(*Remote) bool
+	Peer    *Identity // the peer's phase 1 identity
+	// Certifies reports whether a section's certificate is one the peer asked for, or
+	// the section answers an empty request. Set once the peer has sent a request.
+	Certifies func(*Remote) bool
 }
 
-// rank is how closely the section names addr: -1 not at all, 0 anonymous, then
-// the prefix length, a literal address above all.
-func (r *Remote) rank(addr netip.Addr) int {
+// Rating is how well a section fits a query: the larger the better, 0 not at all.
+// What has matched comes first, then how closely the section names the address.
+type Rating uint16
+
+// What can match, each worth more than all before it together.
+const (
+	matched          Rating = 0x1 << 8
+	matchedAddress   Rating = 0x2 << 8
+	matchedExchange  Rating = 0x4 << 8
+	matchedIdentity  Rating = 0x8 << 8
+	matchedRequest   Rating = 0x10 << 8
+	literalCloseness Rating = 0xff // above every length of a network
+)
+
+// Rate applies the rules of racoon-conf section 9.1, in their order.
+func (q Query) Rate(r *Remote) Rating {
+	if q.Addressed && !r.Addr.IsValid() && !r.Net.IsValid() || q.Initiating && r.Passive || q.Section != "" && r.Name != q.Section {
+		return 0
+	}
+	rating := matched
+	if q.Addr.IsValid() && (r.Addr.IsValid() || r.Net.IsValid()) {
+		c := r.closeness(q.Addr.Unmap())
+		if c == 0 {
+			return 0
+		}
+		rating += matchedAddress + c
+	}
+	if q.Mode != 0 {
+		if !r.Allows(q.Mode) || q.Accepts != nil && !q.Accepts(r) {
+			return 0
+		}
+		rating += matchedExchange
+	}
+	if q.Peer != nil && r.VerifyIdentifier {
+		if !r.Identifies(*q.Peer) {
+			return 0
+		}
+		rating += matchedIdentity
+	}
+	if q.Certifies != nil {
+		if !q.Certifies(r) {
+			return 0
+		}
+		rating += matchedRequest
+	}
+	return rating
+}
+
+// closeness is 0 where the section's address is another one. A literal address is
+// closer than a network and a longer network than a shorter (section 9.2).
+func (r *Remote) closeness(addr netip.Addr) Rating {
 	switch {
 	case r.Addr.IsValid():
 		if r.Addr.Unmap() == addr {
-			return 200
+			return literalCloseness
 		}
-		return -1
-	case r.Net.IsValid():
-		if r.Net.Contains(addr.WithZone("")) {
-			return 1 + r.Net.Bits()
-		}
-		return -1
+	case r.Net.Contains(addr.WithZone("")):
+		return 1 + Rating(r.Net.Bits())
 	}
 	return 0
 }
 
-// SAInfoFor returns the first section that fits the phase 2 identities local and
-// remote (nil = the peer sent none), the phase 1 section's ph1id and the peer's
-// phase 1 identity (nil as initiator before phase 1). racoon.conf(5), racoon-conf
-// section 10: same type, same bytes; ports are never compared.
-func (c *Config) SAInfoFor(local, remote *SAID, ph1id uint32, peer *Identity) *SAInfo {
-	for _, s := range c.SAInfos {
-		if s.RemoteID == ph1id && !s.ClientAddr && s.fromMatches(peer) &&
-			s.Local.matches(local) && s.Remote.matches(remote) {
-			return s
+// rated is a section and what it is worth.
+type rated struct {
+	*Remote
+	rating Rating
+}
+
+// rate lists the sections that fit, best first; equal ones stay in their order.
+func (q Query) rate(remotes []*Remote) []rated {
+	fit := make([]rated, 0, len(remotes))
+	for _, r := range remotes {
+		if n := q.Rate(r); n > 0 {
+			fit = append(fit, rated{r, n})
 		}
 	}
-	return nil
+	slices.SortStableFunc(fit, func(a, b rated) int { return cmp.Compare(b.rating, a.rating) })
+	return fit
 }
 
-func (s *SAInfo) fromMatches(peer *Identity) bool {
-	if s.From == nil || peer == nil {
-		return true
+// Candidates are the sections that fit, best first: what a responder's first
+// message leaves open. Where all fit and are in order, it is the list itself: many
+// strangers with many sections without an address share one.
+func (q Query) Candidates(remotes []*Remote) []*Remote {
+	if slices.IsSortedFunc(remotes, func(a, b *Remote) int { return cmp.Compare(q.Rate(b), q.Rate(a)) }) &&
+		(len(remotes) == 0 || q.Rate(remotes[len(remotes)-1]) > 0) {
+		return slices.Clip(remotes)
 	}
-	if s.From.Data == nil { // any of this type
-		return class(s.From.Type) == class(peer.Type)
+	fit := q.rate(remotes)
+	all := make([]*Remote, len(fit))
+	for i, r := range fit {
+		all[i] = r.Remote
 	}
-	return s.From.Type == peer.Type && string(s.From.Data) == string(peer.Data)
+	return all
 }
 
-// class puts the two kinds of addresses together: both are called address.
-func class(idType uint8) uint8 {
-	if idType == 5 { // ID_IPV6_ADDR
-		return 1 // ID_IPV4_ADDR
+// Choose returns the one section that fits best. The error is ErrNoRemote if none
+// fits, and an *AmbiguousError if several do equally well: the first never wins.
+func (q Query) Choose(remotes []*Remote) (*Remote, error) {
+	fit := q.rate(remotes)
+	if len(fit) == 0 {
+		return nil, ErrNoRemote
 	}
-	return idType
+	equal := fit
+	if i := slices.IndexFunc(fit, func(r rated) bool { return r.rating < fit[0].rating }); i > 0 {
+		equal = fit[:i]
+	}
+	if len(equal) == 1 {
+		return fit[0].Remote, nil
+	}
+	e := &AmbiguousError{}
+	for _, r := range equal {
+		e.Remotes = append(e.Remotes, r.Remote)
+	}
+	return nil, e
 }
 
-// matches compares two identities; a nil one matches everything.
-func (a *SAID) matches(b *SAID) bool {
-	if a == nil || b == nil {
-		return true
-	}
-	if ha, ok := a.host(); ok { // a host and a full-length subnet are the same, whatever protocol and port
-		if hb, ok := b.host(); ok && a.Type != b.Type {
-			return ha == hb
+// ErrNoRemote says that no section fits.
+var ErrNoRemote = errors.New("no remote section fits")
+
+// AmbiguousError says that several sections fit equally well. They are in the order
+// of the file.
+type AmbiguousError struct{ Remotes []*Remote }
+
+func (e *AmbiguousError) Error() string {
+	const most = 4
+	names := make([]string, 0, most+1)
+	for _, r := range e.Remotes[:min(most, len(e.Remotes))] {
+		name := fmt.Sprintf("%q", r.Name)
+		if r.Where.Line != 0 {
+			name += fmt.Sprintf(" of line %d", r.Where.Line)
 		}
+		names = append(names, name)
 	}
-	return a.Type == b.Type && a.Proto == b.Proto && string(a.Data) == string(b.Data)
-}
-
-// host returns the address of a host identity or of a subnet with a full mask.
-func (a *SAID) host() (netip.Addr, bool) {
-	n := 4
-	switch a.Type {
-	case 1, 5: // ID_IPV4_ADDR, ID_IPV6_ADDR
-		return netip.AddrFromSlice(a.Data)
-	case 4: // ID_IPV4_ADDR_SUBNET
-	case 6: // ID_IPV6_ADDR_SUBNET
-		n = 16
-	default:
-		return netip.Addr{}, false
+	if more := len(e.Remotes) - most; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
 	}
-	if len(a.Data) != 2*n {
-		return netip.Addr{}, false
-	}
-	for _, m := range a.Data[n:] {
-		if m != 0xff {
-			return netip.Addr{}, false
-		}
-	}
-	return netip.AddrFromSlice(a.Data[:n])
+	return fmt.Sprintf("%d remote sections fit equally well: %s", len(e.Remotes), strings.Join(names, ", "))
 }

@@ -1,154 +1,333 @@
 package policy
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestRemotesForAnAddress: the rules by which a peer's section is chosen
-// (racoon-conf section 9).
-func TestRemotesForAnAddress(t *testing.T) {
-	literal := func(name, addr string, modes ...ExchangeMode) *Remote {
-		return &Remote{Name: name, Addr: netip.MustParseAddr(addr), Modes: modes}
-	}
-	network := func(name, net string, modes ...ExchangeMode) *Remote {
-		return &Remote{Name: name, Net: netip.MustParsePrefix(net), Modes: modes}
-	}
-	anonymous := func(name string, modes ...ExchangeMode) *Remote { return &Remote{Name: name, Modes: modes} }
-	passive := func(r *Remote) *Remote { r.Passive = true; return r }
-	onPort := func(r *Remote, port uint16) *Remote { r.Port = port; return r }
+func literal(name, addr string, modes ...ExchangeMode) *Remote {
+	return &Remote{Name: name, Addr: netip.MustParseAddr(addr), Modes: modes}
+}
 
+func network(name, net string, modes ...ExchangeMode) *Remote {
+	return &Remote{Name: name, Net: netip.MustParsePrefix(net), Modes: modes}
+}
+
+func anonymous(name string, modes ...ExchangeMode) *Remote { return &Remote{Name: name, Modes: modes} }
+func passive(r *Remote) *Remote                            { r.Passive = true; return r }
+func onPort(r *Remote, port uint16) *Remote                { r.Port = port; return r }
+func atLine(r *Remote, line int) *Remote                   { r.Where.Line = line; return r }
+
+// verifying makes a section insist on identities; without one it takes anybody's.
+func verifying(r *Remote, ids ...Identity) *Remote {
+	r.VerifyIdentifier, r.PeerIDs = true, ids
+	return r
+}
+
+// logging makes a section name identities it does not insist on.
+func logging(r *Remote, ids ...Identity) *Remote { r.PeerIDs = ids; return r }
+
+func fqdn(s string) Identity     { return Identity{Type: idFQDN, Data: []byte(s)} }
+func known(i Identity) *Identity { return &i }
+
+// only is a predicate that is true for sections of these names.
+func only(names ...string) func(*Remote) bool {
+	return func(r *Remote) bool {
+		for _, n := range names {
+			if r.Name == n {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// TestChoosingARemoteSection: the rules of racoon-conf section 9.1, with the networks
+// of 9.2. Each row is asked for all candidates and for the choice, of the list as it
+// is and of the index.
+func TestChoosingARemoteSection(t *testing.T) {
+	gw := known(fqdn("gw"))
 	for _, c := range []struct {
-		name       string
-		remotes    []*Remote
-		addr       string
-		mode       ExchangeMode
-		initiating bool
-		want       []string
+		name    string
+		remotes []*Remote
+		q       Query
+		addr    string
+		want    []string // candidates, best first
+		choice  string   // "" none; "?" ambiguous
 	}{
-		{name: "the section of the address", remotes: []*Remote{literal("a", "192.0.2.1", Main), literal("b", "192.0.2.2", Main)}, addr: "192.0.2.2", want: []string{"b"}},
-		{name: "the address before anonymous, wherever it stands", remotes: []*Remote{anonymous("any", Main), literal("a", "192.0.2.1", Main)}, addr: "192.0.2.1", want: []string{"a"}},
-		{name: "anonymous where nothing names the address", remotes: []*Remote{literal("a", "192.0.2.1", Main), anonymous("any", Main)}, addr: "192.0.2.9", want: []string{"any"}},
-		{name: "nothing where nothing fits", remotes: []*Remote{literal("a", "192.0.2.1", Main)}, addr: "192.0.2.9"},
-		{name: "the longer network before the shorter", remotes: []*Remote{network("n8", "10.0.0.0/8", Main), network("n24", "10.1.1.0/24", Main), anonymous("any", Main)}, addr: "10.1.1.1", want: []string{"n24"}},
-		{name: "an address before a network of one", remotes: []*Remote{network("n32", "10.1.1.1/32", Main), literal("a", "10.1.1.1", Main)}, addr: "10.1.1.1", want: []string{"a"}},
-		{name: "a network of length zero before anonymous", remotes: []*Remote{anonymous("any", Main), network("n0", "0.0.0.0/0", Main)}, addr: "10.1.1.1", want: []string{"n0"}},
-		{name: "a network of the other family does not fit", remotes: []*Remote{network("n0", "::/0", Main)}, addr: "10.1.1.1"},
-		{name: "several that fit equally well, in the order of the file", remotes: []*Remote{literal("b", "192.0.2.1", Main), literal("a", "192.0.2.1", Main)}, addr: "192.0.2.1", want: []string{"b", "a"}},
-		{name: "ports do not matter", remotes: []*Remote{onPort(literal("a", "192.0.2.1", Main), 4500)}, addr: "192.0.2.1", want: []string{"a"}},
-		{name: "an IPv4 address inside IPv6 is that IPv4 address", remotes: []*Remote{literal("a", "192.0.2.1", Main)}, addr: "::ffff:192.0.2.1", want: []string{"a"}},
-		{name: "the scope of a link-local address matters", remotes: []*Remote{literal("a", "fe80::1%eth0", Main), literal("b", "fe80::1%eth1", Main)}, addr: "fe80::1%eth1", want: []string{"b"}},
-		{name: "a network takes addresses with any scope", remotes: []*Remote{network("n", "fe80::/10", Main)}, addr: "fe80::1%eth1", want: []string{"n"}},
-		{name: "only sections that speak the exchange", remotes: []*Remote{literal("a", "192.0.2.1", Aggressive), literal("b", "192.0.2.1", Main, Aggressive)}, addr: "192.0.2.1", mode: Main, want: []string{"b"}},
-		{name: "anonymous if the closer one does not speak the exchange", remotes: []*Remote{literal("a", "192.0.2.1", Aggressive), anonymous("any", Main)}, addr: "192.0.2.1", mode: Main, want: []string{"any"}},
-		{name: "passive sections answer", remotes: []*Remote{passive(literal("a", "192.0.2.1", Main))}, addr: "192.0.2.1", mode: Main, want: []string{"a"}},
-		{name: "passive sections do not initiate", remotes: []*Remote{passive(literal("a", "192.0.2.1", Main)), anonymous("any", Main)}, addr: "192.0.2.1", initiating: true, want: []string{"any"}},
+		// The caller's wishes.
+		{name: "who forbids sections without an address gets none", remotes: []*Remote{anonymous("any", Main)},
+			q: Query{Addressed: true}, addr: "192.0.2.1"},
+		{name: "who forbids sections without an address gets literal ones and networks", remotes: []*Remote{anonymous("any"), network("n", "192.0.2.0/24"), literal("a", "192.0.2.1")},
+			q: Query{Addressed: true}, addr: "192.0.2.1", want: []string{"a", "n"}, choice: "a"},
+		{name: "who forbids sections without an address need not know the peer's", remotes: []*Remote{anonymous("any"), literal("a", "192.0.2.1")},
+			q: Query{Addressed: true}, want: []string{"a"}, choice: "a"},
+		{name: "passive sections do not initiate", remotes: []*Remote{passive(literal("a", "192.0.2.1", Main)), anonymous("any", Main)},
+			q: Query{Initiating: true}, addr: "192.0.2.1", want: []string{"any"}, choice: "any"},
+		{name: "passive sections answer", remotes: []*Remote{passive(literal("a", "192.0.2.1", Main))},
+			q: Query{Mode: Main}, addr: "192.0.2.1", want: []string{"a"}, choice: "a"},
+		{name: "an operator names one of several", remotes: []*Remote{anonymous("a"), anonymous("b")},
+			q: Query{Section: "b", Initiating: true}, addr: "192.0.2.1", want: []string{"b"}, choice: "b"},
+		{name: "an operator names one that is not the best", remotes: []*Remote{anonymous("b"), literal("a", "192.0.2.1")},
+			q: Query{Section: "b"}, addr: "192.0.2.1", want: []string{"b"}, choice: "b"},
+		{name: "the section an operator names must be the peer's all the same", remotes: []*Remote{literal("a", "192.0.2.1"), literal("b", "192.0.2.2")},
+			q: Query{Section: "b"}, addr: "192.0.2.1"},
+		{name: "a name that two sections have decides nothing", remotes: []*Remote{anonymous("any"), anonymous("any")},
+			q: Query{Section: "any"}, addr: "192.0.2.1", want: []string{"any", "any"}, choice: "?"},
+
+		// Bit 0x1: every section that is not ruled out.
+		{name: "of a peer nothing is known of, every section", remotes: []*Remote{literal("a", "192.0.2.1"), network("n", "10.0.0.0/8"), anonymous("any")},
+			want: []string{"a", "n", "any"}, choice: "?"},
+		{name: "the only section there is", remotes: []*Remote{literal("a", "192.0.2.1")}, want: []string{"a"}, choice: "a"},
+		{name: "nothing of nothing", addr: "192.0.2.1"},
+
+		// Bit 0x2: the address.
+		{name: "the section of the address", remotes: []*Remote{literal("a", "192.0.2.1"), literal("b", "192.0.2.2")},
+			addr: "192.0.2.2", want: []string{"b"}, choice: "b"},
+		{name: "the address before anonymous, wherever it stands", remotes: []*Remote{anonymous("any"), literal("a", "192.0.2.1")},
+			addr: "192.0.2.1", want: []string{"a", "any"}, choice: "a"},
+		{name: "anonymous where nothing names the address", remotes: []*Remote{literal("a", "192.0.2.1"), anonymous("any")},
+			addr: "192.0.2.9", want: []string{"any"}, choice: "any"},
+		{name: "nothing where nothing fits", remotes: []*Remote{literal("a", "192.0.2.1")}, addr: "192.0.2.9"},
+		{name: "a named section without remote_address is anonymous", remotes: []*Remote{{Name: "office"}},
+			addr: "192.0.2.9", want: []string{"office"}, choice: "office"},
+		{name: "ports do not matter", remotes: []*Remote{onPort(literal("a", "192.0.2.1"), 4500)}, addr: "192.0.2.1", want: []string{"a"}, choice: "a"},
+		{name: "two sections that differ in the port are ambiguous", remotes: []*Remote{onPort(literal("a", "192.0.2.1"), 500), onPort(literal("b", "192.0.2.1"), 4500)},
+			addr: "192.0.2.1", want: []string{"a", "b"}, choice: "?"},
+		{name: "families are not mixed", remotes: []*Remote{literal("six", "::1")}, addr: "127.0.0.1"},
+		{name: "an IPv4 address inside IPv6 is that IPv4 address", remotes: []*Remote{literal("a", "192.0.2.1")}, addr: "::ffff:192.0.2.1", want: []string{"a"}, choice: "a"},
+		{name: "the scope of a link-local address matters", remotes: []*Remote{literal("a", "fe80::1%eth0"), literal("b", "fe80::1%eth1")},
+			addr: "fe80::1%eth1", want: []string{"b"}, choice: "b"},
+		{name: "an address without scope is not one with", remotes: []*Remote{literal("a", "fe80::1")}, addr: "fe80::1%eth1"},
+
+		// Networks, among sections with equal bits that matched by address.
+		{name: "a literal address before a network of one", remotes: []*Remote{network("n32", "10.1.1.1/32"), literal("a", "10.1.1.1")},
+			addr: "10.1.1.1", want: []string{"a", "n32"}, choice: "a"},
+		{name: "the longer network before the shorter", remotes: []*Remote{network("n8", "10.0.0.0/8"), network("n24", "10.1.1.0/24"), anonymous("any")},
+			addr: "10.1.1.1", want: []string{"n24", "n8", "any"}, choice: "n24"},
+		{name: "a network of length zero before anonymous", remotes: []*Remote{anonymous("any"), network("n0", "0.0.0.0/0")},
+			addr: "10.1.1.1", want: []string{"n0", "any"}, choice: "n0"},
+		{name: "a network of the other family does not fit", remotes: []*Remote{network("n0", "::/0")}, addr: "10.1.1.1"},
+		{name: "a network takes addresses with any scope", remotes: []*Remote{network("n", "fe80::/10")}, addr: "fe80::1%eth1", want: []string{"n"}, choice: "n"},
+		{name: "a network with host bits is that network", remotes: []*Remote{network("n", "10.1.1.7/24")}, addr: "10.1.1.1", want: []string{"n"}, choice: "n"},
+		{name: "two sections for one network are ambiguous", remotes: []*Remote{network("a", "10.0.0.0/8"), network("b", "10.0.0.0/8"), anonymous("any")},
+			addr: "10.1.1.1", want: []string{"a", "b", "any"}, choice: "?"},
+		{name: "without an address a longer network is not better", remotes: []*Remote{network("n8", "10.0.0.0/8"), network("n24", "10.1.1.0/24")},
+			want: []string{"n8", "n24"}, choice: "?"},
+		{name: "what else matched outweighs the length of a network", remotes: []*Remote{network("n24", "10.1.1.0/24"), verifying(network("n8", "10.0.0.0/8"), *gw)},
+			q: Query{Peer: gw}, addr: "10.1.1.1", want: []string{"n8", "n24"}, choice: "n8"},
+
+		// Bit 0x4: the exchange, and the transform agreed on.
+		{name: "only sections that speak the exchange", remotes: []*Remote{literal("a", "192.0.2.1", Aggressive), literal("b", "192.0.2.1", Main, Aggressive)},
+			q: Query{Mode: Main}, addr: "192.0.2.1", want: []string{"b"}, choice: "b"},
+		{name: "anonymous if the closer one does not speak the exchange", remotes: []*Remote{literal("a", "192.0.2.1", Aggressive), anonymous("any", Main)},
+			q: Query{Mode: Main}, addr: "192.0.2.1", want: []string{"any"}, choice: "any"},
+		{name: "an exchange that is not known rules nothing out", remotes: []*Remote{literal("a", "192.0.2.1", Aggressive)}, addr: "192.0.2.1", want: []string{"a"}, choice: "a"},
+		{name: "all that match by address and exchange are candidates, best first", remotes: []*Remote{anonymous("any", Main), literal("a", "10.1.1.1", Main), network("n", "10.0.0.0/8", Main), anonymous("other", Aggressive), literal("b", "10.1.1.1", Main)},
+			q: Query{Mode: Main}, addr: "10.1.1.1", want: []string{"a", "b", "n", "any"}, choice: "?"},
+		{name: "a section that does not accept the transform does not fit", remotes: []*Remote{literal("a", "192.0.2.1", Main), anonymous("any", Main)},
+			q: Query{Mode: Main, Accepts: only("any")}, addr: "192.0.2.1", want: []string{"any"}, choice: "any"},
+		{name: "the transform makes the choice unique", remotes: []*Remote{anonymous("a", Main), anonymous("b", Main)},
+			q: Query{Mode: Main, Accepts: only("b")}, addr: "192.0.2.1", want: []string{"b"}, choice: "b"},
+		{name: "without an exchange the transform is not looked at", remotes: []*Remote{anonymous("a", Main)},
+			q: Query{Accepts: only()}, addr: "192.0.2.1", want: []string{"a"}, choice: "a"},
+
+		// Bit 0x8: the identity.
+		{name: "a section that verifies another identity does not fit", remotes: []*Remote{verifying(literal("a", "192.0.2.1"), fqdn("other")), anonymous("any")},
+			q: Query{Peer: gw}, addr: "192.0.2.1", want: []string{"any"}, choice: "any"},
+		{name: "the identity makes the choice unique", remotes: []*Remote{verifying(anonymous("a"), fqdn("other")), verifying(anonymous("b"), *gw)},
+			q: Query{Peer: gw}, addr: "192.0.2.1", want: []string{"b"}, choice: "b"},
+		{name: "a verified identity outweighs an address", remotes: []*Remote{literal("a", "192.0.2.1"), verifying(anonymous("any"), *gw)},
+			q: Query{Peer: gw}, addr: "192.0.2.1", want: []string{"any", "a"}, choice: "any"},
+		{name: "a verified identity outweighs address and exchange", remotes: []*Remote{literal("a", "192.0.2.1", Main), verifying(anonymous("any", Main), *gw)},
+			q: Query{Mode: Main, Peer: gw}, addr: "192.0.2.1", want: []string{"any", "a"}, choice: "any"},
+		{name: "with verify_identifier off a mismatch has no influence", remotes: []*Remote{logging(literal("a", "192.0.2.1"), fqdn("other"))},
+			q: Query{Peer: gw}, addr: "192.0.2.1", want: []string{"a"}, choice: "a"},
+		{name: "with verify_identifier off a match has no influence either", remotes: []*Remote{logging(anonymous("a"), *gw), anonymous("b")},
+			q: Query{Peer: gw}, addr: "192.0.2.1", want: []string{"a", "b"}, choice: "?"},
+		{name: "a section that verifies, and accepts anybody, has verified", remotes: []*Remote{anonymous("a"), verifying(anonymous("b"))},
+			q: Query{Peer: gw}, addr: "192.0.2.1", want: []string{"b", "a"}, choice: "b"},
+		{name: "an identity that is not known rules nothing out", remotes: []*Remote{verifying(anonymous("a"), fqdn("other")), anonymous("b")},
+			addr: "192.0.2.1", want: []string{"a", "b"}, choice: "?"},
+		{name: "two sections with the identity are told apart by the address", remotes: []*Remote{verifying(anonymous("any"), *gw), verifying(literal("a", "192.0.2.1"), *gw)},
+			q: Query{Peer: gw}, addr: "192.0.2.1", want: []string{"a", "any"}, choice: "a"},
+		{name: "two sections with the identity are ambiguous", remotes: []*Remote{verifying(anonymous("a"), *gw), verifying(anonymous("b"), *gw), anonymous("c")},
+			q: Query{Peer: gw}, addr: "192.0.2.1", want: []string{"a", "b", "c"}, choice: "?"},
+
+		// Bit 0x10: the certificate request.
+		{name: "a section that cannot satisfy the peer's certificate request does not fit", remotes: []*Remote{literal("a", "192.0.2.1"), anonymous("any")},
+			q: Query{Certifies: only("any")}, addr: "192.0.2.1", want: []string{"any"}, choice: "any"},
+		{name: "without a request certificates have no influence", remotes: []*Remote{anonymous("any")}, addr: "192.0.2.1", want: []string{"any"}, choice: "any"},
+		{name: "sections that satisfy the request are told apart by the rest", remotes: []*Remote{verifying(anonymous("id"), *gw), literal("a", "192.0.2.1"), anonymous("any")},
+			q: Query{Peer: gw, Certifies: only("id", "a", "any")}, addr: "192.0.2.1", want: []string{"id", "a", "any"}, choice: "id"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var got []string
-			for _, r := range (&Config{Remotes: c.remotes}).RemotesFor(netip.MustParseAddr(c.addr), c.mode, c.initiating) {
-				got = append(got, r.Name)
+			if c.addr != "" {
+				c.q.Addr = netip.MustParseAddr(c.addr)
 			}
-			if d := cmp.Diff(c.want, got); d != "" {
-				t.Errorf("(-want +got):\n%s", d)
+			names := func(rs []*Remote) (all []string) {
+				for _, r := range rs {
+					all = append(all, r.Name)
+				}
+				return all
+			}
+			s := NewSections(c.remotes)
+			for how, got := range map[string][]string{"list": names(c.q.Candidates(c.remotes)), "index": names(s.Candidates(c.q))} {
+				if d := cmp.Diff(c.want, got); d != "" {
+					t.Errorf("candidates by %s (-want +got):\n%s", how, d)
+				}
+			}
+			for how, choose := range map[string]func() (*Remote, error){"list": func() (*Remote, error) { return c.q.Choose(c.remotes) }, "index": func() (*Remote, error) { return s.Choose(c.q) }} {
+				got := ""
+				r, err := choose()
+				switch {
+				case errors.As(err, new(*AmbiguousError)) && r == nil:
+					got = "?"
+				case err == nil:
+					got = r.Name
+				case !errors.Is(err, ErrNoRemote):
+					t.Error(err)
+				}
+				if got != c.choice {
+					t.Errorf("choice by %s: %q, want %q", how, got, c.choice)
+				}
 			}
 		})
 	}
 }
 
-// TestSAInfoForIdentities: the rules by which a sainfo section is chosen (racoon-conf
-// section 10).
-func TestSAInfoForIdentities(t *testing.T) {
-	host := func(a string) *SAID { return &SAID{Type: 1, Data: netip.MustParseAddr(a).AsSlice()} }
-	subnet := func(p string) *SAID {
-		n := netip.MustParsePrefix(p)
-		data := n.Addr().AsSlice()
-		for i := range len(data) {
-			data = append(data, byte(uint16(0xff00)>>min(max(n.Bits()-8*i, 0), 8)))
-		}
-		id := &SAID{Type: 4, Data: data}
-		if n.Addr().Is6() {
-			id.Type = 6
-		}
-		return id
-	}
-	with := func(id *SAID, proto uint8, port uint16) *SAID { id.Proto, id.Port = proto, port; return id }
-	fqdn := func(s string) *SAID { return &SAID{Type: 2, Data: []byte(s)} }
-	peer := func(typ uint8, s string) *Identity { return &Identity{Type: typ, Data: []byte(s)} }
-
+// TestEachBitOutweighsAllBelow: the numbers of racoon-conf section 9.1.
+func TestEachBitOutweighsAllBelow(t *testing.T) {
+	yes := func(*Remote) bool { return true }
+	gw := known(fqdn("gw"))
+	r := verifying(literal("a", "192.0.2.1", Main), *gw)
 	for _, c := range []struct {
-		name          string
-		section       SAInfo
-		local, remote *SAID
-		ph1id         uint32
-		peer          *Identity
-		want          bool
+		name string
+		q    Query
+		want Rating
 	}{
-		{name: "anonymous fits everything", local: host("10.0.0.1"), remote: subnet("10.1.0.0/16"), want: true},
-		{name: "equal networks", section: SAInfo{Local: subnet("10.0.0.0/8"), Remote: subnet("10.1.0.0/16")}, local: subnet("10.0.0.0/8"), remote: subnet("10.1.0.0/16"), want: true},
-		{name: "a network does not contain a smaller one", section: SAInfo{Local: subnet("10.0.0.0/8")}, local: subnet("10.1.0.0/16")},
-		{name: "the sides are not exchanged", section: SAInfo{Local: subnet("10.0.0.0/8"), Remote: subnet("10.1.0.0/16")}, local: subnet("10.1.0.0/16"), remote: subnet("10.0.0.0/8")},
-		{name: "a peer without identities", section: SAInfo{Local: subnet("10.0.0.0/8"), Remote: subnet("10.1.0.0/16")}, want: true},
-		{name: "a host is a network of full length", section: SAInfo{Local: host("10.0.0.1")}, local: subnet("10.0.0.1/32"), want: true},
-		{name: "and the other way round", section: SAInfo{Local: subnet("10.0.0.1/32")}, local: host("10.0.0.1"), want: true},
-		{name: "then without regard to the protocol", section: SAInfo{Local: with(host("10.0.0.1"), 6, 80)}, local: subnet("10.0.0.1/32"), want: true},
-		{name: "another host", section: SAInfo{Local: host("10.0.0.1")}, local: subnet("10.0.0.2/32")},
-		{name: "a host is no shorter network", section: SAInfo{Local: host("10.0.0.0")}, local: subnet("10.0.0.0/24")},
-		{name: "protocols must be equal", section: SAInfo{Local: with(host("10.0.0.1"), 6, 0)}, local: with(host("10.0.0.1"), 17, 0)},
-		{name: "any protocol is not every protocol", section: SAInfo{Local: host("10.0.0.1")}, local: with(host("10.0.0.1"), 17, 0)},
-		{name: "ports are never compared", section: SAInfo{Local: with(host("10.0.0.1"), 6, 80)}, local: with(host("10.0.0.1"), 6, 443), want: true},
-		{name: "IPv6 networks", section: SAInfo{Local: subnet("2001:db8::/32")}, local: subnet("2001:db8::/32"), want: true},
-		{name: "names of equal length and octets", section: SAInfo{Remote: fqdn("a.example")}, remote: fqdn("a.example"), want: true},
-		{name: "a name is not its own prefix", section: SAInfo{Remote: fqdn("a.example")}, remote: fqdn("a.example.org")},
-		{name: "types must be equal", section: SAInfo{Remote: fqdn("a.example")}, remote: &SAID{Type: 11, Data: []byte("a.example")}},
-		{name: "remoteid equals ph1id", section: SAInfo{RemoteID: 7}, ph1id: 7, want: true},
-		{name: "remoteid is no wildcard", section: SAInfo{}, ph1id: 7},
-		{name: "a section for another ph1id", section: SAInfo{RemoteID: 7}},
-		{name: "from names the peer", section: SAInfo{From: peer(2, "gw")}, peer: peer(2, "gw"), want: true},
-		{name: "from names another peer", section: SAInfo{From: peer(2, "gw")}, peer: peer(2, "other")},
-		{name: "from is of another type", section: SAInfo{From: peer(2, "gw")}, peer: peer(11, "gw")},
-		{name: "from before the peer is known", section: SAInfo{From: peer(2, "gw")}, want: true},
-		{name: "from any address", section: SAInfo{From: &Identity{Type: 1}}, peer: &Identity{Type: 5, Data: make([]byte, 16)}, want: true},
-		{name: "from any address, and a name", section: SAInfo{From: &Identity{Type: 1}}, peer: peer(2, "gw")},
-		{name: "clientaddr fits nobody yet", section: SAInfo{ClientAddr: true}},
+		{"nothing known", Query{}, 0x1},
+		{"address", Query{Addr: r.Addr}, 0x3},
+		{"exchange", Query{Mode: Main}, 0x5},
+		{"identity", Query{Peer: gw}, 0x9},
+		{"certificate request", Query{Certifies: yes}, 0x11},
+		{"all", Query{Addr: r.Addr, Mode: Main, Accepts: yes, Peer: gw, Certifies: yes}, 0x1f},
+	} {
+		if got := c.q.Rate(r) >> 8; got != c.want {
+			t.Errorf("%s: %#x, want %#x", c.name, got, c.want)
+		}
+	}
+}
+
+// TestAnAmbiguityNamesTheSections, with their lines where those are known.
+func TestAnAmbiguityNamesTheSections(t *testing.T) {
+	var rs []*Remote
+	for i := range 7 {
+		rs = append(rs, atLine(anonymous(fmt.Sprintf("r%d", i)), 10*i))
+	}
+	rs = append(rs, literal("other", "192.0.2.9"))
+	_, err := Query{Addr: netip.MustParseAddr("192.0.2.1")}.Choose(rs)
+	want := `7 remote sections fit equally well: "r0", "r1" of line 10, "r2" of line 20, "r3" of line 30, 3 more`
+	if err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	var a *AmbiguousError
+	if !errors.As(err, &a) || len(a.Remotes) != 7 || a.Remotes[6] != rs[6] {
+		t.Errorf("%+v", a)
+	}
+}
+
+// TestPeersIdentifier: the rules of racoon-conf section 9.3.
+func TestPeersIdentifier(t *testing.T) {
+	addr := func(typ uint8, a string) Identity { return Identity{Type: typ, Data: netip.MustParseAddr(a).AsSlice()} }
+	anyOf := func(typ uint8) Identity { return Identity{Type: typ} }
+	name := func(typ uint8, s string) Identity { return Identity{Type: typ, Data: []byte(s)} }
+	list := func(ids ...Identity) []Identity { return ids }
+	for _, c := range []struct {
+		name string
+		ids  []Identity
+		peer Identity
+		want bool
+	}{
+		{"without peers_identifier everybody is accepted", nil, fqdn("gw"), true},
+		{"equal names", list(fqdn("gw.example")), fqdn("gw.example"), true},
+		{"a name is not its own beginning", list(fqdn("foo.example")), fqdn("foo.example.evil.org"), false},
+		{"a name that is shorter", list(fqdn("foo.example")), fqdn("foo"), false},
+		{"an empty name", list(fqdn("foo.example")), fqdn(""), false},
+		{"case matters, octets are compared", list(fqdn("GW")), fqdn("gw"), false},
+		{"types must agree", list(fqdn("gw")), name(idUserFQDN, "gw"), false},
+		{"key IDs", list(name(idKeyID, "\x00\xff")), name(idKeyID, "\x00\xff"), true},
+		{"distinguished names of equal octets", list(name(idDN, "0\x00")), name(idDN, "0\x00"), true},
+		{"one of several entries", list(fqdn("a"), fqdn("b")), fqdn("b"), true},
+		{"none of several entries", list(fqdn("a"), fqdn("b")), fqdn("c"), false},
+		{"an address", list(addr(idIPv4, "192.0.2.1")), addr(idIPv4, "192.0.2.1"), true},
+		{"another address", list(addr(idIPv4, "192.0.2.1")), addr(idIPv4, "192.0.2.2"), false},
+		{"an IPv6 address", list(addr(idIPv6, "2001:db8::1")), addr(idIPv6, "2001:db8::1"), true},
+		{"an address is not one of the other family", list(addr(idIPv4, "192.0.2.1")), addr(idIPv6, "::ffff:192.0.2.1"), false},
+		{"address without value is any IPv4 address", list(anyOf(idIPv4)), addr(idIPv4, "192.0.2.1"), true},
+		{"address without value is any IPv6 address", list(anyOf(idIPv4)), addr(idIPv6, "2001:db8::1"), true},
+		{"address without value is any subnet", list(anyOf(idIPv4)), name(idIPv4Subnet, "\x0a\x00\x00\x00\xff\x00\x00\x00"), true},
+		{"address without value is any IPv6 subnet", list(anyOf(idIPv4)), name(idIPv6Subnet, string(make([]byte, 32))), true},
+		{"address without value is no range", list(anyOf(idIPv4)), name(idIPv4Range, "\x0a\x00\x00\x00\x0a\x00\x00\x01"), false},
+		{"address without value is no name", list(anyOf(idIPv4)), fqdn("gw"), false},
+		{"a type without value is any of that type", list(anyOf(idFQDN)), fqdn("gw"), true},
+		{"a type without value is none of another", list(anyOf(idFQDN)), name(idKeyID, "gw"), false},
+		{"a value of no octets is a value", list(name(idKeyID, "")), name(idKeyID, "k"), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cfg := &Config{SAInfos: []*SAInfo{&c.section}}
-			if got := cfg.SAInfoFor(c.local, c.remote, c.ph1id, c.peer) != nil; got != c.want {
-				t.Errorf("chosen: %v, want %v", got, c.want)
+			if got := (&Remote{PeerIDs: c.ids}).Identifies(c.peer); got != c.want {
+				t.Errorf("accepted: %v, want %v", got, c.want)
 			}
 		})
 	}
-	t.Run("the first that fits is taken", func(t *testing.T) {
-		list := []*SAInfo{{RemoteID: 1}, {Lifetime: 1}, {Lifetime: 2}}
-		if got := (&Config{SAInfos: list}).SAInfoFor(nil, nil, 0, nil); got != list[1] {
-			t.Errorf("got %+v", got)
+}
+
+// FuzzSections: the index finds what looking at every section finds.
+func FuzzSections(f *testing.F) {
+	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, []byte{10, 1, 1, 1})
+	f.Add([]byte{3, 3, 3, 24, 9, 9, 128, 200, 17}, []byte{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1})
+	f.Fuzz(func(t *testing.T, recipe, addr []byte) {
+		a, ok := netip.AddrFromSlice(addr)
+		if !ok || len(recipe) > 256 {
+			return
+		}
+		var rs []*Remote
+		for i, b := range recipe {
+			r := &Remote{Name: fmt.Sprint(i), Modes: []ExchangeMode{Main}, Passive: b&0x80 != 0}
+			switch p := a.Unmap(); b % 4 {
+			case 0:
+				r.Addr = p
+			case 1:
+				r.Addr = p.Next()
+			case 2:
+				r.Net = netip.PrefixFrom(p, int(b)%(p.BitLen()+1))
+			}
+			rs = append(rs, r)
+		}
+		for _, q := range []Query{{Addr: a}, {Addr: a, Initiating: true}, {Addr: a, Mode: Aggressive}, {Addressed: true}} {
+			if list, index := q.Candidates(rs), NewSections(rs).Candidates(q); !slices.Equal(list, index) {
+				t.Errorf("%+v: by list %v, by index %v", q, list, index)
+			}
 		}
 	})
 }
 
-// TestSelectorReadsAsInSetkey for both directions.
-func TestSelectorReadsAsInSetkey(t *testing.T) {
-	s := Selector{Local: netip.MustParsePrefix("10.0.0.0/8"), Remote: netip.MustParsePrefix("10.1.0.0/16"), RemotePort: 80, Proto: 6}
-	if got, want := s.String(), "10.0.0.0/8[any] 10.1.0.0/16[80] 6"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+// BenchmarkChooseOfTenThousand is one look-up among ten thousand sections.
+func BenchmarkChooseOfTenThousand(b *testing.B) {
+	var rs []*Remote
+	for i := range 10000 {
+		rs = append(rs, &Remote{Name: fmt.Sprint(i), Addr: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), Modes: []ExchangeMode{Main}})
 	}
-}
-
-// FuzzSAIDMatches: any two identities are compared without a panic, the same in
-// both directions, and each equals itself.
-func FuzzSAIDMatches(f *testing.F) {
-	f.Add(uint8(1), []byte{10, 0, 0, 1}, uint8(4), []byte{10, 0, 0, 1, 255, 255, 255, 255})
-	f.Add(uint8(1), []byte{10}, uint8(6), []byte{})
-	f.Fuzz(func(t *testing.T, ta uint8, da []byte, tb uint8, db []byte) {
-		a, b := &SAID{Type: ta, Data: da}, &SAID{Type: tb, Data: db}
-		if a.matches(b) != b.matches(a) {
-			t.Errorf("%+v and %+v: not symmetric", a, b)
+	rs = append(rs, network("n", "10.0.0.0/8", Main), anonymous("any", Main))
+	s, q := NewSections(rs), Query{Addr: rs[5000].Addr, Mode: Main}
+	for b.Loop() {
+		if r, err := s.Choose(q); r != rs[5000] {
+			b.Fatal(err)
 		}
-		if !a.matches(a) {
-			t.Errorf("%+v is not itself", a)
-		}
-	})
+	}
 }

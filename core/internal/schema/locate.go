@@ -14,7 +14,7 @@ func Diagnostics(s config.Schema, body hcl.Body, ds config.Diagnostics) hcl.Diag
 	var out hcl.Diagnostics
 	for _, d := range ds {
 		severity := hcl.DiagError
-		if d.Severity == config.Warning {
+		if d.Severity != config.Error { // HCL knows no notes
 			severity = hcl.DiagWarning
 		}
 		detail := d.Detail

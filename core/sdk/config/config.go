@@ -54,7 +54,9 @@ type Block struct {
 	Body      Body
 }
 
-// Value is a validated configuration. Defaults are filled in.
+// Value is a validated configuration. Defaults are filled in. JSON is overwritten
+// when the call that brought it has ended: what is needed longer has to be copied,
+// as Decode does.
 type Value struct{ JSON json.RawMessage }
 
 func (v Value) Decode(into any) error { return json.Unmarshal(v.JSON, into) }
@@ -62,8 +64,9 @@ func (v Value) Decode(into any) error { return json.Unmarshal(v.JSON, into) }
 type Severity int
 
 const (
-	Error Severity = iota
-	Warning
+	Error   Severity = iota // the configuration cannot be used
+	Warning                 // usable, but an operator should look
+	Note                    // worth knowing
 )
 
 // Path addresses a value: {"key","site-b","name"} or {"peer","0","addr"}.

@@ -112,6 +112,7 @@ func (s *server) GetConfigSchema(context.Context, *basev1.GetConfigSchemaRequest
 }
 
 func (s *server) ValidateConfig(ctx context.Context, m *basev1.ValidateConfigRequest) (*basev1.ValidateConfigResponse, error) {
+	defer clear(m.ConfigJson) // it may hold secrets
 	return &basev1.ValidateConfigResponse{Diagnostics: plugingrpc.DiagnosticsToProto(s.validate(ctx, config.Value{JSON: m.ConfigJson}))}, nil
 }
 
@@ -125,6 +126,7 @@ func (s *server) validate(ctx context.Context, v config.Value) config.Diagnostic
 func (s *server) Configure(ctx context.Context, m *basev1.ConfigureRequest) (*basev1.ConfigureResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer clear(m.ConfigJson) // it may hold secrets
 	v := config.Value{JSON: m.ConfigJson}
 	env := Env{Logger: s.log, StateDir: m.StateDir, Generation: m.Generation, HostVersion: s.hostVersion}
 	diags := s.validate(ctx, v)

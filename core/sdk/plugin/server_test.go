@@ -20,6 +20,7 @@ import (
 	"github.com/racoon-ike/racoon/core/sdk/auth"
 	"github.com/racoon-ike/racoon/core/sdk/config"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
+	basev1 "github.com/racoon-ike/racoon/core/sdk/proto/racoon/plugin/base/v1"
 )
 
 // testInstance is an authenticator that says which configuration made it.
@@ -278,6 +279,34 @@ func TestLogLinesAreWhatTheHostReads(t *testing.T) {
 		delete(line, "@timestamp")
 		if diff := cmp.Diff(map[string]any{"@level": name, "@message": "hello", "level": "mine", "n": 1.0}, line); diff != "" {
 			t.Error(diff)
+		}
+	}
+}
+
+// TestAConfigurationIsOverwritten when it has been dealt with: it may hold secrets.
+func TestAConfigurationIsOverwritten(t *testing.T) {
+	var got []byte
+	s := newServer(Spec{Name: "test", Validate: func(_ context.Context, v config.Value) config.Diagnostics {
+		got = v.JSON
+		return config.Diagnostics{{Summary: "no"}}
+	}, Auth: func(context.Context, config.Value, Env) (auth.Authenticator, config.Diagnostics) { return nil, nil }},
+		slog.New(slog.DiscardHandler), new(slog.LevelVar))
+	for name, call := range map[string]func(text []byte) error{
+		"Validate": func(text []byte) error {
+			_, err := s.ValidateConfig(t.Context(), &basev1.ValidateConfigRequest{ConfigJson: text})
+			return err
+		},
+		"Configure": func(text []byte) error {
+			_, err := s.Configure(t.Context(), &basev1.ConfigureRequest{ConfigJson: text})
+			return err
+		},
+	} {
+		text := []byte(`{"use":"literal:c2VjcmV0"}`)
+		if err := call(text); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, make([]byte, len(text))) {
+			t.Errorf("%s leaves %q", name, got)
 		}
 	}
 }

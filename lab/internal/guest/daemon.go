@@ -41,7 +41,8 @@ var kinds = map[string]kind{
 		process: "racoon",
 		files:   []string{"racoon.conf", "psk.txt", "plugins.hcl"},
 		command: func(v scenario.View) []string {
-			return []string{"racoon", "-F", "-f", confDir + "/racoon.conf", "-l", v.Log}
+			// A scenario may have made an HCL file of it.
+			return []string{"sh", "-c", "cd " + confDir + "; f=racoon.conf; test -e racoon.hcl && f=racoon.hcl; exec racoon -F -f " + confDir + "/$f -l " + v.Log}
 		},
 		ready: "racoonctl show-sa",
 	},

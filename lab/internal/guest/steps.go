@@ -84,7 +84,7 @@ func (t *trial) act(ctx context.Context, s *scenario.Step, e *end) (string, erro
 }
 
 func (t *trial) run(ctx context.Context, s *scenario.Step, e *end) (string, error) {
-	out, status, err := e.shell(ctx, *s.Run)
+	out, status, err := e.shell(ctx, "cd "+confDir+"\n"+*s.Run)
 	if err != nil {
 		return out, err
 	}

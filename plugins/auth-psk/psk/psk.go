@@ -44,8 +44,9 @@ const (
 
 // Plugin is one configured instance.
 type Plugin struct {
-	keys *store
-	log  *slog.Logger
+	keys    *store                   // nil: no key file is configured
+	secrets map[string]*sharedSecret // by remote section
+	log     *slog.Logger
 }
 
 // Capabilities: pre-shared keys, with every prf there is.
@@ -53,24 +54,26 @@ func (p *Plugin) Capabilities(context.Context) (auth.Capabilities, error) {
 	return auth.Capabilities{Methods: []auth.Method{1}, PRFs: []auth.PRF{1, 2, 4, 5, 6}}, nil
 }
 
-// DeriveSKEYIDs computes SKEYID = prf(psk, Ni_b | Nr_b) with the keys the file has
-// for each peer.
+// DeriveSKEYIDs computes SKEYID = prf(psk, Ni_b | Nr_b) with the keys there are for
+// each peer.
 func (p *Plugin) DeriveSKEYIDs(_ context.Context, reqs []auth.SKEYIDRequest) ([]auth.SKEYIDResult, error) {
 	results := make([]auth.SKEYIDResult, len(reqs))
-	err := p.keys.use(func(t *table) {
+	serve := func(keys *table, noFile *errs.Error) {
 		for i := range reqs {
-			results[i] = p.derive(t, &reqs[i])
+			results[i] = p.derive(keys, noFile, &reqs[i])
 		}
-	})
-	if err != nil {
-		for i := range results {
-			results[i].Err = err
-		}
+	}
+	if p.keys == nil {
+		serve(nil, errs.Errorf(errs.NotFound, "no key file is configured"))
+	} else if err := p.keys.use(func(t *table) { serve(t, nil) }); err != nil {
+		serve(nil, err)
 	}
 	return results, nil
 }
 
-func (p *Plugin) derive(t *table, r *auth.SKEYIDRequest) auth.SKEYIDResult {
+// derive answers one request. keys is the key file, nil if there is none to be had,
+// which noFile explains.
+func (p *Plugin) derive(keys *table, noFile *errs.Error, r *auth.SKEYIDRequest) auth.SKEYIDResult {
 	newHash, ok := prfs[r.PRF]
 	if !ok {
 		return failed(errs.Unsupported, "hash algorithm %d has no HMAC prf here", r.PRF)
@@ -80,24 +83,60 @@ func (p *Plugin) derive(t *table, r *auth.SKEYIDRequest) auth.SKEYIDResult {
 			return failed(errs.Invalid, "a nonce has %d octets, allowed are %d to %d", len(n), minNonce, maxNonce)
 		}
 	}
-	entries := find(t, &r.Peer)
-	switch {
-	case len(entries) == 0:
-		return failed(errs.NotFound, "no pre-shared key for %s in %s", describe(&r.Peer), p.keys.path)
-	case entries[0].bad:
-		return failed(errs.NotFound, "the pre-shared key for %s (%s:%d) is not valid hexadecimal", describe(&r.Peer), p.keys.path, entries[0].line)
-	}
 	var res auth.SKEYIDResult
-	for _, e := range entries {
+	err := p.each(keys, noFile, &r.Peer, func(e *entry, credential string) {
+		if len(res.Candidates) == maxCandidates {
+			return
+		}
 		mac := hmac.New(newHash, e.key.Reveal())
 		mac.Write(r.Ni)
 		mac.Write(r.Nr)
-		id := fmt.Sprintf("%s:%d", filepath.Base(p.keys.path), e.line)
-		res.Candidates = append(res.Candidates, auth.SKEYIDCandidate{SKEYID: secret.New(mac.Sum(nil)), CredentialID: id})
+		res.Candidates = append(res.Candidates, auth.SKEYIDCandidate{SKEYID: secret.New(mac.Sum(nil)), CredentialID: credential})
+	})
+	if len(res.Candidates) == 0 {
+		return auth.SKEYIDResult{Err: err}
 	}
 	p.log.Debug("pre-shared key used", "peer", describe(&r.Peer), "exchange_id", r.Peer.ExchangeID,
-		"credential", res.Candidates[0].CredentialID, "candidates", len(entries))
+		"credential", res.Candidates[0].CredentialID, "candidates", len(res.Candidates))
 	return res
+}
+
+// each calls fn with the keys that may be a peer's, best first, and the name of
+// each. The error is why there are none, or fewer.
+func (p *Plugin) each(keys *table, noFile *errs.Error, peer *auth.PeerContext, fn func(*entry, string)) *errs.Error {
+	var first *errs.Error
+	own := false
+	for _, name := range peer.Remotes {
+		s := p.secrets[name]
+		if s == nil {
+			continue
+		}
+		n := 0
+		err := s.each(keys, noFile, func(e *entry, credential string) { n++; fn(e, credential) })
+		if err == nil && n == 0 {
+			err = errs.Errorf(errs.NotFound, "shared_secret of section %.80q gives no secret", name)
+		}
+		if own = true; first == nil {
+			first = err
+		}
+	}
+	if own { // a section that has its secret does not take another one
+		return first
+	}
+	if keys == nil {
+		return noFile
+	}
+	found := find(keys, peer)
+	switch {
+	case len(found) == 0:
+		return errs.Errorf(errs.NotFound, "no pre-shared key for %s in %s", describe(peer), p.keys.path)
+	case found[0].bad:
+		return errs.Errorf(errs.NotFound, "the pre-shared key for %s (%s:%d) is not valid hexadecimal", describe(peer), p.keys.path, found[0].line)
+	}
+	for i := range found {
+		fn(&found[i], fmt.Sprintf("%s:%d", filepath.Base(p.keys.path), found[i].line))
+	}
+	return nil
 }
 
 func failed(r errs.Reason, format string, args ...any) auth.SKEYIDResult {
@@ -105,28 +144,15 @@ func failed(r errs.Reason, format string, args ...any) auth.SKEYIDResult {
 }
 
 // find looks a peer's keys up. Main mode knows the peer by its address alone; in
-// aggressive and base mode its identity comes first.
-//
-// racoon falls back to the address unless verify_identifier is on. Here the
-// address serves where the section names no identity, or exactly this one: not
-// where one section admits many, since whoever sits behind an address must not
-// pass for any of them.
+// aggressive and base mode its identity comes first. Where the sections insist on
+// an identity (verify_identifier on), it must be there: the address does not serve.
 func find(t *table, peer *auth.PeerContext) []entry {
 	if text := identity(peer.PeerID); text != "" {
-		if found := t.lookup(text); found != nil || !addressMayServe(peer) {
+		if found := t.lookup(text); found != nil || len(peer.ExpectedIDs) > 0 {
 			return found
 		}
 	}
 	return t.lookup(peer.RemoteAddr.Addr().Unmap().String())
-}
-
-func addressMayServe(peer *auth.PeerContext) bool {
-	for _, want := range peer.ExpectedIDs {
-		if !want.Wildcard && want.Type == peer.PeerID.Type && string(want.Raw) == string(peer.PeerID.Raw) {
-			return true
-		}
-	}
-	return len(peer.ExpectedIDs) == 0
 }
 
 // identity is the text of an identity as psk.txt has it, "" if it has none.
@@ -175,6 +201,11 @@ func unsupported() error {
 
 // Close forgets the keys.
 func (p *Plugin) Close(context.Context) error {
-	p.keys.close()
+	if p.keys != nil {
+		p.keys.close()
+	}
+	for _, s := range p.secrets {
+		s.close()
+	}
 	return nil
 }

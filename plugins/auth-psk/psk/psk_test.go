@@ -21,6 +21,7 @@ import (
 	"github.com/racoon-ike/racoon/core/sdk/config"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/plugin"
+	"github.com/racoon-ike/racoon/plugins/auth-psk/strength"
 )
 
 // keyFile writes a psk.txt that is safe.
@@ -36,13 +37,19 @@ func keyFile(t *testing.T, content string) string {
 // instance configures a plugin as the daemon does.
 func instance(t *testing.T, path string, log *slog.Logger) (auth.Authenticator, plugin.Spec, config.Diagnostics) {
 	t.Helper()
-	spec := Spec("test")
 	v, err := json.Marshal(map[string]string{"file": path})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, diags := spec.Auth(t.Context(), config.Value{JSON: v}, plugin.Env{Logger: log})
-	if a == nil {
+	return configured(t, string(v), log)
+}
+
+func configured(t *testing.T, settings string, log *slog.Logger) (auth.Authenticator, plugin.Spec, config.Diagnostics) {
+	t.Helper()
+	spec, v := Spec("test"), config.Value{JSON: json.RawMessage(settings)}
+	diags := spec.Validate(t.Context(), v)
+	a, more := spec.Auth(t.Context(), v, plugin.Env{Logger: log})
+	if diags = append(diags, more...); a == nil {
 		t.Fatalf("no instance: %v", diags)
 	}
 	t.Cleanup(func() { a.(auth.Closer).Close(context.Background()) })
@@ -213,9 +220,10 @@ key-id by-key-id
 		{name: "aggressive: a name has no text", addr: "192.0.2.1", id: &auth.ID{Type: 9, Raw: []byte("vpn.example.org")}, cred: "psk.txt:1"},
 		{name: "aggressive: identity before address", addr: "192.0.2.1", id: fqdn("vpn.example.org"), cred: "psk.txt:4"},
 		{name: "aggressive: address after an unknown identity", addr: "192.0.2.1", id: fqdn("x"), cred: "psk.txt:1"},
-		{name: "aggressive: address for the identity that is expected", addr: "192.0.2.1", id: fqdn("x"), want: pattern(fqdn("x"), false), cred: "psk.txt:1"},
-		{name: "aggressive: no address for one that is not", addr: "192.0.2.1", id: fqdn("x"), want: pattern(fqdn("y"), false)},
-		{name: "aggressive: no address where any identity is expected", addr: "192.0.2.1", id: fqdn("x"), want: pattern(fqdn(""), true)},
+		{name: "verify_identifier on: by identity", addr: "192.0.2.9", id: fqdn("vpn.example.org"), want: pattern(fqdn("vpn.example.org"), false), cred: "psk.txt:4"},
+		{name: "verify_identifier on: no address for an identity without key", addr: "192.0.2.1", id: fqdn("x"), want: pattern(fqdn("x"), false)},
+		{name: "verify_identifier on: nor where any identity is good", addr: "192.0.2.1", id: fqdn("x"), want: pattern(fqdn(""), true)},
+		{name: "verify_identifier on, main mode: by address", addr: "192.0.2.1", want: pattern(fqdn("x"), false), cred: "psk.txt:1"},
 		{name: "aggressive: an empty identity is none", addr: "192.0.2.1", id: fqdn(""), cred: "psk.txt:1"},
 	}
 	nonce := make([]byte, 16)
@@ -353,7 +361,8 @@ func BenchmarkDerive(b *testing.B) {
 	if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	keys, _, err := open(path, slog.New(slog.DiscardHandler))
+	judge := strength.New()
+	keys, _, err := open(path, slog.New(slog.DiscardHandler), fileKind{parse: parse, judge: judge}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -68,7 +68,9 @@ func openError(path string, uid uint32, err error) *errs.Error {
 	case errors.Is(err, fs.ErrNotExist):
 		return errs.Errorf(errs.NotFound, "%s does not exist", path)
 	case errors.Is(err, fs.ErrPermission):
-		return errs.Errorf(errs.Permission, "%s cannot be read by uid %d; run: chown %d %s", path, uid, uid, path)
+		e := errs.Errorf(errs.Permission, "%s cannot be read by uid %d; run: chown %d %s", path, uid, uid, path)
+		e.Errno = int(syscall.EACCES)
+		return e
 	}
 	return errs.Errorf(errs.Unavailable, "open %s: %v", path, bare(err))
 }

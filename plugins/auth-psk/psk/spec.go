@@ -2,33 +2,34 @@ package psk
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync/atomic"
 
 	"github.com/racoon-ike/racoon/core/sdk/auth"
 	"github.com/racoon-ike/racoon/core/sdk/config"
-	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/plugin"
+	"github.com/racoon-ike/racoon/plugins/auth-psk/strength"
 )
 
 // Spec describes the plugin.
 func Spec(version string) plugin.Spec {
 	var current atomic.Pointer[Plugin]
+	judge := strength.New()
 	return plugin.Spec{
 		Name: "psk", Version: version, Vendor: "racoon", Processors: 1,
 		Schema:     schema(),
 		Privileges: plugin.Privileges{User: "racoon-auth"},
-		Validate: func(_ context.Context, v config.Value) config.Diagnostics {
-			p, diags := configure(v, slog.New(slog.DiscardHandler))
+		Validate: func(ctx context.Context, v config.Value) config.Diagnostics {
+			p, diags := configure(v, slog.New(slog.DiscardHandler), judge, true)
 			if p != nil {
-				p.keys.close()
+				_ = p.Close(ctx)
 			}
 			return diags
 		},
+		// The SDK has called Validate with the same configuration: what is to be said
+		// about keys has been said.
 		Auth: func(_ context.Context, v config.Value, env plugin.Env) (auth.Authenticator, config.Diagnostics) {
-			p, diags := configure(v, env.Logger)
+			p, diags := configure(v, env.Logger, judge, false)
 			if p == nil {
 				return nil, diags
 			}
@@ -43,59 +44,56 @@ func schema() *config.Schema {
 	return &config.Schema{
 		Version:     1,
 		Description: "Pre-shared keys from a psk.txt file",
-		Body: config.Body{Attrs: []config.Attr{{
-			Name: "file", Type: "string", Kind: config.FilePath, Required: true,
-			Doc: "The key file (path pre_shared_key of racoon.conf). It must be a regular file that belongs to root or to the plugin's user, with no permission for others. It is read again when it changes.",
-		}}},
+		Body: config.Body{
+			Attrs: []config.Attr{{
+				Name: "file", Type: "string", Kind: config.FilePath,
+				Doc: "The key file (path pre_shared_key of racoon.conf). It must be a regular file that belongs to root or to the plugin's user, with no permission for others. It is read again when it changes. It may be left out where every secret is a shared_secret with use.",
+			}},
+			Blocks: []config.Block{{
+				Name: "shared_secret", Nesting: config.Map, Labels: []string{"remote"},
+				Doc: "The secret of one remote section, named as in the log. It is used for the section's peers instead of what the key file has for their address or identity.",
+				Body: config.Body{Attrs: []config.Attr{
+					{Name: "key", Type: "string", Doc: "The entry of the key file with this identity."},
+					{Name: "use", Type: "string", Kind: config.Secret, Doc: "The secret itself: \"file:/PATH\", a file that holds nothing else and is as safe as the key file, or \"env:NAME\", a variable of the daemon's environment."},
+				}},
+			}},
+		},
 	}
-}
-
-// configure makes an instance. A file that cannot be taken is a warning: as with
-// racoon, it may come later, and peers without pre-shared key do not need it.
-func configure(v config.Value, log *slog.Logger) (*Plugin, config.Diagnostics) {
-	var c struct {
-		File string `json:"file"`
-	}
-	if err := v.Decode(&c); err != nil {
-		return nil, config.Diagnostics{{Severity: config.Error, Summary: "the configuration is not as described by the schema", Detail: err.Error()}}
-	}
-	if !filepath.IsAbs(c.File) {
-		return nil, config.Diagnostics{{Severity: config.Error, Path: []string{"file"}, Summary: "the key file needs an absolute path",
-			Detail: fmt.Sprintf("%q is not one", c.File), Code: "PSK006"}}
-	}
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	keys, findings, err := open(c.File, log)
-	var diags config.Diagnostics
-	if err != nil {
-		diags = append(diags, config.Diagnostic{Severity: config.Warning, Path: []string{"file"}, Code: code(err),
-			Summary: "no pre-shared key can be used yet", Detail: err.Msg})
-	}
-	for _, f := range findings {
-		diags = append(diags, config.Diagnostic{Severity: config.Warning, Path: []string{"file"}, Code: f.code,
-			Summary: fmt.Sprintf("%s:%d: %s", c.File, f.line, f.text), Fix: f.fix})
-	}
-	return &Plugin{keys: keys, log: log}, diags
-}
-
-func code(err *errs.Error) string {
-	if err.Reason == errs.Permission {
-		return "PSK007"
-	}
-	return "PSK006"
 }
 
 func health(p *Plugin) plugin.Health {
 	if p == nil {
 		return plugin.Health{State: plugin.Degraded, Detail: "not configured"}
 	}
-	keys, err, since := p.keys.state()
-	switch {
-	case err != nil && keys > 0:
-		return plugin.Health{State: plugin.Degraded, Since: since, Detail: "the old keys are in use: " + err.Msg}
-	case err != nil:
-		return plugin.Health{State: plugin.Degraded, Since: since, Detail: err.Msg}
+	h := plugin.Health{State: plugin.Healthy, Counters: map[string]int64{"keys": 0, "shared_secrets": int64(len(p.secrets))}}
+	for _, s := range p.stores() {
+		keys, err, since := s.state()
+		if s == p.keys {
+			h.Counters["keys"] = int64(keys)
+		}
+		if since.After(h.Since) && (err != nil || h.State == plugin.Healthy) {
+			h.Since = since
+		}
+		switch {
+		case err == nil || h.State == plugin.Degraded:
+		case keys > 0:
+			h.State, h.Detail, h.Since = plugin.Degraded, "the old keys are in use: "+err.Msg, since
+		default:
+			h.State, h.Detail, h.Since = plugin.Degraded, err.Msg, since
+		}
 	}
-	return plugin.Health{State: plugin.Healthy, Since: since, Counters: map[string]int64{"keys": int64(keys)}}
+	return h
+}
+
+// stores are the files of an instance, the key file first.
+func (p *Plugin) stores() (all []*store) {
+	if p.keys != nil {
+		all = append(all, p.keys)
+	}
+	for _, name := range sorted(p.secrets) {
+		if s := p.secrets[name]; s.file != nil {
+			all = append(all, s.file)
+		}
+	}
+	return all
 }

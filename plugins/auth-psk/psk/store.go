@@ -1,19 +1,38 @@
 package psk
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
+	"github.com/racoon-ike/racoon/plugins/auth-psk/strength"
 )
+
+// fileKind is what a store needs to know of its file's content.
+type fileKind struct {
+	parse func(content []byte) (*table, []finding) // keeps no part of content
+	judge *strength.Judge
+	asked map[string]bool // names that sections ask for
+}
+
+// read makes a table of a content and looks at the keys, unless round is nil.
+func (k *fileKind) read(content []byte, round *strength.Round) (*table, []finding) {
+	t, findings := k.parse(content)
+	if round != nil {
+		findings = append(findings, audit(t, round, k.asked)...)
+	}
+	return t, ordered(findings)
+}
 
 // store is the keys of one file, read again when the file changes.
 type store struct {
 	path string
 	uid  uint32
 	log  *slog.Logger
+	fileKind
 
 	mu    sync.Mutex // also held while keys are used: a replaced table is zeroed
 	table *table     // nil until the file could be read once
@@ -22,17 +41,18 @@ type store struct {
 	since time.Time   // of err, or of the table
 }
 
-// open reads the file for the first time. The store is good for use whatever the
-// error: the file is looked at again before every use.
-func open(path string, log *slog.Logger) (*store, []finding, *errs.Error) {
-	s := &store{path: path, uid: uint32(os.Geteuid()), log: log}
-	findings, err := s.refresh()
+// open reads the file for the first time, judging its keys unless round is nil. The
+// store is good for use whatever the error: the file is looked at again before every
+// use.
+func open(path string, log *slog.Logger, content fileKind, round *strength.Round) (*store, []finding, *errs.Error) {
+	s := &store{path: path, uid: uint32(os.Geteuid()), log: log, fileKind: content}
+	findings, err := s.refresh(round)
 	return s, findings, err
 }
 
 // refresh reads the file again if it has changed. If it cannot be taken the old
 // keys stay, and the reason is kept for Health. The caller holds mu.
-func (s *store) refresh() ([]finding, *errs.Error) {
+func (s *store) refresh(round *strength.Round) ([]finding, *errs.Error) {
 	if fi, err := os.Stat(s.path); err == nil && s.table != nil && stampOf(fi) == s.stamp {
 		s.setError(nil)
 		return nil, nil
@@ -42,7 +62,7 @@ func (s *store) refresh() ([]finding, *errs.Error) {
 	if err != nil {
 		return nil, err
 	}
-	t, findings := parse(data)
+	t, findings := s.read(data, round)
 	clear(data)
 	if s.table != nil {
 		s.table.zero()
@@ -67,9 +87,9 @@ func (s *store) setError(err *errs.Error) {
 func (s *store) use(fn func(*table)) *errs.Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	findings, err := s.refresh()
+	findings, err := s.refresh(s.judge.Round())
 	for _, f := range findings {
-		s.log.Warn(f.text, "file", s.path, "line", f.line, "code", f.code)
+		s.log.Log(context.Background(), f.level(), f.text, "file", s.path, "line", f.line, "code", f.code)
 	}
 	if s.table == nil {
 		return err

@@ -187,7 +187,7 @@ func TestReplacingKeysDisturbsNobody(t *testing.T) {
 }
 
 func TestErrorsOfOpening(t *testing.T) {
-	if e := openError("/x", 7, syscall.EACCES); e.Reason != errs.Permission || !strings.Contains(e.Msg, "chown 7 /x") {
+	if e := openError("/x", 7, syscall.EACCES); e.Reason != errs.Permission || !strings.Contains(e.Msg, "chown 7 /x") || code(e) != "PSK008" {
 		t.Errorf("%v", e)
 	}
 	if e := openError("/x", 7, &os.PathError{Op: "open", Path: "/x", Err: errors.New("bad disk")}); e.Reason != errs.Unavailable || e.Msg != "open /x: bad disk" {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/racoon-ike/racoon/core/sdk/config"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
@@ -16,8 +17,6 @@ const (
 	maxLine = 1023
 	// maxCandidates is what the engine takes of one answer.
 	maxCandidates = 4
-	// weakKey: below, one SKEYID is enough to guess the key off line.
-	weakKey = 20
 	// blanks is C's isspace, without the end of the line.
 	blanks = " \t\v\f\r"
 )
@@ -36,22 +35,12 @@ type table struct {
 	first   map[string]int // of each id, the index of its first entry
 }
 
-// finding is something about the file its owner should know. It contains nothing
-// of the line: where somebody has mixed up the columns, the identity is a key.
-type finding struct {
-	line int
-	code string
-	text string
-	fix  string
-}
-
-func (f finding) String() string { return fmt.Sprintf("line %d: %s", f.line, f.text) }
-
 // parse reads the content of a psk.txt. Every input gives a table; lines that give
 // no key give a finding. The table shares no memory with data.
 func parse(data []byte) (*table, []finding) {
 	t := &table{first: make(map[string]int)}
 	var findings []finding
+	data, findings = withoutMark(data)
 	for n := 1; len(data) > 0; n++ {
 		var line []byte
 		line, data, _ = bytes.Cut(data, []byte("\n"))
@@ -68,10 +57,20 @@ func parse(data []byte) (*table, []finding) {
 	return t, findings
 }
 
+// withoutMark takes away what some editors put before the first line, where it would
+// become part of the first identity.
+func withoutMark(data []byte) ([]byte, []finding) {
+	rest, ok := bytes.CutPrefix(data, []byte("\ufeff"))
+	if !ok {
+		return data, nil
+	}
+	return rest, []finding{{line: 1, code: "PSK015", severity: config.Note, text: "begins with a byte order mark, which is ignored", fix: "save the file as plain UTF-8 or ASCII"}}
+}
+
 // parseLine reads one line; an entry without id means that there is none.
 func parseLine(n int, line []byte) (e entry, findings []finding) {
 	find := func(code, fix, format string, args ...any) {
-		findings = append(findings, finding{n, code, fmt.Sprintf(format, args...), fix})
+		findings = append(findings, finding{n, code, config.Warning, fmt.Sprintf(format, args...), fix})
 	}
 	if len(line) > maxLine {
 		find("PSK005", "shorten the key", "longer than %d octets; the rest of the line is ignored", maxLine)
@@ -114,9 +113,6 @@ func parseLine(n int, line []byte) (e entry, findings []finding) {
 			find("PSK002", "remove it, unless the peer's key ends with it too", "ends with a blank or a carriage return, which is part of the key")
 		}
 	}
-	if e.key.Len() < weakKey {
-		find("PSK001", "use a random key, e.g. from: openssl rand -hex 32", "the key has %d octets and can be guessed; use at least %d random ones", e.key.Len(), weakKey)
-	}
 	return e, findings
 }
 
@@ -158,6 +154,20 @@ func (t *table) lookup(id string) []entry {
 	if !ok {
 		return nil
 	}
+	return t.group(i)
+}
+
+// named returns the entries of the first line that has this name itself: what a
+// section asks for by name is never a wildcard.
+func (t *table) named(name string) []entry {
+	if i, ok := t.first[canonical(name)]; ok {
+		return t.group(i)
+	}
+	return nil
+}
+
+// group is the keys of the identity at i: its line and those directly after it.
+func (t *table) group(i int) []entry {
 	end := i + 1
 	for end < len(t.entries) && end-i < maxCandidates && t.entries[end].id == t.entries[i].id && !t.entries[end].bad {
 		end++

@@ -1,6 +1,7 @@
 package psk
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"testing"
@@ -41,12 +42,16 @@ func TestParse(t *testing.T) {
 		{name: "a line without key is reported", in: "a\nb \r\n", findings: []string{"1 PSK004", "2 PSK004"}},
 		{name: "a line that begins with a blank is reported", in: " a " + strong, findings: []string{"1 PSK004"}},
 		{name: "a line with a NUL is reported", in: "a " + strong + "\x00x", findings: []string{"1 PSK004"}},
-		{name: "hexadecimal with blanks, both cases", in: "a 0x000102 0A0b 0C0D0E0F 10111213 14\r", want: []string{`1 a "\x00\x01\x02\n\v\f\r\x0e\x0f\x10\x11\x12\x13\x14"`}, findings: []string{"1 PSK001"}},
+		{name: "hexadecimal with blanks, both cases", in: "a 0x000102 0A0b 0C0D0E0F 10111213 14\r", want: []string{`1 a "\x00\x01\x02\n\v\f\r\x0e\x0f\x10\x11\x12\x13\x14"`}},
 		{name: "0X is not hexadecimal", in: "a 0X" + strong, want: []string{`1 a "0X` + strong + `"`}},
 		{name: "an odd number of digits is no key", in: "a 0x123", want: []string{"1 a bad"}, findings: []string{"1 PSK003"}},
 		{name: "no digits are no key", in: "a 0x \r", want: []string{"1 a bad"}, findings: []string{"1 PSK003"}},
 		{name: "other letters are no key", in: "a 0x12zz", want: []string{"1 a bad"}, findings: []string{"1 PSK003"}},
-		{name: "a key of 19 octets is weak", in: "a " + strong[:19], want: []string{`1 a "` + strong[:19] + `"`}, findings: []string{"1 PSK001"}},
+		{name: "a key that begins with the letters 0x elsewhere is text", in: "a x0x12", want: []string{`1 a "x0x12"`}},
+		{name: "a key may begin with #", in: "a #" + strong, want: []string{`1 a "#` + strong + `"`}},
+		{name: "a # may begin an identity only behind the first column", in: "a# " + strong, want: []string{`1 a# "` + strong + `"`}},
+		{name: "a byte order mark is not part of the first identity", in: "\ufeffa " + strong, want: []string{`1 a "` + strong + `"`}, findings: []string{"1 PSK015"}},
+		{name: "nor does it hide a comment", in: "\ufeff# a " + strong + "\nb " + strong, want: []string{`2 b "` + strong + `"`}, findings: []string{"1 PSK015"}},
 		{name: "a long line is cut where racoon cuts it", in: "a " + strings.Repeat("k", 2000) + "\nb " + strong,
 			want:     []string{`1 a "` + strings.Repeat("k", 1021) + `"`, `2 b "` + strong + `"`},
 			findings: []string{"1 PSK005"}},
@@ -105,8 +110,49 @@ func TestLookupTakesTheFirstLineThatMatches(t *testing.T) {
 	}
 }
 
+// getpsk is the original's look-up as racoon-conf section 12.2 and 12.3 describe it,
+// line by line, to compare ours with. ok is false where the look-up ends without a
+// key.
+func getpsk(file, id string) (line int, key string, ok bool) {
+	for n, text := range strings.Split(file, "\n") {
+		if strings.HasPrefix(text, "#") {
+			continue
+		}
+		end := strings.IndexAny(text, blanks)
+		if end < 0 {
+			continue
+		}
+		key := strings.TrimLeft(text[end:], blanks)
+		if name := text[:end]; key == "" || name != "*" && name != id || name == "" {
+			continue
+		}
+		if digits, hexadecimal := strings.CutPrefix(key, "0x"); hexadecimal {
+			raw, err := hex.DecodeString(strings.Join(strings.FieldsFunc(digits, func(r rune) bool { return strings.ContainsRune(blanks, r) }), ""))
+			return n + 1, string(raw), err == nil && len(raw) > 0
+		}
+		return n + 1, key, true
+	}
+	return 0, "", false
+}
+
+// comparable reports whether the original means by a file what we mean: it has no
+// lines that are cut or refused here, no mark of an editor, and every address is
+// spelled as the original wants it.
+func comparable(file string) bool {
+	if strings.ContainsRune(file, 0) || strings.HasPrefix(file, "\ufeff") {
+		return false
+	}
+	for _, text := range strings.Split(file, "\n") {
+		name, _, _ := strings.Cut(strings.NewReplacer("\t", " ", "\v", " ", "\f", " ", "\r", " ").Replace(text), " ")
+		if len(text) > maxLine || canonical(name) != name {
+			return false
+		}
+	}
+	return true
+}
+
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"", "a k", "# c\n* 0x00 11\r\n", "\x00", "a 0x", " a b\nfe80::1%x k\n", strings.Repeat("x", 1100)} {
+	for _, s := range []string{"", "* k\na 0x12\na 0x1\nb k", "\ufeffa k", "a", "a k", "# c\n* 0x00 11\r\n", "\x00", "a 0x", " a b\nfe80::1%x k\n", strings.Repeat("x", 1100)} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -128,6 +174,12 @@ func FuzzParse(f *testing.F) {
 			if k := string(e.key.Reveal()); !e.bad && !strings.Contains(lines[e.line-1], "0x") && !strings.Contains(lines[e.line-1], k) {
 				t.Fatalf("line %d: the key is not in it", e.line)
 			}
+			if line, key, ok := getpsk(in, e.id); comparable(in) {
+				first := table.lookup(e.id)[0]
+				if first.line != line || first.bad == ok || ok && string(first.key.Reveal()) != key {
+					t.Fatalf("the original takes line %d (%v) for %q, we take line %d", line, ok, e.id, first.line)
+				}
+			}
 			found := table.lookup(e.id)
 			if len(found) == 0 || len(found) > maxCandidates || found[0].line > e.line {
 				t.Fatalf("line %d is not found by its identity", e.line)
@@ -137,6 +189,10 @@ func FuzzParse(f *testing.F) {
 			if f.line < 1 || f.line > len(lines) || strings.Contains(f.text+f.fix, "\n") {
 				t.Fatalf("finding %v in %d lines", f, len(lines))
 			}
+		}
+		again, _ := parse([]byte(in))
+		if d := cmp.Diff(show(table.entries), show(again.entries)); d != "" {
+			t.Fatalf("read twice:\n%s", d)
 		}
 		table.zero()
 		for _, e := range table.entries {

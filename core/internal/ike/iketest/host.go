@@ -101,17 +101,17 @@ func (h *Host) machine(key ike.PeerKey, r *policy.Remote, path ike.Path) *Machin
 
 // Peer is the machine for another host, made where there is none.
 func (h *Host) Peer(to *Host) *Machine {
-	r := h.Config.RemotesFor(to.Addr, policy.Main, true)
-	if len(r) == 0 {
-		panic("iketest: no remote section for " + to.Name)
+	r, err := policy.Query{Addr: to.Addr, Initiating: true}.Choose(h.Config.Remotes)
+	if err != nil {
+		panic("iketest: " + to.Name + ": " + err.Error())
 	}
 	path := h.path(to.Addr)
-	return h.machine(ike.PeerKeyFor(r[0], path.Remote), r[0], path)
+	return h.machine(ike.PeerKeyFor(r, path.Remote), r, path)
 }
 
 // HasPeer is Peer, or nil where there is no machine.
 func (h *Host) HasPeer(to *Host) *Machine {
-	for _, r := range h.Config.RemotesFor(to.Addr, policy.Main, true) {
+	for _, r := range (policy.Query{Addr: to.Addr, Initiating: true}).Candidates(h.Config.Remotes) {
 		if m := h.byKey[ike.PeerKeyFor(r, h.path(to.Addr).Remote)]; m != nil {
 			return m
 		}
@@ -130,7 +130,7 @@ func (h *Host) receive(path ike.Path, data []byte) {
 		m = h.byCookies[cookies{i: hd.CkyI}]
 	}
 	if m == nil && hd.CkyR.IsZero() && hd.Exchange == isakmp.IdentityProtection {
-		remotes := h.Config.RemotesFor(path.Remote.Addr(), policy.Main, false)
+		remotes := policy.Query{Addr: path.Remote.Addr(), Mode: policy.Main}.Candidates(h.Config.Remotes)
 		if len(remotes) == 0 {
 			h.w.Log.line(h.w, h.Name, "unknown peer %v", path.Remote)
 			return

@@ -1243,7 +1243,8 @@ type ReloadConfigResponse struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Generation uint64                 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"`
 	// Warnings, each with file and line.
-	Findings      []string `protobuf:"bytes,2,rep,name=findings,proto3" json:"findings,omitempty"`
+	Findings      []string       `protobuf:"bytes,2,rep,name=findings,proto3" json:"findings,omitempty"`
+	Changes       *ConfigChanges `protobuf:"bytes,3,opt,name=changes,proto3" json:"changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1292,6 +1293,234 @@ func (x *ReloadConfigResponse) GetFindings() []string {
 	return nil
 }
 
+func (x *ReloadConfigResponse) GetChanges() *ConfigChanges {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+type PlanReloadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanReloadRequest) Reset() {
+	*x = PlanReloadRequest{}
+	mi := &file_racoon_control_v1_control_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanReloadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanReloadRequest) ProtoMessage() {}
+
+func (x *PlanReloadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_racoon_control_v1_control_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanReloadRequest.ProtoReflect.Descriptor instead.
+func (*PlanReloadRequest) Descriptor() ([]byte, []int) {
+	return file_racoon_control_v1_control_proto_rawDescGZIP(), []int{17}
+}
+
+type PlanReloadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Warnings, each with file and line.
+	Findings      []string       `protobuf:"bytes,1,rep,name=findings,proto3" json:"findings,omitempty"`
+	Changes       *ConfigChanges `protobuf:"bytes,2,opt,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanReloadResponse) Reset() {
+	*x = PlanReloadResponse{}
+	mi := &file_racoon_control_v1_control_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanReloadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanReloadResponse) ProtoMessage() {}
+
+func (x *PlanReloadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_racoon_control_v1_control_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanReloadResponse.ProtoReflect.Descriptor instead.
+func (*PlanReloadResponse) Descriptor() ([]byte, []int) {
+	return file_racoon_control_v1_control_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *PlanReloadResponse) GetFindings() []string {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+func (x *PlanReloadResponse) GetChanges() *ConfigChanges {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// What is different between two configurations.
+type ConfigChanges struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Remotes *SectionChanges        `protobuf:"bytes,1,opt,name=remotes,proto3" json:"remotes,omitempty"`
+	Sainfos *SectionChanges        `protobuf:"bytes,2,opt,name=sainfos,proto3" json:"sainfos,omitempty"`
+	// Everything else, by section: "timer", "padding", "listen", "paths", "log".
+	Others        []string `protobuf:"bytes,3,rep,name=others,proto3" json:"others,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfigChanges) Reset() {
+	*x = ConfigChanges{}
+	mi := &file_racoon_control_v1_control_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfigChanges) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfigChanges) ProtoMessage() {}
+
+func (x *ConfigChanges) ProtoReflect() protoreflect.Message {
+	mi := &file_racoon_control_v1_control_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfigChanges.ProtoReflect.Descriptor instead.
+func (*ConfigChanges) Descriptor() ([]byte, []int) {
+	return file_racoon_control_v1_control_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ConfigChanges) GetRemotes() *SectionChanges {
+	if x != nil {
+		return x.Remotes
+	}
+	return nil
+}
+
+func (x *ConfigChanges) GetSainfos() *SectionChanges {
+	if x != nil {
+		return x.Sainfos
+	}
+	return nil
+}
+
+func (x *ConfigChanges) GetOthers() []string {
+	if x != nil {
+		return x.Others
+	}
+	return nil
+}
+
+// Sections by what they say; where they stand in a file does not count.
+type SectionChanges struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names of remote sections, identities of sainfo sections.
+	Added         []string `protobuf:"bytes,1,rep,name=added,proto3" json:"added,omitempty"`
+	Removed       []string `protobuf:"bytes,2,rep,name=removed,proto3" json:"removed,omitempty"`
+	Changed       []string `protobuf:"bytes,3,rep,name=changed,proto3" json:"changed,omitempty"`
+	Kept          uint32   `protobuf:"varint,4,opt,name=kept,proto3" json:"kept,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SectionChanges) Reset() {
+	*x = SectionChanges{}
+	mi := &file_racoon_control_v1_control_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SectionChanges) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SectionChanges) ProtoMessage() {}
+
+func (x *SectionChanges) ProtoReflect() protoreflect.Message {
+	mi := &file_racoon_control_v1_control_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SectionChanges.ProtoReflect.Descriptor instead.
+func (*SectionChanges) Descriptor() ([]byte, []int) {
+	return file_racoon_control_v1_control_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SectionChanges) GetAdded() []string {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
+func (x *SectionChanges) GetRemoved() []string {
+	if x != nil {
+		return x.Removed
+	}
+	return nil
+}
+
+func (x *SectionChanges) GetChanged() []string {
+	if x != nil {
+		return x.Changed
+	}
+	return nil
+}
+
+func (x *SectionChanges) GetKept() uint32 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
 type MonitorRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1300,7 +1529,7 @@ type MonitorRequest struct {
 
 func (x *MonitorRequest) Reset() {
 	*x = MonitorRequest{}
-	mi := &file_racoon_control_v1_control_proto_msgTypes[17]
+	mi := &file_racoon_control_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1312,7 +1541,7 @@ func (x *MonitorRequest) String() string {
 func (*MonitorRequest) ProtoMessage() {}
 
 func (x *MonitorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_racoon_control_v1_control_proto_msgTypes[17]
+	mi := &file_racoon_control_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1325,7 +1554,7 @@ func (x *MonitorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MonitorRequest.ProtoReflect.Descriptor instead.
 func (*MonitorRequest) Descriptor() ([]byte, []int) {
-	return file_racoon_control_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_racoon_control_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 type MonitorResponse struct {
@@ -1342,7 +1571,7 @@ type MonitorResponse struct {
 
 func (x *MonitorResponse) Reset() {
 	*x = MonitorResponse{}
-	mi := &file_racoon_control_v1_control_proto_msgTypes[18]
+	mi := &file_racoon_control_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1354,7 +1583,7 @@ func (x *MonitorResponse) String() string {
 func (*MonitorResponse) ProtoMessage() {}
 
 func (x *MonitorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_racoon_control_v1_control_proto_msgTypes[18]
+	mi := &file_racoon_control_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1367,7 +1596,7 @@ func (x *MonitorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MonitorResponse.ProtoReflect.Descriptor instead.
 func (*MonitorResponse) Descriptor() ([]byte, []int) {
-	return file_racoon_control_v1_control_proto_rawDescGZIP(), []int{18}
+	return file_racoon_control_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *MonitorResponse) GetWhat() isMonitorResponse_What {
@@ -1457,7 +1686,7 @@ type Notice struct {
 
 func (x *Notice) Reset() {
 	*x = Notice{}
-	mi := &file_racoon_control_v1_control_proto_msgTypes[19]
+	mi := &file_racoon_control_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +1698,7 @@ func (x *Notice) String() string {
 func (*Notice) ProtoMessage() {}
 
 func (x *Notice) ProtoReflect() protoreflect.Message {
-	mi := &file_racoon_control_v1_control_proto_msgTypes[19]
+	mi := &file_racoon_control_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +1711,7 @@ func (x *Notice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notice.ProtoReflect.Descriptor instead.
 func (*Notice) Descriptor() ([]byte, []int) {
-	return file_racoon_control_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_racoon_control_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Notice) GetTime() *timestamppb.Timestamp {
@@ -1700,12 +1929,26 @@ const file_racoon_control_v1_control_proto_rawDesc = "" +
 	"\x04what\"(\n" +
 	"\x10DeleteSaResponse\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\rR\x05count\"\x15\n" +
-	"\x13ReloadConfigRequest\"R\n" +
+	"\x13ReloadConfigRequest\"\x8e\x01\n" +
 	"\x14ReloadConfigResponse\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +
 	"generation\x12\x1a\n" +
-	"\bfindings\x18\x02 \x03(\tR\bfindings\"\x10\n" +
+	"\bfindings\x18\x02 \x03(\tR\bfindings\x12:\n" +
+	"\achanges\x18\x03 \x01(\v2 .racoon.control.v1.ConfigChangesR\achanges\"\x13\n" +
+	"\x11PlanReloadRequest\"l\n" +
+	"\x12PlanReloadResponse\x12\x1a\n" +
+	"\bfindings\x18\x01 \x03(\tR\bfindings\x12:\n" +
+	"\achanges\x18\x02 \x01(\v2 .racoon.control.v1.ConfigChangesR\achanges\"\xa1\x01\n" +
+	"\rConfigChanges\x12;\n" +
+	"\aremotes\x18\x01 \x01(\v2!.racoon.control.v1.SectionChangesR\aremotes\x12;\n" +
+	"\asainfos\x18\x02 \x01(\v2!.racoon.control.v1.SectionChangesR\asainfos\x12\x16\n" +
+	"\x06others\x18\x03 \x03(\tR\x06others\"n\n" +
+	"\x0eSectionChanges\x12\x14\n" +
+	"\x05added\x18\x01 \x03(\tR\x05added\x12\x18\n" +
+	"\aremoved\x18\x02 \x03(\tR\aremoved\x12\x18\n" +
+	"\achanged\x18\x03 \x03(\tR\achanged\x12\x12\n" +
+	"\x04kept\x18\x04 \x01(\rR\x04kept\"\x10\n" +
 	"\x0eMonitorRequest\"\x82\x01\n" +
 	"\x0fMonitorResponse\x123\n" +
 	"\x06notice\x18\x01 \x01(\v2\x19.racoon.control.v1.NoticeH\x00R\x06notice\x12\x1a\n" +
@@ -1730,14 +1973,16 @@ const file_racoon_control_v1_control_proto_rawDesc = "" +
 	"\x05proto\x18\x0e \x01(\tR\x05proto\x12\x15\n" +
 	"\x06spi_in\x18\x0f \x01(\rR\x05spiIn\x12\x17\n" +
 	"\aspi_out\x18\x10 \x01(\rR\x06spiOut\x12\x16\n" +
-	"\x06plugin\x18\x11 \x01(\tR\x06plugin2\xa7\x04\n" +
+	"\x06plugin\x18\x11 \x01(\tR\x06plugin2\x82\x05\n" +
 	"\x0eControlService\x12Y\n" +
 	"\n" +
 	"GetVersion\x12$.racoon.control.v1.GetVersionRequest\x1a%.racoon.control.v1.GetVersionResponse\x12R\n" +
 	"\aShowSas\x12!.racoon.control.v1.ShowSasRequest\x1a\".racoon.control.v1.ShowSasResponse0\x01\x12\\\n" +
 	"\vEstablishSa\x12%.racoon.control.v1.EstablishSaRequest\x1a&.racoon.control.v1.EstablishSaResponse\x12S\n" +
 	"\bDeleteSa\x12\".racoon.control.v1.DeleteSaRequest\x1a#.racoon.control.v1.DeleteSaResponse\x12_\n" +
-	"\fReloadConfig\x12&.racoon.control.v1.ReloadConfigRequest\x1a'.racoon.control.v1.ReloadConfigResponse\x12R\n" +
+	"\fReloadConfig\x12&.racoon.control.v1.ReloadConfigRequest\x1a'.racoon.control.v1.ReloadConfigResponse\x12Y\n" +
+	"\n" +
+	"PlanReload\x12$.racoon.control.v1.PlanReloadRequest\x1a%.racoon.control.v1.PlanReloadResponse\x12R\n" +
 	"\aMonitor\x12!.racoon.control.v1.MonitorRequest\x1a\".racoon.control.v1.MonitorResponse0\x01BMZKgithub.com/racoon-ike/racoon/core/control/proto/racoon/control/v1;controlv1b\x06proto3"
 
 var (
@@ -1752,7 +1997,7 @@ func file_racoon_control_v1_control_proto_rawDescGZIP() []byte {
 	return file_racoon_control_v1_control_proto_rawDescData
 }
 
-var file_racoon_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_racoon_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_racoon_control_v1_control_proto_goTypes = []any{
 	(*GetVersionRequest)(nil),     // 0: racoon.control.v1.GetVersionRequest
 	(*GetVersionResponse)(nil),    // 1: racoon.control.v1.GetVersionResponse
@@ -1771,50 +2016,60 @@ var file_racoon_control_v1_control_proto_goTypes = []any{
 	(*DeleteSaResponse)(nil),      // 14: racoon.control.v1.DeleteSaResponse
 	(*ReloadConfigRequest)(nil),   // 15: racoon.control.v1.ReloadConfigRequest
 	(*ReloadConfigResponse)(nil),  // 16: racoon.control.v1.ReloadConfigResponse
-	(*MonitorRequest)(nil),        // 17: racoon.control.v1.MonitorRequest
-	(*MonitorResponse)(nil),       // 18: racoon.control.v1.MonitorResponse
-	(*Notice)(nil),                // 19: racoon.control.v1.Notice
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
+	(*PlanReloadRequest)(nil),     // 17: racoon.control.v1.PlanReloadRequest
+	(*PlanReloadResponse)(nil),    // 18: racoon.control.v1.PlanReloadResponse
+	(*ConfigChanges)(nil),         // 19: racoon.control.v1.ConfigChanges
+	(*SectionChanges)(nil),        // 20: racoon.control.v1.SectionChanges
+	(*MonitorRequest)(nil),        // 21: racoon.control.v1.MonitorRequest
+	(*MonitorResponse)(nil),       // 22: racoon.control.v1.MonitorResponse
+	(*Notice)(nil),                // 23: racoon.control.v1.Notice
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
 }
 var file_racoon_control_v1_control_proto_depIdxs = []int32{
-	20, // 0: racoon.control.v1.GetVersionResponse.started:type_name -> google.protobuf.Timestamp
+	24, // 0: racoon.control.v1.GetVersionResponse.started:type_name -> google.protobuf.Timestamp
 	4,  // 1: racoon.control.v1.ShowSasResponse.peers:type_name -> racoon.control.v1.Peer
 	5,  // 2: racoon.control.v1.Peer.isakmp:type_name -> racoon.control.v1.IsakmpSa
 	6,  // 3: racoon.control.v1.Peer.ipsec:type_name -> racoon.control.v1.IpsecSa
 	8,  // 4: racoon.control.v1.Peer.exchanges:type_name -> racoon.control.v1.Exchange
-	20, // 5: racoon.control.v1.IsakmpSa.since:type_name -> google.protobuf.Timestamp
-	20, // 6: racoon.control.v1.IsakmpSa.expire:type_name -> google.protobuf.Timestamp
+	24, // 5: racoon.control.v1.IsakmpSa.since:type_name -> google.protobuf.Timestamp
+	24, // 6: racoon.control.v1.IsakmpSa.expire:type_name -> google.protobuf.Timestamp
 	7,  // 7: racoon.control.v1.IpsecSa.selector:type_name -> racoon.control.v1.Selector
-	20, // 8: racoon.control.v1.IpsecSa.since:type_name -> google.protobuf.Timestamp
-	21, // 9: racoon.control.v1.IpsecSa.soft:type_name -> google.protobuf.Duration
-	21, // 10: racoon.control.v1.IpsecSa.hard:type_name -> google.protobuf.Duration
-	20, // 11: racoon.control.v1.Exchange.since:type_name -> google.protobuf.Timestamp
+	24, // 8: racoon.control.v1.IpsecSa.since:type_name -> google.protobuf.Timestamp
+	25, // 9: racoon.control.v1.IpsecSa.soft:type_name -> google.protobuf.Duration
+	25, // 10: racoon.control.v1.IpsecSa.hard:type_name -> google.protobuf.Duration
+	24, // 11: racoon.control.v1.Exchange.since:type_name -> google.protobuf.Timestamp
 	10, // 12: racoon.control.v1.EstablishSaRequest.isakmp:type_name -> racoon.control.v1.EndPoints
 	11, // 13: racoon.control.v1.EstablishSaRequest.policy:type_name -> racoon.control.v1.PolicyTarget
 	10, // 14: racoon.control.v1.EstablishSaRequest.peer:type_name -> racoon.control.v1.EndPoints
 	7,  // 15: racoon.control.v1.PolicyTarget.selector:type_name -> racoon.control.v1.Selector
 	10, // 16: racoon.control.v1.DeleteSaRequest.peer:type_name -> racoon.control.v1.EndPoints
 	11, // 17: racoon.control.v1.DeleteSaRequest.policy:type_name -> racoon.control.v1.PolicyTarget
-	19, // 18: racoon.control.v1.MonitorResponse.notice:type_name -> racoon.control.v1.Notice
-	20, // 19: racoon.control.v1.Notice.time:type_name -> google.protobuf.Timestamp
-	0,  // 20: racoon.control.v1.ControlService.GetVersion:input_type -> racoon.control.v1.GetVersionRequest
-	2,  // 21: racoon.control.v1.ControlService.ShowSas:input_type -> racoon.control.v1.ShowSasRequest
-	9,  // 22: racoon.control.v1.ControlService.EstablishSa:input_type -> racoon.control.v1.EstablishSaRequest
-	13, // 23: racoon.control.v1.ControlService.DeleteSa:input_type -> racoon.control.v1.DeleteSaRequest
-	15, // 24: racoon.control.v1.ControlService.ReloadConfig:input_type -> racoon.control.v1.ReloadConfigRequest
-	17, // 25: racoon.control.v1.ControlService.Monitor:input_type -> racoon.control.v1.MonitorRequest
-	1,  // 26: racoon.control.v1.ControlService.GetVersion:output_type -> racoon.control.v1.GetVersionResponse
-	3,  // 27: racoon.control.v1.ControlService.ShowSas:output_type -> racoon.control.v1.ShowSasResponse
-	12, // 28: racoon.control.v1.ControlService.EstablishSa:output_type -> racoon.control.v1.EstablishSaResponse
-	14, // 29: racoon.control.v1.ControlService.DeleteSa:output_type -> racoon.control.v1.DeleteSaResponse
-	16, // 30: racoon.control.v1.ControlService.ReloadConfig:output_type -> racoon.control.v1.ReloadConfigResponse
-	18, // 31: racoon.control.v1.ControlService.Monitor:output_type -> racoon.control.v1.MonitorResponse
-	26, // [26:32] is the sub-list for method output_type
-	20, // [20:26] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	19, // 18: racoon.control.v1.ReloadConfigResponse.changes:type_name -> racoon.control.v1.ConfigChanges
+	19, // 19: racoon.control.v1.PlanReloadResponse.changes:type_name -> racoon.control.v1.ConfigChanges
+	20, // 20: racoon.control.v1.ConfigChanges.remotes:type_name -> racoon.control.v1.SectionChanges
+	20, // 21: racoon.control.v1.ConfigChanges.sainfos:type_name -> racoon.control.v1.SectionChanges
+	23, // 22: racoon.control.v1.MonitorResponse.notice:type_name -> racoon.control.v1.Notice
+	24, // 23: racoon.control.v1.Notice.time:type_name -> google.protobuf.Timestamp
+	0,  // 24: racoon.control.v1.ControlService.GetVersion:input_type -> racoon.control.v1.GetVersionRequest
+	2,  // 25: racoon.control.v1.ControlService.ShowSas:input_type -> racoon.control.v1.ShowSasRequest
+	9,  // 26: racoon.control.v1.ControlService.EstablishSa:input_type -> racoon.control.v1.EstablishSaRequest
+	13, // 27: racoon.control.v1.ControlService.DeleteSa:input_type -> racoon.control.v1.DeleteSaRequest
+	15, // 28: racoon.control.v1.ControlService.ReloadConfig:input_type -> racoon.control.v1.ReloadConfigRequest
+	17, // 29: racoon.control.v1.ControlService.PlanReload:input_type -> racoon.control.v1.PlanReloadRequest
+	21, // 30: racoon.control.v1.ControlService.Monitor:input_type -> racoon.control.v1.MonitorRequest
+	1,  // 31: racoon.control.v1.ControlService.GetVersion:output_type -> racoon.control.v1.GetVersionResponse
+	3,  // 32: racoon.control.v1.ControlService.ShowSas:output_type -> racoon.control.v1.ShowSasResponse
+	12, // 33: racoon.control.v1.ControlService.EstablishSa:output_type -> racoon.control.v1.EstablishSaResponse
+	14, // 34: racoon.control.v1.ControlService.DeleteSa:output_type -> racoon.control.v1.DeleteSaResponse
+	16, // 35: racoon.control.v1.ControlService.ReloadConfig:output_type -> racoon.control.v1.ReloadConfigResponse
+	18, // 36: racoon.control.v1.ControlService.PlanReload:output_type -> racoon.control.v1.PlanReloadResponse
+	22, // 37: racoon.control.v1.ControlService.Monitor:output_type -> racoon.control.v1.MonitorResponse
+	31, // [31:38] is the sub-list for method output_type
+	24, // [24:31] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_racoon_control_v1_control_proto_init() }
@@ -1832,7 +2087,7 @@ func file_racoon_control_v1_control_proto_init() {
 		(*DeleteSaRequest_Peer)(nil),
 		(*DeleteSaRequest_Policy)(nil),
 	}
-	file_racoon_control_v1_control_proto_msgTypes[18].OneofWrappers = []any{
+	file_racoon_control_v1_control_proto_msgTypes[22].OneofWrappers = []any{
 		(*MonitorResponse_Notice)(nil),
 		(*MonitorResponse_Dropped)(nil),
 		(*MonitorResponse_Ready)(nil),
@@ -1843,7 +2098,7 @@ func file_racoon_control_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_racoon_control_v1_control_proto_rawDesc), len(file_racoon_control_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -31,6 +31,7 @@ const (
 	ControlService_EstablishSa_FullMethodName  = "/racoon.control.v1.ControlService/EstablishSa"
 	ControlService_DeleteSa_FullMethodName     = "/racoon.control.v1.ControlService/DeleteSa"
 	ControlService_ReloadConfig_FullMethodName = "/racoon.control.v1.ControlService/ReloadConfig"
+	ControlService_PlanReload_FullMethodName   = "/racoon.control.v1.ControlService/PlanReload"
 	ControlService_Monitor_FullMethodName      = "/racoon.control.v1.ControlService/Monitor"
 )
 
@@ -47,6 +48,10 @@ type ControlServiceClient interface {
 	// ReloadConfig answers when the new configuration is in force, or with every
 	// reason why it is not.
 	ReloadConfig(ctx context.Context, in *ReloadConfigRequest, opts ...grpc.CallOption) (*ReloadConfigResponse, error)
+	// PlanReload reads the configuration and answers what ReloadConfig would change,
+	// or with every reason why it would be rejected. Nothing is touched. It is a
+	// request of its own: a daemon that does not know it must not reload instead.
+	PlanReload(ctx context.Context, in *PlanReloadRequest, opts ...grpc.CallOption) (*PlanReloadResponse, error)
 	// Monitor streams what happens from now on.
 	Monitor(ctx context.Context, in *MonitorRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[MonitorResponse], error)
 }
@@ -118,6 +123,16 @@ func (c *controlServiceClient) ReloadConfig(ctx context.Context, in *ReloadConfi
 	return out, nil
 }
 
+func (c *controlServiceClient) PlanReload(ctx context.Context, in *PlanReloadRequest, opts ...grpc.CallOption) (*PlanReloadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PlanReloadResponse)
+	err := c.cc.Invoke(ctx, ControlService_PlanReload_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *controlServiceClient) Monitor(ctx context.Context, in *MonitorRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[MonitorResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &ControlService_ServiceDesc.Streams[1], ControlService_Monitor_FullMethodName, cOpts...)
@@ -150,6 +165,10 @@ type ControlServiceServer interface {
 	// ReloadConfig answers when the new configuration is in force, or with every
 	// reason why it is not.
 	ReloadConfig(context.Context, *ReloadConfigRequest) (*ReloadConfigResponse, error)
+	// PlanReload reads the configuration and answers what ReloadConfig would change,
+	// or with every reason why it would be rejected. Nothing is touched. It is a
+	// request of its own: a daemon that does not know it must not reload instead.
+	PlanReload(context.Context, *PlanReloadRequest) (*PlanReloadResponse, error)
 	// Monitor streams what happens from now on.
 	Monitor(*MonitorRequest, grpc.ServerStreamingServer[MonitorResponse]) error
 	mustEmbedUnimplementedControlServiceServer()
@@ -176,6 +195,9 @@ func (UnimplementedControlServiceServer) DeleteSa(context.Context, *DeleteSaRequ
 }
 func (UnimplementedControlServiceServer) ReloadConfig(context.Context, *ReloadConfigRequest) (*ReloadConfigResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReloadConfig not implemented")
+}
+func (UnimplementedControlServiceServer) PlanReload(context.Context, *PlanReloadRequest) (*PlanReloadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PlanReload not implemented")
 }
 func (UnimplementedControlServiceServer) Monitor(*MonitorRequest, grpc.ServerStreamingServer[MonitorResponse]) error {
 	return status.Error(codes.Unimplemented, "method Monitor not implemented")
@@ -284,6 +306,24 @@ func _ControlService_ReloadConfig_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ControlService_PlanReload_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PlanReloadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServiceServer).PlanReload(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ControlService_PlanReload_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServiceServer).PlanReload(ctx, req.(*PlanReloadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ControlService_Monitor_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(MonitorRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -317,6 +357,10 @@ var ControlService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReloadConfig",
 			Handler:    _ControlService_ReloadConfig_Handler,
+		},
+		{
+			MethodName: "PlanReload",
+			Handler:    _ControlService_PlanReload_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1,6 +1,6 @@
 # Several mistakes of syntax in one file.
 path {
-  certificate = "/etc/certs
+  certificate = /etc/certs
   script      = "/etc/racoon"
 }
 timer {

@@ -146,6 +146,8 @@ const (
 	Diagnostic_SEVERITY_UNSPECIFIED Diagnostic_Severity = 0
 	Diagnostic_SEVERITY_ERROR       Diagnostic_Severity = 1
 	Diagnostic_SEVERITY_WARNING     Diagnostic_Severity = 2
+	// Worth knowing; nothing has to be done.
+	Diagnostic_SEVERITY_NOTE Diagnostic_Severity = 3
 )
 
 // Enum value maps for Diagnostic_Severity.
@@ -154,11 +156,13 @@ var (
 		0: "SEVERITY_UNSPECIFIED",
 		1: "SEVERITY_ERROR",
 		2: "SEVERITY_WARNING",
+		3: "SEVERITY_NOTE",
 	}
 	Diagnostic_Severity_value = map[string]int32{
 		"SEVERITY_UNSPECIFIED": 0,
 		"SEVERITY_ERROR":       1,
 		"SEVERITY_WARNING":     2,
+		"SEVERITY_NOTE":        3,
 	}
 )
 
@@ -1516,7 +1520,7 @@ const file_racoon_plugin_base_v1_base_proto_rawDesc = "" +
 	"\x13NESTING_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eNESTING_SINGLE\x10\x01\x12\x10\n" +
 	"\fNESTING_LIST\x10\x02\x12\x0f\n" +
-	"\vNESTING_MAP\x10\x03\"\x90\x02\n" +
+	"\vNESTING_MAP\x10\x03\"\xa3\x02\n" +
 	"\n" +
 	"Diagnostic\x12F\n" +
 	"\bseverity\x18\x01 \x01(\x0e2*.racoon.plugin.base.v1.Diagnostic.SeverityR\bseverity\x12\x18\n" +
@@ -1524,11 +1528,12 @@ const file_racoon_plugin_base_v1_base_proto_rawDesc = "" +
 	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x12\n" +
 	"\x04path\x18\x04 \x03(\tR\x04path\x12\x12\n" +
 	"\x04code\x18\x05 \x01(\tR\x04code\x12\x10\n" +
-	"\x03fix\x18\x06 \x01(\tR\x03fix\"N\n" +
+	"\x03fix\x18\x06 \x01(\tR\x03fix\"a\n" +
 	"\bSeverity\x12\x18\n" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSEVERITY_ERROR\x10\x01\x12\x14\n" +
-	"\x10SEVERITY_WARNING\x10\x02\"=\n" +
+	"\x10SEVERITY_WARNING\x10\x02\x12\x11\n" +
+	"\rSEVERITY_NOTE\x10\x03\"=\n" +
 	"\x15ValidateConfigRequest\x12$\n" +
 	"\vconfig_json\x18\x01 \x01(\fB\x03\x80\x01\x01R\n" +
 	"configJson\"]\n" +

@@ -1,0 +1,219 @@
+package core
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/racoon-ike/racoon/core/internal/config"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/sdk/secret"
+)
+
+// The subcommands of "racoon config".
+const (
+	showSynopsis    = "[-f FILE] [--format classic|hcl|json] [REMOTE...]"
+	convertSynopsis = "[-o FILE] [--to classic|hcl] [--secrets DIR] [--legacy-until YYYY-MM-DD] [--force] [FILE]"
+)
+
+// configCommands are the words behind "racoon config".
+func configCommands() []subcommand {
+	return []subcommand{
+		{name: "show", synopsis: showSynopsis, about: "print what the configuration means: everything expanded, defaults filled in", run: command(showSynopsis, configShow)},
+		{name: "convert", synopsis: convertSynopsis, about: "print a configuration file in the other language", run: command(convertSynopsis, configConvert)},
+		{name: "import", synopsis: importSynopsis, about: "print the IKEv1 connections of strongSwan's swanctl.conf as racoon.conf", run: command(importSynopsis, configImport)},
+		{name: "profiles", about: "print the names of the profiles", run: command("", func(_ []string, stdout, _ io.Writer) error {
+			_, err := fmt.Fprintln(stdout, strings.Join(config.ProfileNames(), "\n"))
+			return err
+		})},
+	}
+}
+
+// command gives a function the form of a subcommand's run.
+func command(synopsis string, run func(args []string, stdout, stderr io.Writer) error) func([]string, io.Writer, io.Writer) int {
+	return func(args []string, stdout, stderr io.Writer) int {
+		err := run(args[1:], stdout, stderr)
+		var usage usageError
+		switch {
+		case err == nil:
+			return statusFine
+		case errors.Is(err, errLeftOut):
+			fmt.Fprintf(stderr, "%s: %v\n", args[0], err)
+			return statusFindings
+		case errors.Is(err, pflag.ErrHelp):
+			fmt.Fprintf(stdout, "usage: %s %s\n", args[0], synopsis)
+			return statusFine
+		case errors.As(err, &usage):
+			fmt.Fprintf(stderr, "%s: %v\nusage: %s %s\n", args[0], err, args[0], synopsis)
+			return statusError
+		}
+		return fail(stderr, args[0], err)
+	}
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func configFlags() *pflag.FlagSet {
+	set := pflag.NewFlagSet("racoon config", pflag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.Usage = func() {}
+	return set
+}
+
+// configShow prints the model. A file that only needs what racoon does not have yet
+// is shown all the same.
+func configShow(args []string, stdout, stderr io.Writer) error {
+	flags := configFlags()
+	file := flags.StringP("config", "f", defaultConfig(), "")
+	format := flags.String("format", "classic", "")
+	if err := flags.Parse(args); err != nil {
+		return usageError{err}
+	}
+	if !slices.Contains([]string{"classic", "hcl", "json"}, *format) {
+		return usageError{errors.New("--format is classic, hcl or json")}
+	}
+	cfg, diags, err := config.Read(*file)
+	show(stderr, diags, config.Error)
+	if err != nil {
+		return err
+	}
+	if names := flags.Args(); len(names) > 0 {
+		cfg.Remotes = slices.DeleteFunc(cfg.Remotes, func(r *policy.Remote) bool { return !slices.Contains(names, r.Name) })
+		if len(cfg.Remotes) == 0 {
+			return fmt.Errorf("no remote section of %s is called %s", *file, strings.Join(names, " or "))
+		}
+		cfg.SAInfos = slices.DeleteFunc(cfg.SAInfos, func(s *policy.SAInfo) bool {
+			return !slices.ContainsFunc(cfg.Remotes, func(r *policy.Remote) bool { return r.Ph1ID == s.RemoteID })
+		})
+	}
+	switch *format {
+	case "classic":
+		_, err = io.WriteString(stdout, config.Show(cfg))
+	case "hcl":
+		_, err = io.WriteString(stdout, config.ShowHCL(cfg))
+	default:
+		var text []byte
+		if text, err = json.MarshalIndent(cfg, "", "  "); err == nil {
+			_, err = fmt.Fprintf(stdout, "%s\n", text)
+		}
+	}
+	return err
+}
+
+// configConvert translates a file.
+func configConvert(args []string, stdout, stderr io.Writer) error {
+	flags := configFlags()
+	file := flags.StringP("config", "f", "", "")
+	out := flags.StringP("output", "o", "", "")
+	to := flags.String("to", "", "")
+	secrets := flags.String("secrets", "", "")
+	until := flags.String("legacy-until", time.Now().AddDate(1, 0, 0).Format(time.DateOnly), "")
+	force := flags.Bool("force", false, "")
+	if err := flags.Parse(args); err != nil {
+		return usageError{err}
+	}
+	if flags.NArg() > 1 || flags.NArg() == 1 && *file != "" {
+		return usageError{errors.New("more than one file")}
+	}
+	in := or(*file, or(flags.Arg(0), defaultConfig()))
+	o := config.ConvertOptions{HCL: !config.IsHCL(in), SecretDir: *secrets}
+	switch *to {
+	case "":
+	case "classic", "hcl":
+		o.HCL = *to == "hcl"
+	default:
+		return usageError{errors.New("--to is classic or hcl")}
+	}
+	if o.SecretDir != "" {
+		abs, err := filepath.Abs(o.SecretDir)
+		if err != nil {
+			return err
+		}
+		o.SecretDir = abs
+	}
+	var err error
+	if o.LegacyUntil, err = time.Parse(time.DateOnly, *until); err != nil {
+		return usageError{fmt.Errorf("--legacy-until: %q is no day as 2027-06-30", *until)}
+	}
+	c, diags, err := config.Convert(in, o)
+	show(stderr, diags, config.Error)
+	if err != nil {
+		return err
+	}
+	return writeConversion(c, *out, *force, stdout)
+}
+
+// writeConversion writes what a conversion has made. What is secret, or belongs
+// into a second file, does not go to standard output.
+func writeConversion(c *config.Conversion, out string, force bool, stdout io.Writer) error {
+	if out == "" && (c.Secret || c.Plugins != "") {
+		return errors.New("the result holds secrets or a plugins.hcl, which belong into files: name one with -o FILE")
+	}
+	files := map[string]secret.Bytes{}
+	for name, s := range c.Secrets {
+		files[name] = s
+	}
+	if out != "" {
+		files[out] = secret.New([]byte(c.Text))
+		if c.Plugins != "" {
+			files[filepath.Join(filepath.Dir(out), "plugins.hcl")] = secret.New([]byte(c.Plugins))
+		}
+	}
+	if err := writeFiles(files, force); err != nil {
+		return err
+	}
+	if out == "" {
+		_, err := io.WriteString(stdout, c.Text)
+		return err
+	}
+	return nil
+}
+
+// writeFiles writes files nobody else may read, all or none if one is there already.
+func writeFiles(files map[string]secret.Bytes, force bool) error {
+	for name := range files {
+		if _, err := os.Lstat(name); !force && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s exists: --force replaces it", name)
+		}
+	}
+	for name, text := range files {
+		if err := writePrivate(name, text.Reveal()); err != nil {
+			return err
+		}
+		text.Zero()
+	}
+	return nil
+}
+
+// writePrivate writes a file nobody else may read, and replaces an old one as a
+// whole.
+func writePrivate(name string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}

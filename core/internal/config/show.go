@@ -1,0 +1,362 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/policy"
+)
+
+// Show is a configuration as racoon has understood it, in the classic language:
+// profiles, includes and inheritance expanded, defaults filled in. It reads back as
+// an equal model, but for secrets, which are not shown.
+func Show(c *policy.Config) string {
+	w := &shower{}
+	w.global(c)
+	w.users(c)
+	for _, r := range c.Remotes {
+		w.remote(r)
+	}
+	for _, s := range c.SAInfos {
+		w.sainfo(s)
+	}
+	return w.b.String()
+}
+
+// ShowHCL is Show in HCL.
+func ShowHCL(c *policy.Config) string {
+	p := newParser("racoon.conf")
+	p.readFile = func(string) ([]byte, error) { return []byte(hidden), nil } // what a keyid file holds is not written
+	root := &statement{}
+	p.record = root
+	p.main(Show(c))
+	w := &hclWriter{lang: p.lang, secret: func(arg) string { return "file:" + hidden }}
+	return format(w.nodes(root.body), root.last)
+}
+
+// Describe is a remote section on one line: what -C logs.
+func Describe(r *policy.Remote) string {
+	w := &shower{}
+	w.remote(r)
+	return strings.Join(strings.Fields(w.b.String()), " ")
+}
+
+// hidden stands for a secret.
+const hidden = "not-shown"
+
+type shower struct {
+	b      strings.Builder
+	indent string
+}
+
+// line writes a statement.
+func (w *shower) line(format string, a ...any) {
+	w.b.WriteString(w.indent + fmt.Sprintf(format, a...) + ";\n")
+}
+
+// text writes a statement with a string, if there is one.
+func (w *shower) text(name, value string) {
+	if value != "" {
+		w.line("%s \"%s\"", name, value)
+	}
+}
+
+func (w *shower) onOff(name string, v bool) {
+	w.line("%s %s", name, map[bool]string{true: "on", false: "off"}[v])
+}
+
+// block writes what fill writes in braces.
+func (w *shower) block(head string, fill func()) {
+	w.b.WriteString(w.indent + head + " {\n")
+	w.indent += "\t"
+	fill()
+	w.indent = w.indent[1:]
+	w.b.WriteString(w.indent + "}\n")
+}
+
+func (w *shower) time(name string, d time.Duration) {
+	w.line("%s %s", name, duration(uint64(d/time.Second)))
+}
+
+func (w *shower) global(c *policy.Config) {
+	for _, p := range []struct{ kind, value string }{{"include", c.Paths.Include}, {"pre_shared_key", c.Paths.PreSharedKey},
+		{"certificate", c.Paths.Certificate}, {"script", c.Paths.Script}, {"backupsa", c.Paths.BackupSA},
+		{"pidfile", c.Paths.PidFile}, {"logfile", c.Paths.LogFile}} {
+		w.text("path "+p.kind, p.value)
+	}
+	w.line("log %s", c.Log)
+	w.onOff("complex_bundle", c.ComplexBundle)
+	w.block("padding", func() {
+		w.onOff("randomize", c.Padding.Randomize)
+		w.onOff("randomize_length", c.Padding.RandomizeLength)
+		w.line("maximum_length %d", c.Padding.MaximumLength)
+		w.onOff("exclusive_tail", c.Padding.ExclusiveTail)
+		w.onOff("strict_check", c.Padding.StrictCheck)
+	})
+	w.block("timer", func() {
+		w.line("counter %d", c.Timer.Counter)
+		w.time("interval", c.Timer.Interval)
+		w.line("persend %d", c.Timer.PerSend)
+		w.time("phase1", c.Timer.Phase1)
+		w.time("phase2", c.Timer.Phase2)
+		w.time("natt_keepalive", c.Timer.NATTKeepalive)
+	})
+	w.block("listen", func() { w.listen(&c.Listen) })
+}
+
+func (w *shower) listen(l *policy.Listen) {
+	for _, a := range l.ISAKMP {
+		w.line("isakmp %s [%d]", a.Addr(), a.Port())
+	}
+	for _, a := range l.ISAKMPNATT {
+		w.line("isakmp_natt %s [%d]", a.Addr(), a.Port())
+	}
+	if l.Strict {
+		w.line("strict_address")
+	}
+	switch s := l.AdminSock; {
+	case s.Disabled:
+		w.line("adminsock disabled")
+	case s.Owner != "" || s.Group != "":
+		w.line("adminsock %q %q %q %o", s.Path, s.Owner, s.Group, s.Mode)
+	default:
+		w.text("adminsock", s.Path)
+	}
+}
+
+// remoteHead is what names a section. A section with a name of its own has its
+// address inside.
+func remoteHead(r *policy.Remote) (head string, named bool) {
+	port := ""
+	if r.Port != 0 {
+		port = fmt.Sprintf(" [%d]", r.Port)
+	}
+	switch {
+	case r.Addr.IsValid() && r.Name == sectionName(r.Addr, r.Port):
+		return r.Addr.String() + port, false
+	case r.Net.IsValid() && r.Name == r.Net.String():
+		return r.Net.String() + port, false
+	case !r.Addr.IsValid() && r.Name == "anonymous":
+		return r.Name + port, false
+	}
+	return `"` + r.Name + `"`, true
+}
+
+func (w *shower) remote(r *policy.Remote) {
+	head, named := remoteHead(r)
+	w.block("remote "+head, func() {
+		if named && r.Addr.IsValid() {
+			port := ""
+			if r.Port != 0 {
+				port = fmt.Sprintf(" [%d]", r.Port)
+			}
+			w.line("remote_address %s%s", r.Addr, port)
+		}
+		modes := make([]string, len(r.Modes))
+		for i, m := range r.Modes {
+			modes[i] = m.String()
+		}
+		w.line("exchange_mode %s", strings.Join(modes, ", "))
+		w.line("my_identifier %s", identityText(&r.MyID))
+		for i := range r.PeerIDs {
+			if i > 0 && r.PeerIDs[i].Text == r.PeerIDs[i-1].Text { // both families of one line
+				continue
+			}
+			w.line("peers_identifier %s", identityText(&r.PeerIDs[i]))
+		}
+		w.phase1(r)
+		w.dpd(r)
+		w.credentials(r)
+		for _, s := range r.Scripts {
+			w.line("script %q %s", s.Path, strings.ReplaceAll(s.Event, "-", "_"))
+		}
+		for _, p := range r.Proposals {
+			w.proposal(p)
+		}
+	})
+}
+
+func (w *shower) phase1(r *policy.Remote) {
+	w.onOff("verify_identifier", r.VerifyIdentifier)
+	w.line("nonce_size %d", r.NonceSize)
+	w.onOff("passive", r.Passive)
+	w.onOff("initial_contact", r.InitialContact)
+	w.line("proposal_check %s", r.ProposalCheck)
+	w.line("ph1id %d", r.Ph1ID)
+	w.line("generate_policy %s", r.GeneratePolicy)
+	w.onOff("support_proxy", r.SupportProxy)
+	w.line("nat_traversal %s", r.NATTraversal)
+	w.line("ike_frag %s", r.IKEFrag)
+	w.line("rekey %s", r.Rekey)
+	w.onOff("weak_phase1_check", r.WeakPhase1Check)
+	w.onOff("mode_cfg", r.ModeCfg)
+	if r.XAuth {
+		w.line("%s", strings.TrimSuffix("xauth_login "+`"`+r.XAuthLogin+`"`, ` ""`))
+	}
+	if r.LocalAddr.IsValid() {
+		w.line("local_address %s", r.LocalAddr)
+	}
+}
+
+func (w *shower) dpd(r *policy.Remote) {
+	w.onOff("dpd", r.DPD)
+	w.line("dpd_delay %d", r.DPDDelay/time.Second)
+	w.line("dpd_retry %d", r.DPDRetry/time.Second)
+	w.line("dpd_maxfail %d", r.DPDMaxFail)
+	if r.DPDAlgorithm != "inbound_detect" && r.DPDAlgorithm != "" {
+		w.line("dpd_algorithm dpd_%s", r.DPDAlgorithm)
+	}
+	if r.IdleDirection != "" {
+		w.line("disconnect_on_idle idle_timeout %d idle_direction idle_%s", r.IdleTimeout/time.Second, r.IdleDirection)
+	}
+	if r.NATTMultiUser {
+		w.onOff("nat_traversal_multi_user", true)
+	}
+	if !r.NATTKeepalive {
+		w.onOff("nat_traversal_keepalive", false)
+	}
+}
+
+func (w *shower) credentials(r *policy.Remote) {
+	if c := r.Certificate; c != nil {
+		switch c.Kind {
+		case "x509":
+			w.line("certificate_type x509 %q %q", c.File, c.Key)
+		case "plain_rsa":
+			w.text("certificate_type plain_rsa", c.Key)
+		case "keychain":
+			w.line("%s", strings.TrimSuffix("certificate_type x509 in_keychain "+`"`+c.File+`"`, ` ""`))
+		}
+	}
+	if c := r.PeerCertificate; c != nil && c.File == "" {
+		w.line("peers_certfile %s", c.Kind)
+	} else if c != nil {
+		w.text("peers_certfile "+c.Kind, c.File)
+	}
+	w.text("ca_type x509", r.CA)
+	w.onOff("verify_cert", r.VerifyCert)
+	w.onOff("send_cert", r.SendCert)
+	w.onOff("send_cr", r.SendCR)
+	w.onOff("match_empty_cr", r.MatchEmptyCR)
+	w.text("open_dir_auth_group", r.OpenDirGroup)
+	if r.CertVerifier != "" {
+		w.line("%s", strings.TrimSuffix("certificate_verification "+r.CertVerifier+" "+r.CertVerifierUse, " "))
+	}
+	switch s := r.SharedSecret; {
+	case s == nil:
+	case s.Key != "":
+		w.text("shared_secret key", s.Key)
+	case s.ByID:
+		w.line("%s", strings.TrimSuffix("shared_secret keychain_by_id "+`"`+s.Keychain+`"`, ` ""`))
+	case s.Keychain != "":
+		w.text("shared_secret keychain", s.Keychain)
+	default:
+		w.text("shared_secret use", shownSecret(s.Use))
+	}
+}
+
+// shownSecret is a reference, or a word instead of a literal.
+func shownSecret(s policy.Secret) string {
+	if s.Ref != "" {
+		return s.Ref
+	}
+	return hidden
+}
+
+func (w *shower) proposal(p policy.Phase1Proposal) {
+	w.block("proposal", func() {
+		w.line("encryption_algorithm %s", algorithmName(phase1Ciphers, p.Encryption, p.KeyBits))
+		w.line("hash_algorithm %s", algorithmName(phase1Hashes, p.Hash, 0))
+		w.line("authentication_method %s", algorithmName(methods, p.Method, 0))
+		w.line("dh_group %s", algorithmName(groups, p.Group, 0))
+		w.time("lifetime time", p.Lifetime)
+	})
+}
+
+func (w *shower) sainfo(s *policy.SAInfo) {
+	end := func(id *policy.SAID) string {
+		if id == nil {
+			return "anonymous"
+		}
+		return phase2Text(id)
+	}
+	head := "sainfo " + end(s.Local)
+	switch {
+	case s.ClientAddr:
+		head += " clientaddr"
+	case s.Local != nil || s.Remote != nil:
+		head += " " + end(s.Remote)
+	}
+	if s.From != nil {
+		head += " from " + identityText(s.From)
+	} else if s.Group != "" {
+		head += ` group "` + s.Group + `"`
+	}
+	w.block(head, func() {
+		if s.PFSGroup != 0 {
+			w.line("pfs_group %s", algorithmName(groups, s.PFSGroup, 0))
+		}
+		w.line("remoteid %d", s.RemoteID)
+		w.time("lifetime time", s.Lifetime)
+		for _, l := range []struct {
+			name  string
+			table []algorithm
+			list  []policy.Algorithm
+		}{{"encryption_algorithm", espCiphers, s.Encryption}, {"authentication_algorithm", espAuths, s.Auth}, {"compression_algorithm", compressions, s.Comp}} {
+			names := make([]string, len(l.list))
+			for i, a := range l.list {
+				names[i] = algorithmName(l.table, a.ID, a.KeyBits)
+			}
+			if len(names) > 0 {
+				w.line("%s %s", l.name, strings.Join(names, ", "))
+			}
+		}
+	})
+}
+
+// identityText is an identity in the words of racoon.conf, made of Text.
+func identityText(id *policy.Identity) string {
+	words := strings.SplitN(id.Text, " ", 2)
+	if words[0] == "keyid" && len(words) > 1 {
+		qual, value, _ := strings.Cut(words[1], " ")
+		return "keyid " + qual + ` "` + value + `"`
+	}
+	if len(words) == 1 {
+		return words[0]
+	}
+	return words[0] + ` "` + words[1] + `"`
+}
+
+// phase2Text is a phase 2 identity in the words of racoon.conf, made of Text.
+func phase2Text(id *policy.SAID) string {
+	if slices.Contains([]uint8{idFQDN, idUserFQDN, idKeyID}, id.Type) {
+		typ, value, _ := strings.Cut(id.Text, " ")
+		return typ + ` "` + value + `"`
+	}
+	return "address " + strings.Replace(id.Text, "[", " [", 1)
+}
+
+// algorithmName is the first name of a number, which is the preferred one.
+func algorithmName(table []algorithm, id, bits uint16) string {
+	for _, row := range table {
+		if row.id == id && row.never == "" {
+			if bits > 0 {
+				return fmt.Sprintf("%s %d", row.name, bits)
+			}
+			return row.name
+		}
+	}
+	return fmt.Sprint(id)
+}
+
+// addresses joins addresses with commas.
+func addresses(list []netip.Addr) string {
+	out := make([]string, len(list))
+	for i, a := range list {
+		out[i] = a.String()
+	}
+	return strings.Join(out, ", ")
+}

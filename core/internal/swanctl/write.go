@@ -1,0 +1,252 @@
+package swanctl
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// directives collects the lines of a section.
+type directives struct{ b strings.Builder }
+
+func (d *directives) add(format string, args ...any) {
+	d.b.WriteByte('\t')
+	fmt.Fprintf(&d.b, format, args...)
+	d.b.WriteString(";\n")
+}
+
+func (d *directives) comment(format string, args ...any) {
+	d.b.WriteString("\t# ")
+	fmt.Fprintf(&d.b, format, args...)
+	d.b.WriteByte('\n')
+}
+
+// writeConf writes racoon.conf.
+func (im *importer) writeConf() {
+	if len(im.conns) == 0 {
+		return
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Made of %s. Every default of charon is written out.\n", plain(im.name))
+	b.WriteString("# charon takes any life time a peer proposes. racoon refuses a phase 1 that lives\n")
+	b.WriteString("# longer than its own: if the peer begins with more, raise lifetime.\n\n")
+	b.WriteString("path pre_shared_key \"psk.txt\";\n\n")
+	names := map[string]bool{}
+	for _, c := range im.conns {
+		b.WriteString(where("connections."+c.name, c.at))
+		im.writeRemotes(&b, c, names)
+		im.writeSAInfos(&b, c)
+	}
+	im.result.Conf = strings.TrimSuffix(b.String(), "\n")
+}
+
+// writeRemotes writes a section for each address of the peer: those of hosts
+// inherit from the first, those of networks are named by them.
+func (im *importer) writeRemotes(b *strings.Builder, c *conn, names map[string]bool) {
+	body, parent := im.remoteBody(c, true), ""
+	named := func(address string) {
+		name := unused(c.name, names)
+		fmt.Fprintf(b, "remote \"%s\"", name)
+		if parent != "" {
+			fmt.Fprintf(b, " inherit \"%s\"", parent)
+		}
+		b.WriteString(" {\n" + address)
+		if parent == "" {
+			b.WriteString(body)
+		}
+		b.WriteString("}\n\n")
+		parent = name
+	}
+	if c.open() {
+		hint := ""
+		for _, n := range c.remote.names {
+			hint += "\t# remote_address ADDRESS; of " + n + "\n"
+		}
+		named(hint)
+		parent = "" // the others differ from it
+	}
+	body = im.remoteBody(c, false)
+	for _, h := range c.remote.hosts {
+		named("\tremote_address " + addrPort(h.String(), c.port) + ";\n")
+	}
+	body = im.remoteBody(c, true)
+	for _, n := range c.remote.nets {
+		fmt.Fprintf(b, "remote %s {\n%s}\n\n", addrPort(n.String(), c.port), body)
+	}
+}
+
+// unused makes a name that no section has yet.
+func unused(name string, names map[string]bool) string {
+	name = plain(name)
+	free := name
+	for i := 2; names[free]; i++ {
+		free = name + "/" + strconv.Itoa(i)
+	}
+	names[free] = true
+	return free
+}
+
+// remoteBody is everything but the address. open says that it is not one address.
+func (im *importer) remoteBody(c *conn, open bool) string {
+	d := &directives{}
+	mode := "main"
+	if c.aggressive {
+		mode = "aggressive"
+	}
+	d.add("exchange_mode %s", mode)
+	im.writeIdentities(c, d)
+	d.add("passive %s", onOff(open || c.passive()))
+	d.add("initial_contact %s", onOff(im.oneOf(c.section, "unique", "no", "no", "never", "keep", "replace") != "never"))
+	d.add("proposal_check claim")
+	if c.ph1id > 0 {
+		d.add("ph1id %d", c.ph1id)
+	}
+	natt := "on"
+	if im.flag(c.section, "encap", false) {
+		natt = "force"
+	}
+	d.add("nat_traversal %s", natt)
+	d.add("ike_frag %s", im.fragmentation(c.section))
+	im.writeDPD(c, d)
+	if c.life > 0 {
+		d.add("rekey force")
+	} else {
+		d.add("rekey off")
+	}
+	if open {
+		d.add("generate_policy %s", generate(c))
+	}
+	if c.virtual {
+		d.add("mode_cfg on")
+	}
+	if !c.auth.psk() {
+		im.certificates(c, d)
+	}
+	life := c.life
+	if life == 0 {
+		life = defaultLife
+	}
+	d.add("lifetime time %d sec", life)
+	for _, t := range c.transforms {
+		fmt.Fprintf(&d.b, "\tproposal {\n\t\tencryption_algorithm %s;\n\t\thash_algorithm %s;\n\t\tauthentication_method %s;\n\t\tdh_group %s;\n\t}\n",
+			t.cipher, t.hash, c.auth.method, t.group)
+	}
+	return d.b.String()
+}
+
+// generate: charon makes the policies of peers it did not know before.
+func generate(c *conn) string {
+	for _, ch := range c.children {
+		if ch.policies && !ch.shunt() {
+			return "unique"
+		}
+	}
+	return "off"
+}
+
+func (im *importer) writeIdentities(c *conn, d *directives) {
+	switch {
+	case c.mine.text != "":
+		d.add("my_identifier %s", c.mine.conf())
+	default:
+		d.add("my_identifier %s", c.mine.kind)
+	}
+	if c.theirs.kind == "" {
+		d.add("verify_identifier off")
+	} else {
+		d.add("peers_identifier %s", c.theirs.conf())
+		d.add("verify_identifier on")
+	}
+	if !c.auth.xauth() || !c.auth.client() {
+		return
+	}
+	login := c.auth.local[len(c.auth.local)-1]
+	name, at := login.get("xauth_id", "")
+	if name == "" {
+		name, at = login.get("id", "")
+	}
+	if quotable(name) {
+		d.add(`xauth_login "%s"`, name)
+	} else {
+		im.note(at, Warning, "xauth_id: racoon needs a user name: write xauth_login")
+	}
+}
+
+func (im *importer) fragmentation(s *section) string {
+	switch im.oneOf(s, "fragmentation", "yes", "yes", "true", "1", "enabled", "accept", "force", "no", "false", "0", "disabled") {
+	case "force":
+		return "force"
+	case "no", "false", "0", "disabled":
+		return "off"
+	case "accept":
+		_, at := s.get("fragmentation", "")
+		im.note(at, Remark, "fragmentation: racoon sends fragments too if the peer takes them")
+	}
+	return "on"
+}
+
+// charonRetransmits is for how long charon waits for an answer: five tries, each
+// 1.8 times as long as the one before.
+const charonRetransmits = 165
+
+// writeDPD divides dpd_timeout, or charon's own patience, among a few probes.
+func (im *importer) writeDPD(c *conn, d *directives) {
+	delay, _ := im.seconds(c.section, "dpd_delay")
+	timeout, ok := im.seconds(c.section, "dpd_timeout")
+	if !ok || timeout == 0 {
+		timeout = charonRetransmits
+	}
+	const probes = 5
+	retry := (timeout + probes - 1) / probes
+	d.add("dpd on")
+	d.add("dpd_delay %d", min(delay, math.MaxInt32))
+	if delay > 0 {
+		d.add("dpd_retry %d", min(retry, math.MaxInt32))
+		d.add("dpd_maxfail %d", (timeout+retry-1)/retry)
+	}
+}
+
+// writeSAInfos writes a section for each pair of selectors of a connection.
+func (im *importer) writeSAInfos(b *strings.Builder, c *conn) {
+	written := map[string]string{} // by identities without ports, which racoon does not compare
+	for _, ch := range c.children {
+		if ch.shunt() {
+			continue
+		}
+		body := ch.suite.body(ch.life)
+		if c.ph1id > 0 {
+			body = fmt.Sprintf("\tremoteid %d;\n", c.ph1id) + body
+		}
+		for _, e := range ch.ends {
+			bare := e
+			bare.local.port, bare.remote.port = 0, 0
+			key := saHeader(bare)
+			old, twice := written[key]
+			switch {
+			case twice && old != body:
+				im.note(ch.at, Warning, "child %s: another child has the same selectors, ports apart, and racoon takes the first of the two", show(ch.name))
+			case !twice:
+				written[key] = body
+			}
+			if twice {
+				continue
+			}
+			b.WriteString(where("connections."+c.name+".children."+ch.name, ch.at))
+			if ch.suite.ah {
+				b.WriteString("# AH has no use for the cipher.\n")
+			}
+			fmt.Fprintf(b, "sainfo %s {\n%s}\n\n", saHeader(e), body)
+		}
+	}
+}
+
+// saHeader is what stands between sainfo and the brace. A peer whose address is not
+// known may have that address and nothing else.
+func saHeader(e ends) string {
+	remote := e.remote.header()
+	if e.remote.dynamic() {
+		remote = "clientaddr"
+	}
+	return e.local.header() + " " + remote
+}
