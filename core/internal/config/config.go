@@ -32,17 +32,15 @@ type Loaded struct {
 	Plugins []PluginSpec // kernel, auth and log, with what the classic file implies
 }
 
-// Load reads a classic configuration file, what it includes, and plugins.hcl beside
-// it. The diagnostics are returned in any case, findings and errors, in the order
+// Load reads a configuration file, what it includes, and plugins.hcl beside a classic
+// one. The diagnostics are returned in any case, findings and errors, in the order
 // of the files; err is set if one of them is an error or if the file cannot be
 // read. What is returned belongs to the caller and is never changed afterwards.
 func Load(path string) (*Loaded, []Diagnostic, error) {
-	text, err := os.ReadFile(path)
+	p, err := readMain(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("could not read configuration file %q: %s", path, reason(err))
+		return nil, nil, err
 	}
-	p := newParser(path)
-	p.main(string(text))
 	l := &Loaded{Policy: p.cfg, Plugins: p.plugins()}
 	if n := errorCount(p.diags); n > 0 {
 		return nil, p.diags, fmt.Errorf("fatal parse failure (%d errors)", n)
@@ -52,16 +50,24 @@ func Load(path string) (*Loaded, []Diagnostic, error) {
 
 // Read is Load for who only looks: what racoon does not have yet is no error.
 func Read(path string) (*policy.Config, []Diagnostic, error) {
-	text, err := os.ReadFile(path)
+	p, err := readMain(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("could not read configuration file %q: %s", path, reason(err))
+		return nil, nil, err
 	}
-	p := newParser(path)
-	p.main(string(text))
 	if n := p.faults(); n > 0 {
 		return nil, p.diags, fmt.Errorf("fatal parse failure (%d errors)", n)
 	}
 	return p.cfg, p.diags, nil
+}
+
+func readMain(path string) (*parser, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("could not read configuration file %q: %s", path, reason(err))
+	}
+	p := newParser(path)
+	p.main(string(text))
+	return p, nil
 }
 
 // faults counts the errors that no later version of racoon will take back.
@@ -96,20 +102,20 @@ func (p *parser) main(text string) {
 
 // file reads one file with the parser's state, at the top level.
 func (p *parser) file(src *source) {
-	lex, look, last, legacy := p.lex, p.look, p.last, p.legacy
+	outer, legacy := p.reading, p.legacy
+	p.reading = reading{last: token{src: src}}
 	if src.hcl {
 		p.lex = newHCLReader(p, src)
 	} else {
 		p.lex = &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }, keep: p.record != nil}
 	}
-	p.look, p.last = nil, token{src: src}
 	p.files = append(p.files, src.name)
 	p.block(top, token{})
 	if r, ok := p.lex.(*hclReader); ok {
 		r.finish()
 	}
 	p.files = p.files[:len(p.files)-1]
-	p.lex, p.look, p.last, p.legacy = lex, look, last, legacy
+	p.reading, p.legacy = outer, legacy
 }
 
 // Limits of include: how deep, counting the main file, and how many files in all.

@@ -10,10 +10,8 @@ import (
 // parser reads the classic language by recursive descent over the table. An HCL
 // file reaches it as the same tokens, see hcl.go.
 type parser struct {
-	lang        *language
-	lex         scanner
-	look        *token // one token of lookahead
-	last        token  // the token taken before
+	lang *language
+	reading
 	in          section
 	commasBlank bool     // inside remote a comma is white space
 	files       []string // being read, outermost first: the include stack
@@ -45,6 +43,14 @@ type parser struct {
 	pskAt    policy.Position // of path pre_shared_key
 }
 
+// reading is where the parser is in a text.
+type reading struct {
+	lex    scanner
+	ahead  token // one token of lookahead
+	looked bool  // there is one
+	last   token // the token taken before
+}
+
 // add reports a diagnostic about a token.
 func (p *parser) add(t token, code string, sev Severity, what, fix string) {
 	if p.dry {
@@ -65,19 +71,19 @@ func (p *parser) errorf(t token, format string, a ...any) {
 }
 
 func (p *parser) peek() token {
-	if p.look == nil {
+	if !p.looked {
 		t := p.lex.next()
 		for t.kind == remark || p.commasBlank && t.is(",") {
 			t = p.lex.next()
 		}
-		p.look = &t
+		p.ahead, p.looked = t, true
 	}
-	return *p.look
+	return p.ahead
 }
 
 func (p *parser) next() token {
 	p.last = p.peek()
-	p.look = nil
+	p.looked = false
 	p.witness.took(p.last)
 	if p.record != nil {
 		p.taken = append(p.taken, p.last)

@@ -81,9 +81,9 @@ func (p *parser) incomplete() {
 func (p *parser) fragment(name, text string, hcl bool) {
 	src := p.lang.source(name, text+"\n}")
 	src.hcl, src.in = hcl, p.in
-	lex, look, last, word, record := p.lex, p.look, p.last, p.word, p.record
-	p.lex = &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }}
-	p.look, p.record = nil, nil
+	outer, word, record := p.reading, p.word, p.record
+	p.reading = reading{lex: &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }}, last: token{src: src}}
+	p.record = nil
 	before, about := p.diags, []held(nil)
 	for t := p.peek(); t.kind != eof && !t.is("}"); t = p.peek() {
 		p.diags = nil
@@ -93,7 +93,7 @@ func (p *parser) fragment(name, text string, hcl bool) {
 		}
 	}
 	p.diags, p.held = before, about
-	p.lex, p.look, p.last, p.word, p.record = lex, look, last, word, record
+	p.reading, p.word, p.record = outer, word, record
 }
 
 // overridden forgets what was held about a directive of the profile.
