@@ -13,17 +13,17 @@ import (
 // BenchmarkTenThousandRemotes loads what a large gateway has: the file is read, checked
 // and ready for the engine.
 func BenchmarkTenThousandRemotes(b *testing.B) {
-	load(b, "racoon.conf", "path pre_shared_key \"psk.txt\";\n", minimal)
+	loadMany(b, "racoon.conf", "path pre_shared_key \"psk.txt\";\n", minimal)
 }
 
 // BenchmarkTenThousandRemotesHCL is the same file in HCL.
 func BenchmarkTenThousandRemotesHCL(b *testing.B) {
-	load(b, "racoon.hcl", "path {\n  pre_shared_key = \"psk.txt\"\n}\n", func(addr string) string {
+	loadMany(b, "racoon.hcl", "path {\n  pre_shared_key = \"psk.txt\"\n}\n", func(addr string) string {
 		return strings.Replace(hclSection("sha256"), "anonymous", addr, 1)
 	})
 }
 
-func load(b *testing.B, name, head string, remote func(addr string) string) {
+func loadMany(b *testing.B, name, head string, remote func(addr string) string) {
 	text := []byte(head)
 	for i := range 10000 {
 		text = append(text, remote(fmt.Sprintf("10.%d.%d.1", i>>8, i&255))...)

@@ -6,24 +6,10 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
-// Identity types: RFC 2407 section 4.6.2.1.
-const (
-	idIPv4       = 1
-	idFQDN       = 2
-	idUserFQDN   = 3
-	idIPv4Subnet = 4
-	idIPv6       = 5
-	idIPv6Subnet = 6
-	idIPv4Range  = 7
-	idIPv6Range  = 8
-	idDN         = 9
-	idKeyID      = 11
-)
-
 var identityTypes = []string{"address", "fqdn", "user_fqdn", "keyid", "asn1dn", "keyid_use", "certname", "subnet"}
 
 // nameTypes are the types whose value is a name.
-var nameTypes = map[string]uint8{"fqdn": idFQDN, "user_fqdn": idUserFQDN, "keyid": idKeyID, "keyid_use": idKeyID}
+var nameTypes = map[string]uint8{"fqdn": policy.IDFQDN, "user_fqdn": policy.IDUserFQDN, "keyid": policy.IDKeyID, "keyid_use": policy.IDKeyID}
 
 // readIdentity reads [file|tag] [VALUE] behind the type (racoon-conf section 5.4).
 func readIdentity(p *parser, a *arg) bool {
@@ -78,7 +64,7 @@ func (p *parser) identity(a arg, own bool) (policy.Identity, bool) {
 		return p.addressIdentity(v, given, text)
 	}
 	id := policy.Identity{Type: nameTypes[a.text], Text: text}
-	if !given && !own && id.Type != idKeyID { // any of this type
+	if !given && !own && id.Type != policy.IDKeyID { // any of this type
 		return id, true
 	}
 	switch {
@@ -93,7 +79,7 @@ func (p *parser) identity(a arg, own bool) (policy.Identity, bool) {
 		return id, false
 	}
 	id.Data = []byte(v.text)
-	if id.Type == idKeyID && !tag {
+	if id.Type == policy.IDKeyID && !tag {
 		return p.keyIDFile(id, v)
 	}
 	return id, true
@@ -103,7 +89,7 @@ func (p *parser) identity(a arg, own bool) (policy.Identity, bool) {
 // whoever knows certificates.
 func (p *parser) dnIdentity(a arg, text string, own bool) (policy.Identity, bool) {
 	p.add(a.token, codeNotYet, Error, needsX509, "")
-	id := policy.Identity{Type: idDN, DN: a.value.text, Text: text}
+	id := policy.Identity{Type: policy.IDDN, DN: a.value.text, Text: text}
 	if a.value.kind == eof {
 		return id, true
 	}
@@ -116,7 +102,7 @@ func (p *parser) dnIdentity(a arg, text string, own bool) (policy.Identity, bool
 
 // addressIdentity is an address, or any address.
 func (p *parser) addressIdentity(v token, given bool, text string) (policy.Identity, bool) {
-	id := policy.Identity{Type: idIPv4, Text: text}
+	id := policy.Identity{Type: policy.IDIPv4, Text: text}
 	if !given {
 		return id, true
 	}
@@ -126,7 +112,7 @@ func (p *parser) addressIdentity(v token, given bool, text string) (policy.Ident
 		return id, false
 	}
 	if addr = addr.Unmap().WithZone(""); addr.Is6() {
-		id.Type = idIPv6
+		id.Type = policy.IDIPv6
 	}
 	id.Data = addr.AsSlice()
 	return id, true

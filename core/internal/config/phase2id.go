@@ -99,15 +99,15 @@ func (p *parser) nameID(t, v token) (*policy.SAID, bool) {
 // addressID makes a host or a network. The address is not masked: that is how
 // racoon.conf has always compared them, and a warning says what it means.
 func (p *parser) addressID(id *policy.SAID, a netip.Addr, bits int, t token) {
-	id.Type, id.Data, id.Text = idIPv4, a.AsSlice(), a.String()
+	id.Type, id.Data, id.Text = policy.IDIPv4, a.AsSlice(), a.String()
 	if a.Is6() {
-		id.Type = idIPv6
+		id.Type = policy.IDIPv6
 	}
 	if bits == a.BitLen() {
 		return
 	}
-	if id.Type = idIPv4Subnet; a.Is6() {
-		id.Type = idIPv6Subnet
+	if id.Type = policy.IDIPv4Subnet; a.Is6() {
+		id.Type = policy.IDIPv6Subnet
 	}
 	id.Text = fmt.Sprintf("%s/%d", a, bits)
 	for i := range a.BitLen() / 8 {
@@ -124,8 +124,8 @@ func (p *parser) rangeID(id *policy.SAID, first netip.Addr, end token) bool {
 		p.errorf(end, "is no end of a range that begins with %s", first)
 		return false
 	}
-	if id.Type = idIPv4Range; first.Is6() {
-		id.Type = idIPv6Range
+	if id.Type = policy.IDIPv4Range; first.Is6() {
+		id.Type = policy.IDIPv6Range
 	}
 	id.Data = append(first.AsSlice(), last.AsSlice()...)
 	id.Text = first.String() + "-" + last.String()

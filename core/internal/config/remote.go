@@ -31,7 +31,7 @@ type remote struct {
 // defaults of racoon.conf(5), racoon-conf section 5.3.
 func newRemote(head token) *remote {
 	return &remote{head: head, lifetime: policy.DefaultLifetime, Remote: &policy.Remote{
-		Where: position(head), MyID: policy.Identity{Type: idIPv4, Text: "address"},
+		Where: position(head), MyID: policy.Identity{Type: policy.IDIPv4, Text: "address"},
 		NonceSize: 16, InitialContact: true, ProposalCheck: policy.Strict, Rekey: policy.On,
 		DPD: true, DPDRetry: 5 * time.Second, DPDMaxFail: 5,
 		SendCert: true, SendCR: true, VerifyCert: true, NATTKeepalive: true, DPDAlgorithm: "inbound_detect",
@@ -252,7 +252,7 @@ func (p *parser) checkAggressive(r *remote) {
 func (p *parser) checkCertificates(r *remote) {
 	x509 := r.Certificate != nil && r.Certificate.Kind != "plain_rsa"
 	switch {
-	case r.MyID.Type != idDN:
+	case r.MyID.Type != policy.IDDN:
 	case r.MyID.DN == "" && !x509:
 		p.add(r.myID, codeMissing, Error, "takes the name of our certificate, and there is none", p.write(r.myID, inRemote, `certificate_type x509 "FILE" "KEYFILE";`))
 	case r.MyID.DN != "" && x509:

@@ -150,8 +150,8 @@ func addPeerID(p *parser, a []arg) {
 	}
 	r := p.remote
 	r.PeerIDs = append(r.PeerIDs, id)
-	if id.Type == idIPv4 && id.Data == nil { // any address is one of either family
-		id.Type = idIPv6
+	if id.Type == policy.IDIPv4 && id.Data == nil { // any address is one of either family
+		id.Type = policy.IDIPv6
 		r.PeerIDs = append(r.PeerIDs, id)
 	}
 }

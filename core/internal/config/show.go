@@ -332,7 +332,7 @@ func identityText(id *policy.Identity) string {
 
 // phase2Text is a phase 2 identity in the words of racoon.conf, made of Text.
 func phase2Text(id *policy.SAID) string {
-	if slices.Contains([]uint8{idFQDN, idUserFQDN, idKeyID}, id.Type) {
+	if slices.Contains([]uint8{policy.IDFQDN, policy.IDUserFQDN, policy.IDKeyID}, id.Type) {
 		typ, value, _ := strings.Cut(id.Text, " ")
 		return typ + ` "` + value + `"`
 	}

@@ -32,7 +32,7 @@ func verifying(r *Remote, ids ...Identity) *Remote {
 // logging makes a section name identities it does not insist on.
 func logging(r *Remote, ids ...Identity) *Remote { r.PeerIDs = ids; return r }
 
-func fqdn(s string) Identity     { return Identity{Type: idFQDN, Data: []byte(s)} }
+func fqdn(s string) Identity     { return Identity{Type: IDFQDN, Data: []byte(s)} }
 func known(i Identity) *Identity { return &i }
 
 // only is a predicate that is true for sections of these names.
@@ -260,24 +260,24 @@ func TestPeersIdentifier(t *testing.T) {
 		{"a name that is shorter", list(fqdn("foo.example")), fqdn("foo"), false},
 		{"an empty name", list(fqdn("foo.example")), fqdn(""), false},
 		{"case matters, octets are compared", list(fqdn("GW")), fqdn("gw"), false},
-		{"types must agree", list(fqdn("gw")), name(idUserFQDN, "gw"), false},
-		{"key IDs", list(name(idKeyID, "\x00\xff")), name(idKeyID, "\x00\xff"), true},
-		{"distinguished names of equal octets", list(name(idDN, "0\x00")), name(idDN, "0\x00"), true},
+		{"types must agree", list(fqdn("gw")), name(IDUserFQDN, "gw"), false},
+		{"key IDs", list(name(IDKeyID, "\x00\xff")), name(IDKeyID, "\x00\xff"), true},
+		{"distinguished names of equal octets", list(name(IDDN, "0\x00")), name(IDDN, "0\x00"), true},
 		{"one of several entries", list(fqdn("a"), fqdn("b")), fqdn("b"), true},
 		{"none of several entries", list(fqdn("a"), fqdn("b")), fqdn("c"), false},
-		{"an address", list(addr(idIPv4, "192.0.2.1")), addr(idIPv4, "192.0.2.1"), true},
-		{"another address", list(addr(idIPv4, "192.0.2.1")), addr(idIPv4, "192.0.2.2"), false},
-		{"an IPv6 address", list(addr(idIPv6, "2001:db8::1")), addr(idIPv6, "2001:db8::1"), true},
-		{"an address is not one of the other family", list(addr(idIPv4, "192.0.2.1")), addr(idIPv6, "::ffff:192.0.2.1"), false},
-		{"address without value is any IPv4 address", list(anyOf(idIPv4)), addr(idIPv4, "192.0.2.1"), true},
-		{"address without value is any IPv6 address", list(anyOf(idIPv4)), addr(idIPv6, "2001:db8::1"), true},
-		{"address without value is any subnet", list(anyOf(idIPv4)), name(idIPv4Subnet, "\x0a\x00\x00\x00\xff\x00\x00\x00"), true},
-		{"address without value is any IPv6 subnet", list(anyOf(idIPv4)), name(idIPv6Subnet, string(make([]byte, 32))), true},
-		{"address without value is no range", list(anyOf(idIPv4)), name(idIPv4Range, "\x0a\x00\x00\x00\x0a\x00\x00\x01"), false},
-		{"address without value is no name", list(anyOf(idIPv4)), fqdn("gw"), false},
-		{"a type without value is any of that type", list(anyOf(idFQDN)), fqdn("gw"), true},
-		{"a type without value is none of another", list(anyOf(idFQDN)), name(idKeyID, "gw"), false},
-		{"a value of no octets is a value", list(name(idKeyID, "")), name(idKeyID, "k"), false},
+		{"an address", list(addr(IDIPv4, "192.0.2.1")), addr(IDIPv4, "192.0.2.1"), true},
+		{"another address", list(addr(IDIPv4, "192.0.2.1")), addr(IDIPv4, "192.0.2.2"), false},
+		{"an IPv6 address", list(addr(IDIPv6, "2001:db8::1")), addr(IDIPv6, "2001:db8::1"), true},
+		{"an address is not one of the other family", list(addr(IDIPv4, "192.0.2.1")), addr(IDIPv6, "::ffff:192.0.2.1"), false},
+		{"address without value is any IPv4 address", list(anyOf(IDIPv4)), addr(IDIPv4, "192.0.2.1"), true},
+		{"address without value is any IPv6 address", list(anyOf(IDIPv4)), addr(IDIPv6, "2001:db8::1"), true},
+		{"address without value is any subnet", list(anyOf(IDIPv4)), name(IDIPv4Subnet, "\x0a\x00\x00\x00\xff\x00\x00\x00"), true},
+		{"address without value is any IPv6 subnet", list(anyOf(IDIPv4)), name(IDIPv6Subnet, string(make([]byte, 32))), true},
+		{"address without value is no range", list(anyOf(IDIPv4)), name(IDIPv4Range, "\x0a\x00\x00\x00\x0a\x00\x00\x01"), false},
+		{"address without value is no name", list(anyOf(IDIPv4)), fqdn("gw"), false},
+		{"a type without value is any of that type", list(anyOf(IDFQDN)), fqdn("gw"), true},
+		{"a type without value is none of another", list(anyOf(IDFQDN)), name(IDKeyID, "gw"), false},
+		{"a value of no octets is a value", list(name(IDKeyID, "")), name(IDKeyID, "k"), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := (&Remote{PeerIDs: c.ids}).Identifies(c.peer); got != c.want {

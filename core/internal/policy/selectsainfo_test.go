@@ -105,9 +105,9 @@ func TestSAInfoForIdentities(t *testing.T) {
 // TestSAInfoPriority: of several sections that fit the most particular one is taken,
 // wherever it stands (racoon-conf section 10.1).
 func TestSAInfoPriority(t *testing.T) {
-	id := &SAID{Type: idFQDN, Data: []byte("x")}
-	gw := &Identity{Type: idFQDN, Data: []byte("gw")}
-	q := SAInfoQuery{Local: id, Remote: &SAID{Type: idIPv4, Data: []byte{192, 0, 2, 2}}, Ph1ID: 7, Peer: gw, Client: netip.MustParseAddr("192.0.2.2")}
+	id := &SAID{Type: IDFQDN, Data: []byte("x")}
+	gw := &Identity{Type: IDFQDN, Data: []byte("gw")}
+	q := SAInfoQuery{Local: id, Remote: &SAID{Type: IDIPv4, Data: []byte{192, 0, 2, 2}}, Ph1ID: 7, Peer: gw, Client: netip.MustParseAddr("192.0.2.2")}
 	plain := q
 	plain.Ph1ID = 0
 	remote := q.Remote
@@ -127,7 +127,7 @@ func TestSAInfoPriority(t *testing.T) {
 		{"from before both", plain, []*SAInfo{{Local: id, Remote: remote}, {From: gw}}, 1},
 		{"from with an identity before from", plain, []*SAInfo{{From: gw}, {From: gw, Local: id}}, 1},
 		{"remoteid and from before remoteid and both identities", q, []*SAInfo{{RemoteID: 7, Local: id, Remote: remote}, {RemoteID: 7, From: gw}}, 1},
-		{"a section of higher priority that does not fit", plain, []*SAInfo{{}, {From: &Identity{Type: idFQDN, Data: []byte("other")}}}, 0},
+		{"a section of higher priority that does not fit", plain, []*SAInfo{{}, {From: &Identity{Type: IDFQDN, Data: []byte("other")}}}, 0},
 		{"from of a peer that is not known yet", SAInfoQuery{}, []*SAInfo{{}, {From: gw}}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
