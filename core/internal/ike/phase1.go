@@ -217,7 +217,7 @@ func (f *phase1) openSealed(x *exchange, h isakmp.Header) (message, error) {
 		if x.role == initiator && i > 0 {
 			break
 		}
-		m, err := openSealed(c.cbc, x.iv, h, x.inbox)
+		m, err := openSealed(c.cbc, x.iv, h, x.inbox, x.cfg.Padding)
 		if err == nil && (len(f.keys) == 1 || f.proves(x, c, m)) {
 			x.useKeys(c)
 			return m, nil
