@@ -56,6 +56,7 @@ func (e *Engine) Reload(cfg *policy.Config) (*policy.Plan, error) {
 		now.machines = old.machines
 	}
 	e.config.Store(now)
+	e.checkLocal()
 	e.log.SetLevel(cfg.Log.Level())
 	s := newSuccession(plan, now)
 	for _, a := range e.registry.snapshot() {

@@ -307,7 +307,7 @@ func (x *exchange) identify() error {
 	// difference any more.
 	q := policy.Query{Peer: &peer}
 	if x.role == responder { // an initiator's section was chosen before, or named
-		q.Addr = x.path.Remote.Addr()
+		q.Addr, q.Local = x.path.Remote.Addr(), x.path.Local.Addr()
 	}
 	r, err := q.Choose(f.remotes)
 	if errors.Is(err, policy.ErrNoRemote) {
