@@ -68,7 +68,7 @@ type (
 	// Reconfigure brings a new snapshot. Running exchanges end under the old one.
 	// Remote is this peer's section in it, nil if it is gone.
 	Reconfigure struct {
-		Config *policy.Config
+		Config *policy.Common
 		Remote *policy.Remote
 	}
 

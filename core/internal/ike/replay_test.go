@@ -241,7 +241,7 @@ func (r *replay) run() {
 	r.open()
 	remote := r.cfg.Remotes[0]
 	path := Path{Local: netip.AddrPortFrom(addrOf(r.me), 500), Remote: netip.AddrPortFrom(addrOf(r.me.other()), 500)}
-	r.p = New(Setup{Config: r.cfg, Remotes: r.cfg.Remotes, Path: path, Rand: r.rand, Stranger: r.me == responder,
+	r.p = New(Setup{Config: policy.NewCommon(r.cfg), Remotes: r.cfg.Remotes, Path: path, Rand: r.rand, Stranger: r.me == responder,
 		Cookie: func(Path, isakmp.Cookie) isakmp.Cookie { return r.messages[1].h.CkyR }})
 	if r.me == initiator {
 		r.step(Acquire{Pair: r.policy(), Src: addrOf(r.me), Dst: addrOf(r.me.other())})
@@ -256,7 +256,7 @@ func (r *replay) run() {
 		if m.from == r.me.other() {
 			r.step(Datagram{Path: path, Data: m.data})
 			if r.p.gone { // a stranger that has become a peer
-				r.p = New(Setup{Config: r.cfg, Remotes: []*policy.Remote{remote}, Path: path, Rand: r.rand})
+				r.p = New(Setup{Config: policy.NewCommon(r.cfg), Remotes: []*policy.Remote{remote}, Path: path, Rand: r.rand})
 				r.step(Adopt{r.sa})
 			}
 			continue

@@ -83,7 +83,7 @@ func (h *Host) cookie(p ike.Path, i isakmp.Cookie) isakmp.Cookie {
 
 func (h *Host) newMachine(remotes []*policy.Remote, path ike.Path, stranger bool) *Machine {
 	m := &Machine{Host: h, Stranger: stranger}
-	m.Peer = ike.New(ike.Setup{Config: h.Config, Remotes: remotes, Path: path, Rand: h.rand, Cookie: h.cookie, Stranger: stranger})
+	m.Peer = ike.New(ike.Setup{Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Rand: h.rand, Cookie: h.cookie, Stranger: stranger})
 	h.Machines = append(h.Machines, m)
 	return m
 }
