@@ -45,10 +45,10 @@ func globalDirectives() []directive {
 		{name: "privsep", from: ipsecTools, state: mapped, why: "keys and the kernel are held by plugin processes of their own, which is how racoon separates privileges", doc: "privilege separation", body: inPrivsep},
 
 		{in: inPadding, name: "randomize", args: "SWITCH", doc: "random filler", def: "on", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.Randomize })},
-		{in: inPadding, name: "randomize_length", args: "SWITCH", doc: "random length", def: "off", state: partly, why: "padding of this kind comes later", set: setPadding("on", func(p *parser) *bool { return &p.cfg.Padding.RandomizeLength })},
-		{in: inPadding, name: "strict_check", args: "SWITCH", doc: "verify the padding received", def: "off", state: partly, why: "padding of this kind comes later", set: setPadding("on", func(p *parser) *bool { return &p.cfg.Padding.StrictCheck })},
-		{in: inPadding, name: "exclusive_tail", args: "SWITCH", doc: "the last octet holds the length less one", def: "on", state: partly, why: "padding of this kind comes later", set: setPadding("off", func(p *parser) *bool { return &p.cfg.Padding.ExclusiveTail })},
-		{in: inPadding, name: "maximum_length", args: "NUMBER", doc: "blocks that randomize_length may add", def: "20", set: func(p *parser, a []arg) {
+		{in: inPadding, name: "randomize_length", args: "SWITCH", doc: "add a random number of whole blocks", def: "off", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.RandomizeLength })},
+		{in: inPadding, name: "strict_check", args: "SWITCH", doc: "go by the length of the padding received", def: "off", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.StrictCheck })},
+		{in: inPadding, name: "exclusive_tail", args: "SWITCH", doc: "the last octet holds the length less one", def: "on", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.ExclusiveTail })},
+		{in: inPadding, name: "maximum_length", args: "NUMBER", doc: "randomize_length adds 1 to this + 1 blocks", def: "20", set: func(p *parser, a []arg) {
 			p.count(a[0], 0, 255, func(n int) { p.cfg.Padding.MaximumLength = uint8(n) })
 		}},
 
@@ -115,15 +115,6 @@ func setLog(p *parser, a []arg) {
 
 func setSwitch(field func(*parser) *bool) func(*parser, []arg) {
 	return func(p *parser, a []arg) { *field(p) = a[0].n == 1 }
-}
-
-// setPadding keeps a switch whose value other than the default comes later.
-func setPadding(later string, field func(*parser) *bool) func(*parser, []arg) {
-	return func(p *parser, a []arg) {
-		if *field(p) = a[0].n == 1; a[0].text == later {
-			p.later()
-		}
-	}
 }
 
 func setCount(low, high uint64, field func(*parser) *int) func(*parser, []arg) {

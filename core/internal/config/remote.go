@@ -25,6 +25,7 @@ type remote struct {
 
 	legacy      legacy
 	myID        token // my_identifier's
+	local       token // local_address's
 	needsPeerID token // what makes peers_identifier necessary
 }
 
@@ -51,7 +52,7 @@ func (r *remote) inherit(parent *remote) {
 	if len(parent.profiled) > 0 { // they yield to the child's, and take its lifetime
 		r.profiled, c.Proposals = parent.profiled, nil
 	}
-	r.Remote, r.lifetime, r.myID, r.needsPeerID = &c, parent.lifetime, parent.myID, parent.needsPeerID
+	r.Remote, r.lifetime, r.myID, r.local, r.needsPeerID = &c, parent.lifetime, parent.myID, parent.local, parent.needsPeerID
 }
 
 // remoteHead reads what is between "remote" and "{".
@@ -216,6 +217,9 @@ func (p *parser) remoteClose() {
 	}
 	p.checkAggressive(r)
 	p.checkCertificates(r)
+	if peer := cmp.Or(r.Addr, r.Net.Addr()); r.LocalAddr.IsValid() && peer.IsValid() && peer.Is4() != r.LocalAddr.Is4() {
+		p.add(r.local, codeValue, Error, "is of another family than the address of "+r.Name, "")
+	}
 	if len(r.PeerIDs) > 0 && !r.VerifyIdentifier {
 		p.add(r.head, codeWildcard, Warning, r.title()+": another identity than peers_identifier is only logged", p.write(r.head, inRemote, "verify_identifier on;"))
 	}

@@ -111,7 +111,7 @@ type Remote struct {
 	ModeCfg          bool       // as client, ask for an address
 	XAuth            bool       // as client, answer a request for user name and password
 	XAuthLogin       string     // the user's name, "" = ask
-	LocalAddr        netip.Addr // towards this peer; invalid: the kernel's choice
+	LocalAddr        netip.Addr // towards this peer; invalid: any
 
 	Certificate      *Certificate
 	PeerCertificate  *Certificate // instead of what the peer sends; Key is empty
@@ -168,6 +168,16 @@ type Script struct {
 
 // Literal reports whether the section names one address, i.e. one peer.
 func (r *Remote) Literal() bool { return r.Addr.IsValid() }
+
+// SpeaksFrom reports whether the section is for what is said between the peer and this
+// address of ours. Link-local ones are compared without scope where either has none.
+func (r *Remote) SpeaksFrom(local netip.Addr) bool {
+	own, local := r.LocalAddr, local.Unmap()
+	if own.Zone() == "" || local.Zone() == "" {
+		own, local = own.WithZone(""), local.WithZone("")
+	}
+	return !own.IsValid() || own == local
+}
 
 // Allows reports whether the section speaks the exchange, as responder.
 func (r *Remote) Allows(m ExchangeMode) bool {

@@ -21,7 +21,11 @@ func network(name, net string, modes ...ExchangeMode) *Remote {
 func anonymous(name string, modes ...ExchangeMode) *Remote { return &Remote{Name: name, Modes: modes} }
 func passive(r *Remote) *Remote                            { r.Passive = true; return r }
 func onPort(r *Remote, port uint16) *Remote                { r.Port = port; return r }
-func atLine(r *Remote, line int) *Remote                   { r.Where.Line = line; return r }
+func from(r *Remote, local string) *Remote {
+	r.LocalAddr = netip.MustParseAddr(local)
+	return r
+}
+func atLine(r *Remote, line int) *Remote { r.Where.Line = line; return r }
 
 // verifying makes a section insist on identities; without one it takes anybody's.
 func verifying(r *Remote, ids ...Identity) *Remote {
@@ -122,6 +126,24 @@ func TestChoosingARemoteSection(t *testing.T) {
 		{name: "what else matched outweighs the length of a network", remotes: []*Remote{network("n24", "10.1.1.0/24"), verifying(network("n8", "10.0.0.0/8"), *gw)},
 			q: Query{Peer: gw}, addr: "10.1.1.1", want: []string{"n8", "n24"}, choice: "n8"},
 
+		// Our own address.
+		{name: "a section for another address of ours does not fit", remotes: []*Remote{from(literal("a", "192.0.2.1"), "198.51.100.1"), anonymous("any")},
+			q: Query{Local: netip.MustParseAddr("198.51.100.2")}, addr: "192.0.2.1", want: []string{"any"}, choice: "any"},
+		{name: "our address tells equal sections apart", remotes: []*Remote{from(literal("a", "192.0.2.1"), "198.51.100.1"), from(literal("b", "192.0.2.1"), "198.51.100.2")},
+			q: Query{Local: netip.MustParseAddr("198.51.100.2")}, addr: "192.0.2.1", want: []string{"b"}, choice: "b"},
+		{name: "our address before none", remotes: []*Remote{literal("b", "192.0.2.1"), from(literal("a", "192.0.2.1"), "198.51.100.1")},
+			q: Query{Local: netip.MustParseAddr("198.51.100.1")}, addr: "192.0.2.1", want: []string{"a", "b"}, choice: "a"},
+		{name: "our address does not outweigh a longer network", remotes: []*Remote{from(network("n8", "10.0.0.0/8"), "198.51.100.1"), network("n9", "10.0.0.0/9")},
+			q: Query{Local: netip.MustParseAddr("198.51.100.1")}, addr: "10.1.1.1", want: []string{"n9", "n8"}, choice: "n9"},
+		{name: "where our address is not settled, sections for one of ours fit", remotes: []*Remote{from(literal("a", "192.0.2.1"), "198.51.100.1")},
+			addr: "192.0.2.1", want: []string{"a"}, choice: "a"},
+		{name: "a link-local address of ours needs no scope in the file", remotes: []*Remote{from(literal("a", "fe80::1%eth0"), "fe80::2"), from(literal("b", "fe80::1%eth0"), "fe80::2%eth1")},
+			q: Query{Local: netip.MustParseAddr("fe80::2%eth0")}, addr: "fe80::1%eth0", want: []string{"a"}, choice: "a"},
+		{name: "where our address has no scope, the file's is not compared", remotes: []*Remote{from(literal("a", "192.0.2.1"), "fe80::2%eth1")},
+			q: Query{Local: netip.MustParseAddr("fe80::2")}, addr: "192.0.2.1", want: []string{"a"}, choice: "a"},
+		{name: "an IPv4 address of ours inside IPv6 is that IPv4 address", remotes: []*Remote{from(literal("a", "192.0.2.1"), "198.51.100.1")},
+			q: Query{Local: netip.MustParseAddr("::ffff:198.51.100.1")}, addr: "192.0.2.1", want: []string{"a"}, choice: "a"},
+
 		// Bit 0x4: the exchange, and the transform agreed on.
 		{name: "only sections that speak the exchange", remotes: []*Remote{literal("a", "192.0.2.1", Aggressive), literal("b", "192.0.2.1", Main, Aggressive)},
 			q: Query{Mode: Main}, addr: "192.0.2.1", want: []string{"b"}, choice: "b"},
@@ -218,7 +240,7 @@ func TestEachBitOutweighsAllBelow(t *testing.T) {
 		{"certificate request", Query{Certifies: yes}, 0x11},
 		{"all", Query{Addr: r.Addr, Mode: Main, Accepts: yes, Peer: gw, Certifies: yes}, 0x1f},
 	} {
-		if got := c.q.Rate(r) >> 8; got != c.want {
+		if got := c.q.Rate(r) >> 9; got != c.want {
 			t.Errorf("%s: %#x, want %#x", c.name, got, c.want)
 		}
 	}
@@ -307,9 +329,12 @@ func FuzzSections(f *testing.F) {
 			case 2:
 				r.Net = netip.PrefixFrom(p, int(b)%(p.BitLen()+1))
 			}
+			if b&0x40 != 0 {
+				r.LocalAddr = a.Next()
+			}
 			rs = append(rs, r)
 		}
-		for _, q := range []Query{{Addr: a}, {Addr: a, Initiating: true}, {Addr: a, Mode: Aggressive}, {Addressed: true}} {
+		for _, q := range []Query{{Addr: a}, {Addr: a, Initiating: true}, {Addr: a, Local: a}, {Addr: a, Local: a.Next()}, {Addr: a, Mode: Aggressive}, {Addressed: true}} {
 			if list, index := q.Candidates(rs), NewSections(rs).Candidates(q); !slices.Equal(list, index) {
 				t.Errorf("%+v: by list %v, by index %v", q, list, index)
 			}
