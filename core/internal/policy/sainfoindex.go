@@ -97,7 +97,7 @@ func (a *SAID) appendCanonical(b []byte) []byte {
 	}
 	typ, data := a.Type, a.Data
 	if h, ok := a.host(); ok {
-		typ, data = idIPv6, data[:h.BitLen()/8] // its address comes first
+		typ, data = IDIPv6, data[:h.BitLen()/8] // its address comes first
 	}
 	b = append(b, 1, typ)
 	b = binary.AppendUvarint(b, uint64(len(data)))

@@ -173,19 +173,19 @@ func identities() []*SAID {
 	all := []*SAID{nil}
 	for _, a := range []string{"10.0.0.1", "10.0.0.2"} {
 		d := netip.MustParseAddr(a).AsSlice()
-		all = append(all, &SAID{Type: idIPv4, Data: d}, &SAID{Type: idIPv4, Data: d, Proto: 17, Port: 1701},
-			&SAID{Type: idIPv4Subnet, Data: append(d[:4:4], 255, 255, 255, 255)}, &SAID{Type: idIPv4Subnet, Data: append(d[:4:4], 255, 255, 255, 0)},
-			&SAID{Type: idIPv4Range, Data: append(d[:4:4], d...)})
+		all = append(all, &SAID{Type: IDIPv4, Data: d}, &SAID{Type: IDIPv4, Data: d, Proto: 17, Port: 1701},
+			&SAID{Type: IDIPv4Subnet, Data: append(d[:4:4], 255, 255, 255, 255)}, &SAID{Type: IDIPv4Subnet, Data: append(d[:4:4], 255, 255, 255, 0)},
+			&SAID{Type: IDIPv4Range, Data: append(d[:4:4], d...)})
 	}
 	six := netip.MustParseAddr("2001:db8::1").AsSlice()
-	all = append(all, &SAID{Type: idIPv6, Data: six}, &SAID{Type: idIPv6Subnet, Data: append(six[:16:16], slices.Repeat([]byte{255}, 16)...)},
-		&SAID{Type: idIPv6Subnet, Data: append(six[:16:16], make([]byte, 16)...)})
-	for _, typ := range []uint8{idFQDN, idUserFQDN, idKeyID, idDN, 10} {
+	all = append(all, &SAID{Type: IDIPv6, Data: six}, &SAID{Type: IDIPv6Subnet, Data: append(six[:16:16], slices.Repeat([]byte{255}, 16)...)},
+		&SAID{Type: IDIPv6Subnet, Data: append(six[:16:16], make([]byte, 16)...)})
+	for _, typ := range []uint8{IDFQDN, IDUserFQDN, IDKeyID, IDDN, 10} {
 		all = append(all, &SAID{Type: typ, Data: []byte("a")}, &SAID{Type: typ, Data: []byte{10, 0, 0, 1}})
 	}
 	// What nobody should send.
-	return append(all, &SAID{Type: idIPv4, Data: six}, &SAID{Type: idIPv6, Data: []byte{10, 0, 0, 1}}, &SAID{Type: idIPv4, Data: []byte{10}},
-		&SAID{Type: idIPv4Subnet}, &SAID{Type: idFQDN, Data: []byte{}}, &SAID{})
+	return append(all, &SAID{Type: IDIPv4, Data: six}, &SAID{Type: IDIPv6, Data: []byte{10, 0, 0, 1}}, &SAID{Type: IDIPv4, Data: []byte{10}},
+		&SAID{Type: IDIPv4Subnet}, &SAID{Type: IDFQDN, Data: []byte{}}, &SAID{})
 }
 
 func phase1(id *SAID) *Identity {
@@ -292,19 +292,19 @@ func FuzzSAInfoIndex(f *testing.F) {
 // BenchmarkSAInfoOfTenThousand is one look-up among ten thousand sections, where each
 // has traffic of its own, and where each is for a peer of its own.
 func BenchmarkSAInfoOfTenThousand(b *testing.B) {
-	us := &SAID{Type: idIPv4Subnet, Data: []byte{10, 0, 0, 0, 255, 0, 0, 0}}
+	us := &SAID{Type: IDIPv4Subnet, Data: []byte{10, 0, 0, 0, 255, 0, 0, 0}}
 	traffic, peers := &Config{}, &Config{}
 	for i := range 10000 {
-		traffic.SAInfos = append(traffic.SAInfos, &SAInfo{Local: us, Remote: &SAID{Type: idIPv4Subnet, Data: []byte{172, byte(i >> 8), byte(i), 0, 255, 255, 255, 0}}})
-		peers.SAInfos = append(peers.SAInfos, &SAInfo{From: &Identity{Type: idFQDN, Data: fmt.Appendf(nil, "peer-%d.example", i)}})
+		traffic.SAInfos = append(traffic.SAInfos, &SAInfo{Local: us, Remote: &SAID{Type: IDIPv4Subnet, Data: []byte{172, byte(i >> 8), byte(i), 0, 255, 255, 255, 0}}})
+		peers.SAInfos = append(peers.SAInfos, &SAInfo{From: &Identity{Type: IDFQDN, Data: fmt.Appendf(nil, "peer-%d.example", i)}})
 	}
-	anybody := &Identity{Type: idFQDN, Data: []byte("peer-5000.example")}
+	anybody := &Identity{Type: IDFQDN, Data: []byte("peer-5000.example")}
 	for _, c := range []struct {
 		name string
 		*Config
 	}{{"traffic", traffic}, {"peers", peers}} {
 		c.SAInfos = append(c.SAInfos, &SAInfo{})
-		q := SAInfoQuery{Local: us, Remote: &SAID{Type: idIPv4Subnet, Data: []byte{172, 5000 >> 8, 5000 & 0xff, 0, 255, 255, 255, 0}}, Peer: anybody}
+		q := SAInfoQuery{Local: us, Remote: &SAID{Type: IDIPv4Subnet, Data: []byte{172, 5000 >> 8, 5000 & 0xff, 0, 255, 255, 255, 0}}, Peer: anybody}
 		common := NewCommon(c.Config)
 		for _, how := range []struct {
 			name string
