@@ -324,7 +324,7 @@ func TestBackgroundTellsWhyItFailed(t *testing.T) {
 		}, "plugins.hcl:5: \"bad\" plugin auth/fake: no such mode [FAKE1]"},
 		{"a plugin whose configuration does not fit", func(s *site) {
 			s.write("plugins.hcl", strings.Replace(s.hcl("good", `plugin "log" "fake" { path = "racoon-log-fake" }`), "mode =", "mood =", 1))
-		}, "plugins.hcl:5: \"mood\" Unsupported argument"},
+		}, "plugins.hcl:5: \"mood\" is no setting here"},
 		{"a plugin that is not there", func(s *site) { os.Remove(filepath.Join(s.dir, "racoon-kernel-fake")) }, "no such file"},
 		{"an address that is not there", func(s *site) {
 			s.write("racoon.conf", strings.Replace(s.conf("info"), "127.0.0.1", "192.0.2.77", 1))

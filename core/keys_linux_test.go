@@ -88,7 +88,7 @@ func TestKeysAreChecked(t *testing.T) {
 			`warning PSK014 6 plugin auth/psk: section "two" has no secret yet: the daemon was started without the variable "RACOON_TEST_SECRET"`}},
 		{"a block that does not fit", func() {
 			s.write("plugins.hcl", "plugin \"auth\" \"psk\" {\n path = \"racoon-auth-psk\"\n config {\n  fiel = \"psk.txt\"\n }\n}")
-		}, []string{`error RC0011 4 Unsupported argument`}},
+		}, []string{`error RC0011 4 is no setting here`}},
 		{"no such executable", func() { s.write("plugins.hcl", "plugin \"auth\" \"psk\" {\n path = \"nothing\"\n}") }, []string{
 			"note RC2103 1 the configuration of plugin auth/psk is not checked: start plugin auth/psk"}},
 	} {

@@ -151,11 +151,7 @@ func (p *parser) choose(table []algorithm, what string, a arg) (policy.Algorithm
 			return p.admit(row, what, a)
 		}
 	}
-	known := make([]string, len(table))
-	for i, row := range table {
-		known[i] = row.name
-	}
-	p.add(a.token, codeValue, Error, "is no "+what, didYouMean(a.token.text, known))
+	p.add(a.token, codeValue, Error, "is no "+what, likelyAlgorithm(table, a.token.text))
 	return policy.Algorithm{}, false
 }
 
@@ -174,7 +170,7 @@ func (p *parser) admit(row algorithm, what string, a arg) (policy.Algorithm, boo
 	case given && row.max == 0:
 		p.add(a.token, codeValue, Error, "takes no key length", "write "+row.name)
 		return policy.Algorithm{}, false
-	case given && (a.n < uint64(row.min) || a.n > uint64(row.max) || bits%row.step != 0):
+	case given && !row.fits(a.n):
 		p.add(a.token, codeValue, Error, "has a key length that does not exist", fmt.Sprintf("%s takes %s bits", row.name, row.lengths()))
 		return policy.Algorithm{}, false
 	case !given:
@@ -200,7 +196,7 @@ func (p *parser) group(a arg) (uint16, bool) {
 				return g.ID, ok
 			}
 		}
-		p.add(a.token, codeValue, Error, "is no Diffie-Hellman group", "groups are 14 to 18 (modp), 19 to 21 (ecp) and 31 (x25519)")
+		p.add(a.token, codeValue, Error, "is no Diffie-Hellman group", "groups are 1, 2, 5 and 14 to 18 (modp), 19 to 21 (ecp) and 31 (x25519)")
 		return 0, false
 	}
 	g, ok := p.choose(groups, "Diffie-Hellman group", a)

@@ -32,17 +32,15 @@ type Loaded struct {
 	Plugins []PluginSpec // kernel, auth and log, with what the classic file implies
 }
 
-// Load reads a classic configuration file, what it includes, and plugins.hcl beside
-// it. The diagnostics are returned in any case, findings and errors, in the order
+// Load reads a configuration file, what it includes, and plugins.hcl beside a classic
+// one. The diagnostics are returned in any case, findings and errors, in the order
 // of the files; err is set if one of them is an error or if the file cannot be
 // read. What is returned belongs to the caller and is never changed afterwards.
 func Load(path string) (*Loaded, []Diagnostic, error) {
-	text, err := os.ReadFile(path)
+	p, err := readMain(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("could not read configuration file %q: %s", path, reason(err))
+		return nil, nil, err
 	}
-	p := newParser(path)
-	p.main(string(text))
 	l := &Loaded{Policy: p.cfg, Plugins: p.plugins()}
 	if n := errorCount(p.diags); n > 0 {
 		return nil, p.diags, fmt.Errorf("fatal parse failure (%d errors)", n)
@@ -52,16 +50,24 @@ func Load(path string) (*Loaded, []Diagnostic, error) {
 
 // Read is Load for who only looks: what racoon does not have yet is no error.
 func Read(path string) (*policy.Config, []Diagnostic, error) {
-	text, err := os.ReadFile(path)
+	p, err := readMain(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("could not read configuration file %q: %s", path, reason(err))
+		return nil, nil, err
 	}
-	p := newParser(path)
-	p.main(string(text))
 	if n := p.faults(); n > 0 {
 		return nil, p.diags, fmt.Errorf("fatal parse failure (%d errors)", n)
 	}
 	return p.cfg, p.diags, nil
+}
+
+func readMain(path string) (*parser, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("could not read configuration file %q: %s", path, reason(err))
+	}
+	p := newParser(path)
+	p.main(string(text))
+	return p, nil
 }
 
 // faults counts the errors that no later version of racoon will take back.
@@ -91,22 +97,25 @@ func newParser(name string) *parser {
 
 // main reads the main file.
 func (p *parser) main(text string) {
-	p.file(newSource(p.cfg.File, text))
+	p.file(p.lang.source(p.cfg.File, text))
 }
 
 // file reads one file with the parser's state, at the top level.
 func (p *parser) file(src *source) {
-	lex, look, last := p.lex, p.look, p.last
+	outer, legacy := p.reading, p.legacy
+	p.reading = reading{last: token{src: src}}
 	if src.hcl {
 		p.lex = newHCLReader(p, src)
 	} else {
 		p.lex = &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }, keep: p.record != nil}
 	}
-	p.look, p.last = nil, token{src: src}
 	p.files = append(p.files, src.name)
 	p.block(top, token{})
+	if r, ok := p.lex.(*hclReader); ok {
+		r.finish()
+	}
 	p.files = p.files[:len(p.files)-1]
-	p.lex, p.look, p.last = lex, look, last
+	p.reading, p.legacy = outer, legacy
 }
 
 // Limits of include: how deep, counting the main file, and how many files in all.
@@ -134,11 +143,11 @@ func (p *parser) include(a []arg) {
 	case len(names) == 0 && strings.ContainsAny(pattern, "*?["):
 		p.add(t, codeEmptyGlob, Warning, "matches no file", "")
 	case len(names) == 0:
-		p.add(t, codeFile, Error, "names no file: "+pattern, "")
+		p.add(t, codeFile, Error, "names no file"+where(t, pattern), "")
 	}
 	for _, name := range names {
 		if slices.Contains(p.files, name) {
-			p.add(t, codeFile, Error, "includes itself: "+name, "")
+			p.add(t, codeFile, Error, "includes itself"+where(t, name), "")
 			continue
 		}
 		if p.read++; p.read > maxFiles {
@@ -147,15 +156,23 @@ func (p *parser) include(a []arg) {
 		}
 		text, err := p.readFile(name)
 		if err != nil {
-			p.add(t, codeFile, Error, fmt.Sprintf("failed to open file %s: %s", name, reason(err)), "")
+			p.add(t, codeFile, Error, "failed to open file"+where(t, name)+": "+reason(err), "")
 			continue
 		}
 		func() { // the converter keeps the include, not what it includes
 			defer func(outer *statement) { p.record = outer }(p.record)
 			p.record = nil
-			p.file(newSource(name, string(text)))
+			p.file(p.lang.source(name, string(text)))
 		}()
 	}
+}
+
+// where is a path made of what a token says, for a message that may quote that.
+func where(t token, path string) string {
+	if t.quotable(t.text) != t.text {
+		return ""
+	}
+	return ": " + path
 }
 
 // includePattern makes a relative name absolute: against path include, else the
@@ -171,7 +188,7 @@ func (p *parser) includePattern(t token) (string, error) {
 	}
 	switch dir := p.cfg.Paths.Include; {
 	case pattern == "":
-		return "", errors.New("the name is empty")
+		return "", errors.New("is an empty name")
 	case !filepath.IsAbs(pattern) && dir != "":
 		return filepath.Join(dir, pattern), nil
 	}

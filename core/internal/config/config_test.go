@@ -89,6 +89,20 @@ func TestNoMessageShowsASecret(t *testing.T) {
 		`radiuscfg { acct "h" "hunter2" "hunter2" "hunter2"; }`,
 		`ldapcfg { bind_pw 'hunter2'; bind_pw hunter2; bind_pw "hunter2" }`,
 		`shared_secret "hunter2é";`,
+		"remote 192.0.2.2 { shared_secret\vuse \"hunter2\" x; shared_secret\u00a0use \"hunter2\" x; }",
+		"remote 192.0.2.2 { shared_secret use 'hunter2\nlifetime hunter2'; }",
+		"remote 192.0.2.2 { shared_secret use “hunter2\nlifetime hunter2”; }",
+		"remote 192.0.2.2 { shared_secret use abc;hunter2; }",
+		"remote 192.0.2.2 { my_identifier fqdn \"#\"; shared_secret use\n\"hunter2\" x; }",
+		"remote 192.0.2.2 { script \"/x; shared_secret use \"hunter2\"; }",
+		"remote 192.0.2.2 { script \"/x shared_secret use \" hunter2\"; }",
+		`remote 192.0.2.2 { authentication_method hunter2"hunter2"; path "hunter2"; exchange_mode "hunter2"; }`,
+		`ldapcfg { bind_pw abc;hunter2; uri "ldap://u:hunter2@h" x; uri ldap://u:hunter2@h; }`,
+		`include "x; psk hunter2; "; include "x"hunter2;`,
+		"psk=hunter2; password=\"hunter2\"; password = hunter2;\n192.0.2.1 hunter2\n192.0.2.1 0xhunter2 hunter2",
+		"log info; 192.0.2.1\thunter2\n* hunter2\ngw.example hunter2",
+		`sainfo anonymous { encryption_algorithm aes "hunter2"; psk "hunter2" }`,
+		"remote \"x\" { my_identifier asn1dn \"a;\n bind_pw hunter2; \"; }",
 	} {
 		_, diags := parse("t.conf", text)
 		if !Failed(diags) {
@@ -105,6 +119,12 @@ func TestWhatIsNotSecretIsShown(t *testing.T) {
 	_, diags := parse("t.conf", "path pre_shared_key \"/etc/psk.txt\";\nremote 192.0.2.2 { proposal { authentication_method pre_shared_key; dh_group nope; } }\n")
 	if got := render(diags); strings.Contains(got, "***") || !strings.Contains(got, "nope") {
 		t.Errorf("masked:\n%s", got)
+	}
+	_, diags = parse("t.conf", "path # the \" file\n\tpre_shared_key # {\n\t\"/etc/psk.txt\";\nmode_cfg { save_passwd no; }\nremote 192.0.2.2 { shared_secret use \"hunter2\" x; shared_secret key \"hub\" on; }\n")
+	for _, want := range []string{"mode_cfg { save_passwd no; }", `shared_secret use "*******" *; shared_secret key "hub" **; }`} {
+		if got := render(diags); !strings.Contains(got, want) {
+			t.Errorf("want %s in\n%s", want, got)
+		}
 	}
 }
 
@@ -158,6 +178,19 @@ func TestIncludeReadsFilesInOrder(t *testing.T) {
 				t.Errorf("diagnostics (-want +got):\n%s\n%s", d, render(diags))
 			}
 		})
+	}
+}
+
+// TestADuplicateNamesTheFileOfTheFirst where that is another.
+func TestADuplicateNamesTheFileOfTheFirst(t *testing.T) {
+	const sa = "sainfo address 10.0.0.1 any anonymous { encryption_algorithm aes; authentication_algorithm hmac_sha1; compression_algorithm deflate; pfs_group 14; }\n"
+	p := newParser("/etc/racoon/racoon.conf")
+	p.glob = func(name string) ([]string, error) { return []string{name}, nil }
+	p.readFile = func(string) ([]byte, error) { return []byte("\n" + sa), nil }
+	p.main("include \"a.conf\";\n" + sa + sa)
+	got := render(p.diags)
+	if strings.Count(got, "is a duplicate of the one in line 2 of /etc/racoon/a.conf") != 2 {
+		t.Error(got)
 	}
 }
 
@@ -215,7 +248,7 @@ func TestDefaultsAreThoseOfTheManual(t *testing.T) {
 	r := cfg.Remotes[0]
 	got := fmt.Sprint(cfg.Timer, cfg.Padding, cfg.Log, r.NonceSize, r.ProposalCheck, r.VerifyIdentifier, r.InitialContact, r.Passive,
 		r.NATTraversal, r.IKEFrag, r.Rekey, r.DPD, r.DPDDelay, r.DPDRetry, r.DPDMaxFail, r.GeneratePolicy, r.Proposals[0].Lifetime, cfg.SAInfos[0].Lifetime)
-	want := "{5 10s 1 30s 30s 20s} {true false 20 true false} 0 16 strict false true false 0 0 1 true 0s 5s 5 0 8h0m0s 8h0m0s"
+	want := "{5 10s 1 30s 30s 20s} {true false 20 true false} info 16 strict false true false off off on true 0s 5s 5 off 8h0m0s 8h0m0s"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

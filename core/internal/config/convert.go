@@ -47,14 +47,18 @@ func (p *parser) convert(text string, o ConvertOptions) (*Conversion, error) {
 	p.record = nil
 	c := &Conversion{Secrets: map[string]secret.Bytes{}}
 	if o.HCL {
-		w := &hclWriter{lang: p.lang, secret: func(a arg) string { return p.moveSecret(c, a, o.SecretDir) }}
+		w := &hclWriter{lang: p.lang, secret: func(a arg) string { return p.moveSecret(c, a, o.SecretDir) },
+			fault: func(t token, what, fix string) { p.add(t, codeValue, Error, what, fix) }}
 		nodes := w.nodes(root.body)
-		if slices.ContainsFunc(p.diags, func(d Diagnostic) bool { return isLegacy(d) }) {
+		if slices.ContainsFunc(p.diags, func(d Diagnostic) bool {
+			return isLegacy(d) && (d.File == p.cfg.File || strings.HasPrefix(d.File, "profile "))
+		}) {
 			nodes = append([]*hclNode{{name: "allow_legacy", values: []string{quote(o.LegacyUntil.Format(day))},
-				before: []string{"This file names legacy algorithms. After this day it is refused."}}}, nodes...)
+				before: []string{legacyNote}}}, nodes...)
 		}
 		c.Text = format(nodes, root.last)
 		if f := p.pluginsFile(); f != nil {
+			p.hclPlugins(f, "") // for what is wrong there
 			c.Text += "\n" + f.src.text
 		}
 	} else {
@@ -68,6 +72,9 @@ func (p *parser) convert(text string, o ConvertOptions) (*Conversion, error) {
 	}
 	return c, nil
 }
+
+// legacyNote explains the allow_legacy a converted file has.
+const legacyNote = "This file names legacy algorithms. After this day it is refused."
 
 // isLegacy reports whether a finding is about the legacy tier.
 func isLegacy(d Diagnostic) bool {
@@ -84,7 +91,11 @@ func (p *parser) moveSecret(c *Conversion, a arg, dir string) string {
 		return "file:"
 	}
 	name := filepath.Join(dir, fmt.Sprintf("%s-%d.secret", strings.TrimSuffix(filepath.Base(a.src.name), filepath.Ext(a.src.name)), len(c.Secrets)+1))
-	c.Secrets[name] = secret.New([]byte(a.text))
+	text := a.text
+	if strings.HasSuffix(text, "\n") { // whoever reads the file takes the last one off
+		text += "\n"
+	}
+	c.Secrets[name] = secret.New([]byte(text))
 	return "file:" + name
 }
 
@@ -103,32 +114,33 @@ func (p *parser) readReference(a arg) string {
 		p.add(a.token, codeFile, Error, "cannot be read: "+reason(err), "")
 		return ""
 	}
+	if len(text) == 0 || string(text) == "\n" {
+		p.add(a.token, codeFile, Error, "is an empty file", "")
+	}
 	return strings.TrimSuffix(string(text), "\n")
 }
 
 // pluginText is what an HCL file says of plugins, as the text of plugins.hcl.
 func (p *parser) pluginText() string {
-	if p.hclMain == nil {
-		return ""
+	if p.hclMain == nil || !p.hclMain.namesPlugins() {
+		return "" // locals serve nobody then
 	}
 	var b strings.Builder
 	for _, i := range itemsOf(p.hclMain.body) {
-		name, where := i.name()
-		if !slices.Contains(notOurs, name) {
-			continue
+		if name, _ := i.name(); slices.Contains(notOurs, name) {
+			where := i.rang()
+			b.WriteString(p.hclMain.src.text[where.from:where.to] + "\n")
 		}
-		var end int
-		if i.attr != nil {
-			end = i.attr.SrcRange.End.Byte
-		} else {
-			end = i.block.CloseBraceRange.End.Byte
-		}
-		b.WriteString(p.hclMain.src.text[where.Start.Byte:end] + "\n")
 	}
-	if text := b.String(); strings.Contains(text, "plugin") || strings.Contains(text, "kernel") {
-		return text
-	}
-	return "" // locals serve nobody now
+	return b.String()
+}
+
+// namesPlugins reports whether a file says anything of plugins.
+func (f *hclFile) namesPlugins() bool {
+	return slices.ContainsFunc(itemsOf(f.body), func(i hclItem) bool {
+		name, _ := i.name()
+		return name == "kernel" || name == "plugin"
+	})
 }
 
 // write advises to write a statement, in the language of the file t stands in.

@@ -57,7 +57,7 @@ func model(t *testing.T, dir, name, text string) *policy.Config {
 func sameModel(secrets map[string]secret.Bytes) cmp.Options {
 	resolve := func(s policy.Secret) string {
 		if s.Ref != "" {
-			return string(secrets[strings.TrimPrefix(s.Ref, "file:")].Reveal())
+			return strings.TrimSuffix(string(secrets[strings.TrimPrefix(s.Ref, "file:")].Reveal()), "\n")
 		}
 		return string(s.Literal.Reveal())
 	}

@@ -43,7 +43,11 @@ func (d Diagnostic) String() string {
 	}
 	b.WriteString(": ")
 	if d.Token != "" {
-		fmt.Fprintf(&b, "%q ", d.Token)
+		if strings.HasPrefix(d.Token, `"`) { // its quotes are what it is about
+			fmt.Fprintf(&b, "`%s` ", d.Token)
+		} else {
+			fmt.Fprintf(&b, "%q ", d.Token)
+		}
 	}
 	b.WriteString(d.What)
 	return b.String()
@@ -97,9 +101,13 @@ const maxToken = 60
 func at(t token, code string, sev Severity, what, fix string) Diagnostic {
 	d := Diagnostic{Code: code, Severity: sev, File: t.src.name, What: what, Fix: fix}
 	d.Line, d.Col = t.src.position(t.off)
-	d.Snippet = t.src.line(d.Line)
+	d.Snippet = t.src.line(d.Line, d.Col-1)
+	d.Col = min(d.Col, utf8.RuneCountInString(d.Snippet)+1) // behind the end of the line
 	d.Token = t.src.show(t.off, t.end)
-	if t.kind == str || t.src.hcl {
+	if t.src.hcl { // of a value on several lines, the first
+		d.Token, _, _ = strings.Cut(d.Token, "\n")
+	}
+	if t.kind == str && t.text != "" || t.src.hcl && len(d.Token) > 2 {
 		d.Token = strings.Trim(d.Token, `"`)
 	}
 	if utf8.RuneCountInString(d.Token) > maxToken {

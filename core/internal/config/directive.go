@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -77,9 +78,11 @@ type directive struct {
 
 // language is the compiled table.
 type language struct {
-	rows  [sections]map[string][]*directive // classic, by first word
-	hcl   [sections]map[string]*directive   // by the name of hclName
-	forms map[*directive]pattern
+	rows   [sections]map[string][]*directive // classic, by first word
+	hcl    [sections]map[string]*directive   // by the name of hclName
+	groups [sections]map[string]bool         // first words of two-word names of hcl
+	forms  map[*directive]pattern
+	words  map[string]bool // all there are
 }
 
 // classic is the language of racoon.conf(5).
@@ -89,24 +92,29 @@ func classic() *language {
 }
 
 func compile(tables ...[]directive) *language {
-	l := &language{forms: map[*directive]pattern{}}
+	l := &language{forms: map[*directive]pattern{}, words: map[string]bool{}}
 	for i := range l.rows {
-		l.rows[i], l.hcl[i] = map[string][]*directive{}, map[string]*directive{}
+		l.rows[i], l.hcl[i], l.groups[i] = map[string][]*directive{}, map[string]*directive{}, map[string]bool{}
 	}
 	for _, table := range tables {
 		for i := range table {
 			d := &table[i]
+			l.learn(d)
 			if first, _, _ := strings.Cut(d.name, " "); !d.header {
 				l.rows[d.in][first] = append(l.rows[d.in][first], d)
 			}
 			if name := d.hclName(); name != "" && l.hcl[d.in][name] == nil { // an alias comes behind what it stands for
 				l.hcl[d.in][name] = d
 			}
+			if group, _, two := strings.Cut(d.hclName(), "."); two {
+				l.groups[d.in][group] = true
+			}
 			if d.head == nil { // else args is for the manual only
 				l.forms[d] = mustPattern(d.args)
 			}
 		}
 	}
+	l.learnTables()
 	return l
 }
 
@@ -135,16 +143,6 @@ func (l *language) names(in section) []string {
 		out = append(out, name)
 	}
 	return out
-}
-
-// elsewhere names a section that knows the word, "" if none does.
-func (l *language) elsewhere(name string) string {
-	for s := range sections {
-		if l.rows[s][name] != nil {
-			return s.String()
-		}
-	}
-	return ""
 }
 
 // A pattern says what follows a directive's name, in words of the manual:
@@ -178,7 +176,7 @@ var types = map[string]valueType{
 	"ENDPOINT": {"a numeric address", `a numeric address as "192.0.2.1" or "192.0.2.1:500"`, func(t token) bool { return t.kind == address }, readPort},
 	"NET":      {"a network as 10.0.0.0/8", `a network as "10.0.0.0/8"`, func(t token) bool { return t.kind == address }, readPrefix},
 	"PORT":     {"a port as [500]", "a port", isPort, nil},
-	"DURATION": {"a decimal number", `a time as "30 sec", "5 min" or "8 hour"`, func(t token) bool { return t.kind == number && t.n <= maxNumber }, readUnit},
+	"DURATION": {aTime, `a time as "30 sec", "5 min" or "8 hour"`, func(t token) bool { return t.kind == number && t.n <= maxNumber }, readUnit},
 	"BYTES":    {"a unit (B, KB, MB or TB)", "a unit", func(t token) bool { return t.kind == word && byteUnits[t.text] != 0 }, nil},
 	"SWITCH":   {"on or off", "true or false", func(t token) bool { return t.kind == word && (t.text == "on" || t.text == "off") }, readSwitch},
 	"ALG":      {"the name of an algorithm", `an algorithm as "aes 256"`, func(t token) bool { return t.kind == word }, readKeyLength},
@@ -187,13 +185,18 @@ var types = map[string]valueType{
 	"IDENTITY": {"a type of identity", `an identity as { fqdn = "gw.example.org" } or "address"`, func(t token) bool { return t.kind == word && slices.Contains(identityTypes, t.text) }, readIdentity},
 }
 
-// decimal is what a message calls a number.
-const decimal = "a decimal number"
+// What messages call a number, a time and the second word of a time.
+const (
+	decimal = "a decimal number"
+	aTime   = "a time as 30 sec"
+	aUnit   = "a time unit (sec, min or hour)"
+	aName   = "a name in double quotes"
+)
 
 func isPort(t token) bool { return t.kind == port && t.text != "any" }
 
 // timeUnit is the second word of a DURATION.
-var timeUnit = valueType{name: "a time unit (sec, min or hour)", fits: func(t token) bool { return t.kind == word && timeUnits[t.text] != 0 }}
+var timeUnit = valueType{name: aUnit, fits: func(t token) bool { return t.kind == word && timeUnits[t.text] != 0 }}
 
 // fits returns the alternative a token is, "" if none.
 func (t term) fits(tok token) string {
@@ -212,6 +215,8 @@ func (t term) want(hcl bool) string {
 		switch typ := types[a]; {
 		case typ.fits == nil:
 			names[i] = a
+		case a == "SWITCH" && !hcl && len(t.alts) > 1:
+			names[i] = "on, off"
 		case hcl:
 			names[i] = typ.hcl
 		default:
@@ -229,7 +234,14 @@ func (t term) words() []string {
 	if slices.Contains(t.alts, "IDENTITY") {
 		return identityTypes
 	}
-	return slices.DeleteFunc(slices.Clone(t.alts), func(a string) bool { return types[a].fits != nil })
+	words := slices.DeleteFunc(slices.Clone(t.alts), func(a string) bool { return types[a].fits != nil })
+	if slices.Contains(t.alts, "SWITCH") {
+		words = append(words, "on", "off")
+	}
+	if slices.Contains(t.alts, "BYTES") {
+		words = append(words, slices.Sorted(maps.Keys(byteUnits))...)
+	}
+	return words
 }
 
 // mustPattern compiles a row of the table. A row that cannot be compiled is a

@@ -15,7 +15,7 @@ var dnTypes = []string{"C", "ST", "L", "O", "OU", "CN", "street", "DC", "UID", "
 // section 5.4): components TYPE=VALUE with commas between, a backslash before one of
 // ,=+<>#;\ or two hexadecimal digits; "~" and hexadecimal DER; "*" as a value where
 // wild. "" if nothing is.
-func checkDN(text string, wild bool) string {
+func checkDN(text string, wild bool, quote func(string) string) string {
 	if der, ok := strings.CutPrefix(text, "~"); ok {
 		if len(der) == 0 || len(der)%2 != 0 || run(der, isHex) != len(der) {
 			return "behind ~ stand hexadecimal digits, in pairs"
@@ -27,11 +27,11 @@ func checkDN(text string, wild bool) string {
 		typ, value = strings.TrimSpace(typ), strings.TrimSpace(value)
 		switch {
 		case !ok:
-			return fmt.Sprintf("%q is not TYPE=VALUE", component)
+			return fmt.Sprintf("%q is not TYPE=VALUE", quote(component))
 		case !slices.ContainsFunc(dnTypes, func(t string) bool { return strings.EqualFold(t, typ) }) && run(typ, func(c byte) bool { return isDigit(c) || c == '.' }) != len(typ), typ == "":
-			return fmt.Sprintf("%q is no type of its components (C, ST, L, O, OU, CN, emailAddress, ...)", typ)
+			return fmt.Sprintf("%q is no type of its components (C, ST, L, O, OU, CN, emailAddress, ...)", quote(typ))
 		case value == "":
-			return typ + " has no value"
+			return quote(typ) + " has no value"
 		case value == "*" && !wild:
 			return "only a peer's may have *"
 		}

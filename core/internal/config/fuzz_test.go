@@ -1,6 +1,7 @@
 package config
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +28,7 @@ func seed(f *testing.F) {
 func FuzzLexer(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, text string) {
+		text = strings.TrimPrefix(text, byteOrderMark)
 		reported := 0
 		l := &lexer{src: newSource("fuzz", text), report: func(d Diagnostic) {
 			reported++
@@ -40,7 +42,7 @@ func FuzzLexer(f *testing.F) {
 			if strings.TrimSpace(stripComments(text[end:tok.off])) != "" {
 				t.Fatalf("skipped %q", text[end:tok.off])
 			}
-			if tok.kind == bad {
+			if tok.kind == bad || tok.kind == remark {
 				wrong++
 			}
 			end = tok.end
@@ -61,6 +63,41 @@ func stripComments(s string) string {
 		b.WriteString(strings.Trim(line, "\v\f"))
 	}
 	return b.String()
+}
+
+// FuzzSecrets: no message shows a secret, wherever its directive is put, and whatever
+// is wrong with the text around it.
+func FuzzSecrets(f *testing.F) {
+	files, err := filepath.Glob("testdata/*/*.conf")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no seeds: %v", err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for at := 0; at < len(text); at += 1 + len(text)/8 {
+			f.Add(string(text), uint(at), uint(at))
+		}
+	}
+	directives := []string{`shared_secret use "%";`, `bind_pw "%";`, "\nauth \"h\" 1812 \"%\";\n", ` acct "h" "%" ; `, `shared_secret use "%"`}
+	const canary = "Zq7canary"
+	f.Fuzz(func(t *testing.T, text string, at, which uint) {
+		if strings.Contains(text, "canary") {
+			return
+		}
+		i := int(at % uint(len(text)+1))
+		planted := text[:i] + strings.ReplaceAll(directives[which%uint(len(directives))], "%", canary) + text[i:]
+		p := newParser("/fuzz/racoon.conf")
+		p.glob = func(string) ([]string, error) { return nil, nil }
+		p.readFile = func(string) ([]byte, error) { return nil, fs.ErrNotExist }
+		p.executable = func(string) string { return "is not executable" }
+		p.main(planted)
+		if got := render(p.diags); strings.Contains(got, "canary") {
+			t.Fatalf("the secret is shown:\n%s\nof\n%s", got, planted)
+		}
+	})
 }
 
 // FuzzParser: every text ends in a model without an error or in an error with its

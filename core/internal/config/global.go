@@ -1,9 +1,12 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
@@ -42,10 +45,10 @@ func globalDirectives() []directive {
 		{name: "privsep", from: ipsecTools, state: mapped, why: "keys and the kernel are held by plugin processes of their own, which is how racoon separates privileges", doc: "privilege separation", body: inPrivsep},
 
 		{in: inPadding, name: "randomize", args: "SWITCH", doc: "random filler", def: "on", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.Randomize })},
-		{in: inPadding, name: "randomize_length", args: "SWITCH", doc: "random length", def: "off", state: partly, why: "padding of this kind comes later", set: setPadding("on", func(p *parser) *bool { return &p.cfg.Padding.RandomizeLength })},
-		{in: inPadding, name: "strict_check", args: "SWITCH", doc: "verify the padding received", def: "off", state: partly, why: "padding of this kind comes later", set: setPadding("on", func(p *parser) *bool { return &p.cfg.Padding.StrictCheck })},
-		{in: inPadding, name: "exclusive_tail", args: "SWITCH", doc: "the last octet holds the length less one", def: "on", state: partly, why: "padding of this kind comes later", set: setPadding("off", func(p *parser) *bool { return &p.cfg.Padding.ExclusiveTail })},
-		{in: inPadding, name: "maximum_length", args: "NUMBER", doc: "blocks that randomize_length may add", def: "20", set: func(p *parser, a []arg) {
+		{in: inPadding, name: "randomize_length", args: "SWITCH", doc: "add a random number of whole blocks", def: "off", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.RandomizeLength })},
+		{in: inPadding, name: "strict_check", args: "SWITCH", doc: "go by the length of the padding received", def: "off", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.StrictCheck })},
+		{in: inPadding, name: "exclusive_tail", args: "SWITCH", doc: "the last octet holds the length less one", def: "on", set: setSwitch(func(p *parser) *bool { return &p.cfg.Padding.ExclusiveTail })},
+		{in: inPadding, name: "maximum_length", args: "NUMBER", doc: "randomize_length adds 1 to this + 1 blocks", def: "20", set: func(p *parser, a []arg) {
 			p.count(a[0], 0, 255, func(n int) { p.cfg.Padding.MaximumLength = uint8(n) })
 		}},
 
@@ -70,7 +73,7 @@ func setPath(field func(*policy.Paths) *string) func(*parser, []arg) {
 		f := field(&p.cfg.Paths)
 		switch path := a[0].text; {
 		case path == "":
-			p.errorf(a[0].token, "the path is empty")
+			p.errorf(a[0].token, "is an empty path")
 		case f == &p.cfg.Paths.PidFile && !filepath.IsAbs(path):
 			*f = filepath.Join(runDir, path)
 		default:
@@ -114,15 +117,6 @@ func setSwitch(field func(*parser) *bool) func(*parser, []arg) {
 	return func(p *parser, a []arg) { *field(p) = a[0].n == 1 }
 }
 
-// setPadding keeps a switch whose value other than the default comes later.
-func setPadding(later string, field func(*parser) *bool) func(*parser, []arg) {
-	return func(p *parser, a []arg) {
-		if *field(p) = a[0].n == 1; a[0].text == later {
-			p.later()
-		}
-	}
-}
-
 func setCount(low, high uint64, field func(*parser) *int) func(*parser, []arg) {
 	return func(p *parser, a []arg) { p.count(a[0], low, high, func(n int) { *field(p) = n }) }
 }
@@ -146,7 +140,11 @@ func setTime(low uint64, field func(*parser) *time.Duration) func(*parser, []arg
 // time sets a number of seconds.
 func (p *parser) time(a arg, low uint64, to *time.Duration) {
 	if a.n < low || a.n > maxTime {
-		p.errorf(a.token, "is out of range: %d to %d seconds", low, uint64(maxTime))
+		total := ""
+		if a.text != strconv.FormatUint(a.n, 10) { // in another unit
+			total = fmt.Sprintf("is %d seconds and ", a.n)
+		}
+		p.errorf(a.token, "%sis out of range: %d to %d seconds", total, low, uint64(maxTime))
 		return
 	}
 	*to = time.Duration(a.n) * time.Second
@@ -197,8 +195,15 @@ func (p *parser) listen(a arg, to *[]netip.AddrPort) {
 // socket resolves them, and refuses unknown ones.
 func setAdminSock(p *parser, a []arg) {
 	sock := policy.AdminSock{Path: a[0].text, Owner: a[1].text, Group: a[2].text}
-	if !filepath.IsAbs(sock.Path) {
+	switch ext := filepath.Ext(sock.Path); {
+	case !filepath.IsAbs(sock.Path):
 		p.add(a[0].token, codeValue, Error, "is no absolute path", "")
+		return
+	case slices.Contains(strings.Split(sock.Path, "/"), ".."):
+		p.add(a[0].token, codeValue, Error, "goes through ..", "write the path without")
+		return
+	case ext != ".sock" && ext != ".socket":
+		p.add(a[0].token, codeValue, Error, "is no name of a socket: it ends in .sock or .socket", "")
 		return
 	}
 	if a[3].ok {

@@ -2,13 +2,11 @@ package config
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/zclconf/go-cty/cty"
 )
 
 // hclReader is the scanner of an HCL file: it turns attributes and blocks into the
@@ -26,11 +24,13 @@ import (
 type hclReader struct {
 	p       *parser
 	src     *source
-	ctx     *hcl.EvalContext
 	queue   []token
 	stack   []hclBody
 	remarks []token // comments not yet handed out, in order
 	at      int     // offset up to which the file has been translated
+
+	file   *hclFile
+	before int // diagnostics there were before this file
 }
 
 // hclBody is a body being translated.
@@ -38,7 +38,8 @@ type hclBody struct {
 	in     section
 	prefix string // "path." inside the block path, which is no section of its own
 	items  []hclItem
-	end    hcl.Range // its closing brace; empty: there is none to say
+	block  bool      // a section, which ends with a brace
+	end    hcl.Range // its closing brace
 }
 
 // hclItem is an attribute or a block.
@@ -52,6 +53,15 @@ func (i hclItem) name() (string, hcl.Range) {
 		return i.attr.Name, i.attr.NameRange
 	}
 	return i.block.Type, i.block.TypeRange
+}
+
+// rang is where it is written, as a whole.
+func (i hclItem) rang() span {
+	_, name := i.name()
+	if i.attr != nil {
+		return span{name.Start.Byte, i.attr.SrcRange.End.Byte}
+	}
+	return span{name.Start.Byte, i.block.CloseBraceRange.End.Byte}
 }
 
 // itemsOf are the contents of a body in the order of the file.
@@ -75,41 +85,70 @@ func itemsOf(body *hclsyntax.Body) []hclItem {
 var notOurs = []string{"kernel", "plugin", "locals"}
 
 func newHCLReader(p *parser, src *source) *hclReader {
-	r := &hclReader{p: p, src: src}
-	var body *hclsyntax.Body
-	body, r.ctx = p.openHCL(src)
-	if body == nil {
+	r := &hclReader{p: p, src: src, before: len(p.diags)}
+	main := len(p.files) == 0
+	if r.file = p.openHCL(src); r.file == nil {
 		return r
 	}
-	if len(p.files) == 1 {
-		p.hclMain = &hclFile{src, body, r.ctx}
+	if main {
+		p.hclMain = r.file
 	}
 	if p.record != nil {
-		r.remarks = commentsOf(src)
+		r.remarks = r.file.remarks()
 	}
-	items := slices.DeleteFunc(itemsOf(body), func(i hclItem) bool {
+	items := slices.DeleteFunc(itemsOf(r.file.body), func(i hclItem) bool {
 		name, where := i.name()
-		if len(p.files) > 1 && name != "locals" && slices.Contains(notOurs, name) {
-			r.errorf(where, codePlugins, "belongs into the main file", "")
+		switch {
+		case !slices.Contains(notOurs, name):
+			return false
+		case name == "kernel" && i.attr == nil:
+			r.errorf(where, codeSyntax, "is an attribute, not a block", `write kernel = "NAME"`)
+		case name != "kernel" && i.attr != nil:
+			r.errorf(where, codeSyntax, "is a block, not an attribute", map[string]string{"plugin": `write plugin "KIND" "NAME" { ... }`, "locals": "write locals { ... }"}[name])
+		case name == "locals":
+			r.labels(i.block, 0)
+		case !main:
+			place := "the main file"
+			if !strings.HasSuffix(p.cfg.File, ".hcl") {
+				place = pluginsFile
+			}
+			r.errorf(where, codePlugins, "belongs into "+place, "")
 		}
-		return slices.Contains(notOurs, name)
+		return true
 	})
-	r.stack = []hclBody{{items: r.first(items, "allow_legacy")}}
+	r.stack = []hclBody{{items: first(items, "allow_legacy")}}
 	return r
 }
 
-// first puts some attributes before all others.
-func (r *hclReader) first(items []hclItem, names ...string) []hclItem {
-	slices.SortStableFunc(items, func(a, b hclItem) int {
-		rank := func(i hclItem) int {
-			name, _ := i.name()
-			if n := slices.Index(names, name); n >= 0 {
-				return n
-			}
-			return len(names)
-		}
-		return cmp.Compare(rank(a), rank(b))
+// finish takes back what only follows from an error of syntax: that something is
+// missing that may be in what could not be read.
+func (r *hclReader) finish() {
+	mine := slices.DeleteFunc(r.p.diags[r.before:], func(d Diagnostic) bool {
+		return d.File == r.src.name && (d.Code == codeMissing || d.Code == codeNoPFS) && (r.file == nil || r.file.brokenAt(d.Line))
 	})
+	r.p.diags = r.p.diags[:r.before+len(mine)]
+}
+
+// fault notes that a setting is there, although wrong.
+func (r *hclReader) fault(name string) {
+	if r.p.name(name); name == "profile" {
+		r.p.incomplete()
+	}
+	if slices.Contains([]string{"pre_shared_key", "shared_secret", "use", "key"}, name) && r.p.hclMain != nil {
+		r.p.hclMain.keys = true
+	}
+}
+
+// first puts some attributes before all others.
+func first(items []hclItem, names ...string) []hclItem {
+	rank := func(i hclItem) int {
+		name, _ := i.name()
+		if n := slices.Index(names, name); n >= 0 {
+			return n
+		}
+		return len(names)
+	}
+	slices.SortStableFunc(items, func(a, b hclItem) int { return cmp.Compare(rank(a), rank(b)) })
 	return items
 }
 
@@ -129,7 +168,7 @@ func (r *hclReader) next() token {
 		}
 		b := r.stack[n-1]
 		r.stack = r.stack[:n-1]
-		if !b.end.Empty() {
+		if b.block {
 			r.put(b.end, token{kind: punct, text: "}"})
 		}
 	}
@@ -152,12 +191,7 @@ func (r *hclReader) comments() []token {
 
 // put queues tokens that stand for a place in the file.
 func (r *hclReader) put(where hcl.Range, tokens ...token) {
-	for _, t := range tokens {
-		if t.src == nil {
-			t.src, t.off, t.end = r.src, where.Start.Byte, where.End.Byte
-		}
-		r.queue = append(r.queue, t)
-	}
+	r.queue = append(r.queue, r.placed(where, tokens)...)
 }
 
 // end queues the semicolon.
@@ -167,7 +201,7 @@ func (r *hclReader) end(where hcl.Range) {
 }
 
 func (r *hclReader) errorf(where hcl.Range, code, what, fix string) {
-	r.p.diags = append(r.p.diags, fromHCL(r.src, where, Error, code, what, fix))
+	r.p.hclFault(r.src, where, code, what, fix)
 }
 
 // words makes tokens of the words of a directive's name.
@@ -181,14 +215,21 @@ func (r *hclReader) words(name string, where hcl.Range) {
 func (r *hclReader) item(in section, prefix string, i hclItem) {
 	name, where := i.name()
 	d := r.p.lang.hcl[in][prefix+name]
-	group := r.p.lang.hclGroup(in, prefix+name)
+	group := r.p.lang.groups[in][prefix+name]
+	if d != nil {
+		first, _, _ := strings.Cut(d.name, " ")
+		r.p.name(first)
+	}
 	switch {
 	case d == nil && !group:
 		r.unknown(in, prefix, name, where)
-	case d == nil && i.attr != nil:
-		r.errorf(where, codeSyntax, "is a block, not an attribute", "write "+name+" { ... }")
-	case i.attr != nil && (d.body != top || d.fields != ""):
-		r.errorf(where, codeSyntax, "is a block, not an attribute", "write "+name+" { ... }")
+	case i.attr != nil && (d == nil || d.body != top || d.fields != ""):
+		label := ""
+		if d != nil && d.body == inRemote {
+			label = `"NAME" `
+		}
+		r.fault(name)
+		r.errorf(where, codeSyntax, "is a block, not an attribute", "write "+name+" "+label+"{ ... }")
 	case i.attr != nil:
 		r.attribute(d, i.attr)
 	case d != nil && d.fields != "" && !(group && r.isGroup(in, name, i.block)):
@@ -196,22 +237,12 @@ func (r *hclReader) item(in section, prefix string, i hclItem) {
 	case d != nil && d.body != top:
 		r.section(d, i.block)
 	case group:
-		if r.labels(i.block, 0) {
-			r.stack = append(r.stack, hclBody{in: in, prefix: prefix + name + ".", items: itemsOf(i.block.Body)})
-		}
+		r.labels(i.block, 0)
+		r.stack = append(r.stack, hclBody{in: in, prefix: prefix + name + ".", items: itemsOf(i.block.Body)})
 	default:
-		r.errorf(where, codeSyntax, "is an attribute, not a block", "write "+name+" = ...")
+		r.fault(name)
+		r.errorf(where, codeSyntax, "is an attribute, not a block", "write "+r.p.example(d, name))
 	}
-}
-
-// hclGroup reports whether two-word directives begin with the word.
-func (l *language) hclGroup(in section, name string) bool {
-	for key := range l.hcl[in] {
-		if strings.HasPrefix(key, name+".") {
-			return true
-		}
-	}
-	return false
 }
 
 // isGroup decides about a block that may be either: adminsock { disabled = true }.
@@ -224,69 +255,11 @@ func (r *hclReader) isGroup(in section, name string, b *hclsyntax.Block) bool {
 	return false
 }
 
-// unknown reports a word the section does not know.
-func (r *hclReader) unknown(in section, prefix, name string, where hcl.Range) {
-	for _, d := range r.p.lang.rows[in][strings.TrimSuffix(prefix+name, ".")] {
-		if d.hclName() == "" && d.second() == "" {
-			r.errorf(where, codeRefused, "has no place in HCL: "+d.why, "delete it")
-			return
-		}
-	}
-	var known []string
-	for key := range r.p.lang.hcl[in] {
-		if rest, ok := strings.CutPrefix(key, prefix); ok {
-			first, _, _ := strings.Cut(rest, ".")
-			known = append(known, first)
-		}
-	}
-	where2 := in.String()
-	if prefix != "" {
-		where2 = strings.TrimSuffix(prefix, ".")
-	} else if in == top {
-		known = append(known, notOurs...)
-	}
-	fix := didYouMean(name, known)
-	if fix == "" {
-		if s := r.p.lang.hclElsewhere(name); s != "" {
-			fix = "it belongs into " + s
-		}
-	}
-	r.errorf(where, codeUnknown, "is no setting of "+where2, fix)
-}
-
-// hclElsewhere names a section that knows the word, "" if none does.
-func (l *language) hclElsewhere(name string) string {
-	for s := range sections {
-		if l.hcl[s][name] != nil || l.hclGroup(s, name) {
-			return s.String()
-		}
-	}
-	return ""
-}
-
-// labels checks how many labels a block has.
-func (r *hclReader) labels(b *hclsyntax.Block, n int) bool {
-	switch {
-	case len(b.Labels) < n:
-		r.errorf(b.TypeRange, codeSyntax, "needs a label", `write `+b.Type+` "NAME" { ... }`)
-	case len(b.Labels) > n:
-		r.errorf(b.LabelRanges[n], codeSyntax, "is one label too many", "")
-	}
-	return len(b.Labels) == n
-}
-
 // section translates a block that is a section.
 func (r *hclReader) section(d *directive, b *hclsyntax.Block) {
-	wanted := 0
-	if d.body == inRemote {
-		wanted = 1
-	}
-	if !r.labels(b, wanted) {
-		return
-	}
-	items := itemsOf(b.Body)
+	r.words(d.name, b.TypeRange)
 	header := map[string]*hclsyntax.Attribute{}
-	items = slices.DeleteFunc(items, func(i hclItem) bool {
+	items := slices.DeleteFunc(itemsOf(b.Body), func(i hclItem) bool {
 		if i.attr == nil {
 			return false
 		}
@@ -297,105 +270,14 @@ func (r *hclReader) section(d *directive, b *hclsyntax.Block) {
 		header[i.attr.Name] = i.attr
 		return true
 	})
-	r.words(d.name, b.TypeRange)
-	switch d.body {
-	case inRemote:
+	switch {
+	case d.body == inRemote:
 		r.remoteHead(b, header)
-	case inSAInfo:
-		r.sainfoHead(header)
+	case !r.labels(b, 0) && d.body == inSAInfo:
+		r.put(b.TypeRange, noHead)
+	case d.body == inSAInfo:
+		r.sainfoHead(b, header)
 	}
 	r.put(b.OpenBraceRange, token{kind: punct, text: "{"})
-	r.stack = append(r.stack, hclBody{in: d.body, items: r.first(items, "allow_legacy", "profile"), end: b.CloseBraceRange})
-}
-
-// fields translates a block whose attributes are the arguments of one directive.
-func (r *hclReader) fields(d *directive, b *hclsyntax.Block) {
-	if !r.labels(b, 0) {
-		return
-	}
-	names := strings.Fields(d.fields)
-	left := maps.Clone(b.Body.Attributes)
-	for _, i := range itemsOf(b.Body) {
-		if name, where := i.name(); !slices.Contains(names, name) || i.block != nil {
-			r.errorf(where, codeUnknown, "is no setting of "+b.Type, didYouMean(name, names))
-			return
-		}
-	}
-	r.words(d.name, b.TypeRange)
-	where := b.TypeRange
-	r.terms(r.p.lang.forms[d], func() (cty.Value, hcl.Range, bool) {
-		name := names[0]
-		names = names[1:]
-		a := left[name]
-		if a == nil {
-			return cty.NilVal, where, false
-		}
-		where = a.Expr.Range()
-		return r.eval(a.Expr), where, true
-	})
-	r.end(where)
-}
-
-// attribute translates an attribute: one directive, or one for each element of a
-// list.
-func (r *hclReader) attribute(d *directive, a *hclsyntax.Attribute) {
-	v := r.eval(a.Expr)
-	if v == cty.NilVal {
-		return
-	}
-	values := []hclValue{{v, a.Expr.Range()}}
-	if d.many {
-		values = r.elements(a.Expr, v)
-	}
-	form := r.p.lang.forms[d]
-	for _, v := range values {
-		if len(form) == 0 || form[0].group != nil && v.v.Type() == cty.Bool {
-			r.flag(d, a, v)
-			continue
-		}
-		r.words(d.name, a.NameRange)
-		if form[0].many {
-			for i, e := range r.elements(a.Expr, v.v) {
-				if i > 0 {
-					r.put(e.at, token{kind: punct, text: ","})
-				}
-				r.put(e.at, r.value(form[0], e.v)...)
-			}
-		} else {
-			if form[0].group != nil {
-				form = form[0].group
-			}
-			r.put(v.at, r.value(form[0], v.v)...)
-		}
-		r.end(v.at)
-	}
-}
-
-// flag translates a directive that has no argument: true means that it is there.
-func (r *hclReader) flag(d *directive, a *hclsyntax.Attribute, v hclValue) {
-	if v.v.Type() != cty.Bool || v.v.IsNull() {
-		r.errorf(v.at, codeSyntax, "is not expected here: true is", "")
-		return
-	}
-	if v.v.True() {
-		r.words(d.name, a.NameRange)
-		r.end(v.at)
-	}
-}
-
-// terms translates the arguments of a directive with several, in their order. next
-// returns false for one that is not given.
-func (r *hclReader) terms(form pattern, next func() (cty.Value, hcl.Range, bool)) {
-	for _, t := range form {
-		switch {
-		case t.group != nil:
-			r.terms(t.group, next)
-		case len(t.alts) == 1 && types[t.alts[0]].fits == nil: // a word that is always there
-			r.queue = append(r.queue, token{kind: word, text: t.alts[0], src: r.src, off: r.at, end: r.at})
-		default:
-			if v, where, ok := next(); ok && v != cty.NilVal {
-				r.put(where, r.value(t, v)...)
-			}
-		}
-	}
+	r.stack = append(r.stack, hclBody{in: d.body, items: first(items, "allow_legacy", "profile"), block: true, end: b.CloseBraceRange})
 }

@@ -1,154 +1,148 @@
 package config
 
 import (
+	"fmt"
 	"math/big"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/function"
-	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
-// hclValue is a value with its place in the file.
-type hclValue struct {
-	v  cty.Value
-	at hcl.Range
-}
-
-// hclFile is an HCL file that has been parsed.
-type hclFile struct {
-	src  *source
-	body *hclsyntax.Body
-	ctx  *hcl.EvalContext
-}
-
-// openHCL parses an HCL file and evaluates its locals. The body is nil if it cannot
-// be read.
-func (p *parser) openHCL(src *source) (*hclsyntax.Body, *hcl.EvalContext) {
-	file, diags := hclsyntax.ParseConfig([]byte(src.text), src.name, hcl.InitialPos)
-	p.hclDiagnostics(src, diags)
-	ctx := &hcl.EvalContext{Variables: map[string]cty.Value{}, Functions: hclFunctions()}
-	if file == nil || diags.HasErrors() {
-		return nil, ctx
+// value makes the tokens of one term, or reports why the value cannot be one.
+func (r *hclReader) value(t term, h hclValue) ([]token, bool) {
+	if slices.Contains(t.alts, "IDENTITY") {
+		return r.identity(h)
 	}
-	body := file.Body.(*hclsyntax.Body)
-	p.locals(src, body, ctx)
-	return body, ctx
-}
-
-// locals evaluates the blocks called locals, whose values expressions see as
-// local.NAME. A local may use those before it.
-func (p *parser) locals(src *source, body *hclsyntax.Body, ctx *hcl.EvalContext) {
-	values := map[string]cty.Value{}
-	for _, b := range body.Blocks {
-		if b.Type != "locals" {
-			continue
-		}
-		for _, i := range itemsOf(b.Body) {
-			name, where := i.name()
-			if i.attr == nil {
-				p.diags = append(p.diags, fromHCL(src, where, Error, codeSyntax, "is a block, and locals has attributes only", ""))
-				continue
-			}
-			v, diags := i.attr.Expr.Value(ctx)
-			p.hclDiagnostics(src, diags)
-			values[name] = v
-			ctx.Variables["local"] = cty.ObjectVal(values)
-		}
-	}
-}
-
-// hclFunctions are the functions of expressions: those HCL's own library has.
-func hclFunctions() map[string]function.Function {
-	return map[string]function.Function{
-		"abs": stdlib.AbsoluteFunc, "ceil": stdlib.CeilFunc, "chomp": stdlib.ChompFunc, "chunklist": stdlib.ChunklistFunc,
-		"coalesce": stdlib.CoalesceFunc, "compact": stdlib.CompactFunc, "concat": stdlib.ConcatFunc, "contains": stdlib.ContainsFunc,
-		"csvdecode": stdlib.CSVDecodeFunc, "distinct": stdlib.DistinctFunc, "element": stdlib.ElementFunc, "flatten": stdlib.FlattenFunc,
-		"floor": stdlib.FloorFunc, "format": stdlib.FormatFunc, "formatlist": stdlib.FormatListFunc, "join": stdlib.JoinFunc,
-		"jsondecode": stdlib.JSONDecodeFunc, "keys": stdlib.KeysFunc, "length": stdlib.LengthFunc, "lookup": stdlib.LookupFunc,
-		"lower": stdlib.LowerFunc, "max": stdlib.MaxFunc, "merge": stdlib.MergeFunc, "min": stdlib.MinFunc, "range": stdlib.RangeFunc,
-		"regex": stdlib.RegexFunc, "replace": stdlib.ReplaceFunc, "reverse": stdlib.ReverseListFunc, "setproduct": stdlib.SetProductFunc,
-		"slice": stdlib.SliceFunc, "sort": stdlib.SortFunc, "split": stdlib.SplitFunc, "strlen": stdlib.StrlenFunc, "substr": stdlib.SubstrFunc,
-		"trim": stdlib.TrimFunc, "trimprefix": stdlib.TrimPrefixFunc, "trimspace": stdlib.TrimSpaceFunc, "trimsuffix": stdlib.TrimSuffixFunc,
-		"upper": stdlib.UpperFunc, "values": stdlib.ValuesFunc, "zipmap": stdlib.ZipmapFunc,
-	}
-}
-
-// eval evaluates an expression; NilVal after an error.
-func (r *hclReader) eval(e hclsyntax.Expression) cty.Value {
-	v, diags := e.Value(r.ctx)
-	if r.p.hclDiagnostics(r.src, diags); diags.HasErrors() {
-		return cty.NilVal
-	}
-	if v.IsNull() || !v.IsWhollyKnown() {
-		r.errorf(e.Range(), codeValue, "has no value", "")
-		return cty.NilVal
-	}
-	return v
-}
-
-// elements are those of a list, each with its own place where the list is written
-// out; a single value is a list of one.
-func (r *hclReader) elements(e hclsyntax.Expression, v cty.Value) []hclValue {
-	if v.Type().IsObjectType() || !v.CanIterateElements() {
-		return []hclValue{{v, e.Range()}}
-	}
-	written, _ := e.(*hclsyntax.TupleConsExpr)
-	var out []hclValue
-	for it := v.ElementIterator(); it.Next(); {
-		_, element := it.Element()
-		at := e.Range()
-		if written != nil && len(written.Exprs) == v.LengthInt() {
-			at = written.Exprs[len(out)].Range()
-		}
-		out = append(out, hclValue{element, at})
-	}
-	if len(out) == 0 {
-		r.errorf(e.Range(), codeSyntax, "is an empty list", "leave it out")
-	}
-	return out
-}
-
-// value makes the tokens of one term. What fits none of its alternatives becomes a
-// word, so that the parser says what it wants instead.
-func (r *hclReader) value(t term, v cty.Value) []token {
-	text, isText := "", false
+	tokens := r.tokens(t, h.v)
 	switch {
-	case v.IsNull():
-		return []token{{kind: word, text: "null"}}
-	case v.Type() == cty.Bool:
-		text = map[bool]string{true: "on", false: "off"}[v.True()]
-		if t.fits(token{kind: word, text: text}) == "" {
-			text = map[bool]string{true: "true", false: "false"}[v.True()]
+	case tokens != nil && t.alts[0] == "SECRET" && slices.Contains([]string{"", "file:", "env:", "handle:"}, tokens[0].text):
+		r.errorf(h.at, codeSecret, "names no place of a secret", "write "+exampleOf(t))
+		return nil, false
+	case tokens != nil && t.alts[0] == "SECRET" && !isReference(tokens[0].text):
+		r.errorf(h.at, codeSecret, "holds a secret itself", `write where it is: "file:/etc/racoon/NAME.secret", readable by nobody else, or "env:NAME"`)
+		return nil, false
+	case tokens != nil:
+		if path, ok := strings.CutPrefix(tokens[0].text, "file:"); ok && t.alts[0] == "SECRET" {
+			tokens[0].text = "file:" + r.p.absolute(token{src: r.src}, path)
 		}
-		return []token{{kind: word, text: text}}
-	case v.Type() == cty.Number:
-		n, accuracy := v.AsBigFloat().Uint64()
-		if accuracy != big.Exact {
-			return []token{{kind: word, text: "number"}}
-		}
-		return []token{{kind: number, n: n, text: strconv.FormatUint(n, 10)}}
-	case v.Type() == cty.String:
-		text, isText = v.AsString(), true
+		return tokens, true
+	}
+	advice := hclAdvice(t, h.v)
+	if from, to := h.at.Start.Byte, h.at.End.Byte; from < to && r.src.show(from, to) != r.src.text[from:to] {
+		advice, _, _ = strings.Cut(advice, ": ") // not the value
+	}
+	r.errorf(h.at, codeSyntax, "is not expected here: "+hclWant(t)+" is", advice)
+	return nil, false
+}
+
+// tokens are those of a value that fits; nil: it does not.
+func (r *hclReader) tokens(t term, v cty.Value) []token {
+	if v.IsNull() {
+		return nil
 	}
 	for _, alt := range t.alts {
-		if alt == "IDENTITY" {
-			return identityTokens(v)
-		}
-		if isText && alt == text {
-			return []token{{kind: word, text: text}}
-		}
-		if from := fromText[alt]; isText && from != nil {
-			if tokens := from(text); tokens != nil {
-				return tokens
-			}
+		if tokens := tokensAs(alt, v); tokens != nil {
+			return tokens
 		}
 	}
-	return []token{{kind: word, text: text}}
+	return nil
+}
+
+func tokensAs(alt string, v cty.Value) []token {
+	switch v.Type() {
+	case cty.Bool:
+		if alt == "SWITCH" {
+			return []token{{kind: word, text: map[bool]string{true: "on", false: "off"}[v.True()]}}
+		}
+	case cty.Number:
+		n, accuracy := v.AsBigFloat().Uint64()
+		if alt != "NUMBER" && alt != "GROUP" || accuracy != big.Exact || n > maxNumber {
+			return nil
+		}
+		return []token{{kind: number, n: n, text: strconv.FormatUint(n, 10)}}
+	case cty.String:
+		text := v.AsString()
+		if from := fromText[alt]; from != nil {
+			return from(text)
+		}
+		if types[alt].fits == nil && alt == text {
+			return []token{{kind: word, text: text}}
+		}
+	}
+	return nil
+}
+
+// hclWant is what a message says is expected.
+func hclWant(t term) string {
+	var names []string
+	for _, a := range t.alts {
+		switch typ := types[a]; {
+		case a == "SWITCH":
+			names = append(names, "true", "false")
+		case a == "NUMBER":
+			names = append(names, "a whole number")
+		case typ.fits == nil:
+			names = append(names, quote(a))
+		default:
+			names = append(names, typ.hcl)
+		}
+	}
+	return oneOf(names)
+}
+
+// hclAdvice says how to write what was probably meant.
+func hclAdvice(t term, v cty.Value) string {
+	has := func(alt string) bool { return slices.Contains(t.alts, alt) }
+	switch {
+	case v.IsNull():
+		return "leave it out"
+	case v.Type().IsTupleType(), v.Type().IsListType(), v.Type().IsSetType():
+		if t.many {
+			return "write all values in one list"
+		}
+		return "write one value, without brackets"
+	case v.Type() == cty.Number && has("DURATION"):
+		return "write a unit: " + quote(v.AsBigFloat().Text('f', -1)+" sec")
+	case v.Type() == cty.Number && slices.ContainsFunc(t.alts, func(a string) bool { return fromText[a] != nil && a != "DURATION" && a != "GROUP" }):
+		return "write it in double quotes: " + quote(v.AsBigFloat().Text('g', 10))
+	case v.Type() == cty.Number && has("NUMBER"):
+		return fmt.Sprintf("numbers go from 0 to %d", uint64(maxNumber))
+	case v.Type() != cty.String:
+		return ""
+	}
+	return hclTextAdvice(t, v.AsString())
+}
+
+func hclTextAdvice(t term, text string) string {
+	has := func(alt string) bool { return slices.Contains(t.alts, alt) }
+	_, err := strconv.ParseUint(text, 10, 32)
+	list := strings.Split(text, ",")
+	_, bare := strings.CutSuffix(text, "]")
+	switch {
+	case has("SWITCH") && switches[text] != "":
+		return "write " + switches[text] + ", without quotes"
+	case has("NUMBER") && err == nil:
+		return "write it without quotes: " + strings.TrimLeft(text, "0") + map[bool]string{true: "0"}[strings.Trim(text, "0") == ""]
+	case has("DURATION") && err == nil:
+		return "write a unit: " + quote(text+" sec")
+	case has("NUMBER") && durationTokens(text) != nil:
+		d := durationTokens(text)
+		return fmt.Sprintf("write the seconds: %d", d[0].n*timeUnits[d[1].text])
+	case len(list) > 1 && !has("STRING"):
+		for i := range list {
+			list[i] = quote(strings.TrimSpace(list[i]))
+		}
+		return "write a list: [" + strings.Join(list, ", ") + "]"
+	case has("ENDPOINT") && bare:
+		if host, port, ok := strings.Cut(strings.TrimSuffix(text, "]"), "["); ok && !strings.Contains(host, ":") {
+			return "write " + quote(strings.TrimSpace(host)+":"+port)
+		}
+	}
+	return didYouMean(text, t.words())
 }
 
 // fromText makes tokens of a string for each type; nil: it does not fit.
@@ -188,11 +182,11 @@ func addressTokens(withPort, withLength bool) func(string) []token {
 	}
 }
 
-// durationTokens reads "8 hour", "8h" and "1h30m".
+// durationTokens reads "8 hour" and "8h".
 func durationTokens(s string) []token {
 	digits := run(s, isDigit)
 	unit := strings.TrimSpace(s[digits:])
-	if n, err := strconv.ParseUint(s[:digits], 10, 64); err == nil {
+	if n, err := strconv.ParseUint(s[:digits], 10, 32); err == nil {
 		if short := map[string]string{"s": "sec", "m": "min", "h": "hour"}[unit]; short != "" {
 			unit = short
 		}
@@ -205,60 +199,76 @@ func durationTokens(s string) []token {
 
 // algorithmTokens reads "aes 256", "aes" and the number of a group.
 func algorithmTokens(s string) []token {
+	if strings.Contains(s, ",") {
+		return nil
+	}
 	name, bits, keyed := strings.Cut(strings.TrimSpace(s), " ")
 	if n, err := strconv.ParseUint(name, 10, 16); err == nil && !keyed {
 		return []token{{kind: number, text: name, n: n}}
 	}
-	tokens := []token{{kind: word, text: name}}
-	if keyed {
-		n, err := strconv.ParseUint(strings.TrimSpace(bits), 10, 64)
-		if err != nil {
-			return nil
-		}
-		tokens = append(tokens, token{kind: number, text: bits, n: n})
+	n, err := strconv.ParseUint(strings.TrimSpace(bits), 10, 64)
+	if !keyed || err != nil {
+		return []token{{kind: word, text: s}} // the parser says that there is no such name
 	}
-	return tokens
+	return []token{{kind: word, text: name}, {kind: number, text: bits, n: n}}
 }
 
-// identityTokens reads "TYPE" or { TYPE = VALUE }.
-func identityTokens(v cty.Value) []token {
-	if v.Type() == cty.String {
-		return []token{{kind: word, text: v.AsString()}}
-	}
-	if !v.Type().IsObjectType() || len(v.Type().AttributeTypes()) != 1 {
-		return []token{{kind: word, text: "an identity"}}
-	}
-	for name := range v.Type().AttributeTypes() {
-		value := v.GetAttr(name)
-		tokens := []token{{kind: word, text: name}}
-		switch name {
-		case "keyid":
-			tokens = append(tokens, token{kind: word, text: "tag"})
-		case "keyid_file":
-			tokens = []token{{kind: word, text: "keyid"}, {kind: word, text: "file"}}
+// identity reads "TYPE" or { TYPE = VALUE }.
+func (r *hclReader) identity(h hclValue) ([]token, bool) {
+	const want = `is not expected here: an identity as { fqdn = "gw.example.org" } or "address" is`
+	switch {
+	case !h.v.IsNull() && h.v.Type() == cty.String && slices.Contains(identityTypes, h.v.AsString()):
+		return []token{{kind: word, text: h.v.AsString()}}, true
+	case h.v.IsNull() || !h.v.Type().IsObjectType():
+		fix := ""
+		if !h.v.IsNull() && h.v.Type() == cty.String {
+			fix = identityAdvice(h.v.AsString())
 		}
-		if value.IsNull() || value.Type() != cty.String {
-			return append(tokens, token{kind: word, text: "no string"})
-		}
-		return append(tokens, token{kind: str, text: value.AsString()})
+		r.errorf(h.at, codeSyntax, want, fix)
+		return nil, false
+	case h.v.LengthInt() != 1:
+		r.errorf(h.at, codeSyntax, "is no identity: it has one type and one value", `write { fqdn = "gw.example.org" }`)
+		return nil, false
 	}
-	return nil
+	it := h.v.ElementIterator()
+	it.Next()
+	key, value := it.Element()
+	name := key.AsString()
+	keyAt, valueAt := h.at, h.at
+	if o, ok := h.expr.(*hclsyntax.ObjectConsExpr); ok && len(o.Items) == 1 {
+		keyAt, valueAt = o.Items[0].KeyExpr.Range(), o.Items[0].ValueExpr.Range()
+	}
+	known := append([]string{"keyid_file"}, identityTypes...)
+	if !slices.Contains(known, name) {
+		r.errorf(keyAt, codeUnknown, "is no type of identity", advised(name, known))
+		return nil, false
+	}
+	if value.IsNull() || value.Type() != cty.String {
+		r.errorf(valueAt, codeSyntax, "is not expected here: a string is", hclAdvice(term{alts: []string{"STRING"}}, value))
+		return nil, false
+	}
+	tokens := map[string][]token{"keyid": {{kind: word, text: "keyid"}, {kind: word, text: "tag"}},
+		"keyid_file": {{kind: word, text: "keyid"}, {kind: word, text: "file"}}}[name]
+	if tokens == nil {
+		tokens = []token{{kind: word, text: name}}
+	}
+	return append(r.placed(keyAt, tokens), r.placed(valueAt, stringToken(value.AsString()))...), true
 }
 
-// commentsOf are the comments of an HCL file, line by line.
-func commentsOf(src *source) (out []token) {
-	tokens, _ := hclsyntax.LexConfig([]byte(src.text), src.name, hcl.InitialPos)
-	for _, t := range tokens {
-		if t.Type != hclsyntax.TokenComment {
-			continue
-		}
-		off := t.Range.Start.Byte
-		for line := range strings.SplitSeq(strings.TrimRight(string(t.Bytes), "\r\n"), "\n") {
-			text := strings.TrimSpace(line)
-			text = strings.TrimSuffix(strings.TrimPrefix(text, "/*"), "*/")
-			text = strings.TrimLeft(strings.TrimPrefix(text, "//"), "#*")
-			out = append(out, token{src: src, off: off, end: t.Range.End.Byte, text: text})
-		}
+// identityAdvice guesses the type of an identity written as a string.
+func identityAdvice(text string) string {
+	if fix := didYouMean(text, identityTypes); fix != "" {
+		return fix
 	}
-	return out
+	name := "keyid"
+	if _, err := netip.ParseAddr(text); err == nil {
+		name = "address"
+	} else if strings.Contains(text, "@") {
+		name = "user_fqdn"
+	} else if strings.Contains(text, "=") {
+		name = "asn1dn"
+	} else if strings.Contains(text, ".") && !strings.Contains(text, " ") {
+		name = "fqdn"
+	}
+	return "write { " + name + " = " + quote(text) + " }"
 }

@@ -6,24 +6,10 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
-// Identity types: RFC 2407 section 4.6.2.1.
-const (
-	idIPv4       = 1
-	idFQDN       = 2
-	idUserFQDN   = 3
-	idIPv4Subnet = 4
-	idIPv6       = 5
-	idIPv6Subnet = 6
-	idIPv4Range  = 7
-	idIPv6Range  = 8
-	idDN         = 9
-	idKeyID      = 11
-)
-
 var identityTypes = []string{"address", "fqdn", "user_fqdn", "keyid", "asn1dn", "keyid_use", "certname", "subnet"}
 
 // nameTypes are the types whose value is a name.
-var nameTypes = map[string]uint8{"fqdn": idFQDN, "user_fqdn": idUserFQDN, "keyid": idKeyID, "keyid_use": idKeyID}
+var nameTypes = map[string]uint8{"fqdn": policy.IDFQDN, "user_fqdn": policy.IDUserFQDN, "keyid": policy.IDKeyID, "keyid_use": policy.IDKeyID}
 
 // readIdentity reads [file|tag] [VALUE] behind the type (racoon-conf section 5.4).
 func readIdentity(p *parser, a *arg) bool {
@@ -36,8 +22,12 @@ func readIdentity(p *parser, a *arg) bool {
 		}
 	}
 	v := p.peek()
-	if v.kind == word && !p.beginsLine(v) && v.text != "inherit" {
-		p.expected("a string in double quotes or an address", nil)
+	if (v.kind == word || v.kind == bad) && !p.beginsLine(v) && v.text != "inherit" {
+		want := map[string]string{"address": "a numeric address", "keyid": "file, tag or a string in double quotes"}[a.text]
+		if want == "" || a.qual != "" {
+			want = "a string in double quotes"
+		}
+		p.expected(want, nil)
 		return false
 	}
 	a.value = token{src: v.src, off: p.last.off, end: p.last.end}
@@ -74,15 +64,22 @@ func (p *parser) identity(a arg, own bool) (policy.Identity, bool) {
 		return p.addressIdentity(v, given, text)
 	}
 	id := policy.Identity{Type: nameTypes[a.text], Text: text}
-	if !given && !own && id.Type != idKeyID { // any of this type
+	if !given && !own && id.Type != policy.IDKeyID { // any of this type
 		return id, true
 	}
-	if v.kind != str || v.text == "" {
+	switch {
+	case !given && a.qual != "":
+		p.add(v, codeValue, Error, "is followed by no value", `write keyid `+a.qual+` "..."`)
+		return id, false
+	case !given:
+		p.add(v, codeValue, Error, "is followed by no value", `write `+a.text+` "..."`)
+		return id, false
+	case v.kind != str || v.text == "":
 		p.add(v, codeValue, Error, "is no identity: "+a.text+" needs a value in double quotes", "")
 		return id, false
 	}
 	id.Data = []byte(v.text)
-	if id.Type == idKeyID && !tag {
+	if id.Type == policy.IDKeyID && !tag {
 		return p.keyIDFile(id, v)
 	}
 	return id, true
@@ -92,11 +89,11 @@ func (p *parser) identity(a arg, own bool) (policy.Identity, bool) {
 // whoever knows certificates.
 func (p *parser) dnIdentity(a arg, text string, own bool) (policy.Identity, bool) {
 	p.add(a.token, codeNotYet, Error, needsX509, "")
-	id := policy.Identity{Type: idDN, DN: a.value.text, Text: text}
+	id := policy.Identity{Type: policy.IDDN, DN: a.value.text, Text: text}
 	if a.value.kind == eof {
 		return id, true
 	}
-	if fault := checkDN(id.DN, !own); fault != "" {
+	if fault := checkDN(id.DN, !own, a.value.quotable); fault != "" {
 		p.errorf(a.value, "is no distinguished name: %s", fault)
 		return id, false
 	}
@@ -105,7 +102,7 @@ func (p *parser) dnIdentity(a arg, text string, own bool) (policy.Identity, bool
 
 // addressIdentity is an address, or any address.
 func (p *parser) addressIdentity(v token, given bool, text string) (policy.Identity, bool) {
-	id := policy.Identity{Type: idIPv4, Text: text}
+	id := policy.Identity{Type: policy.IDIPv4, Text: text}
 	if !given {
 		return id, true
 	}
@@ -115,7 +112,7 @@ func (p *parser) addressIdentity(v token, given bool, text string) (policy.Ident
 		return id, false
 	}
 	if addr = addr.Unmap().WithZone(""); addr.Is6() {
-		id.Type = idIPv6
+		id.Type = policy.IDIPv6
 	}
 	id.Data = addr.AsSlice()
 	return id, true
@@ -130,7 +127,7 @@ func (p *parser) keyIDFile(id policy.Identity, v token) (policy.Identity, bool) 
 	data, err := p.readFile(path)
 	switch {
 	case err != nil:
-		p.add(v, codeFile, Error, "cannot be read: "+reason(err), "for the text itself "+p.write(v, inRemote, `my_identifier keyid tag "`+v.text+`";`))
+		p.add(v, codeFile, Error, "cannot be read: "+reason(err), "for the text itself "+p.write(v, inRemote, `my_identifier keyid tag "`+v.quotable(v.text)+`";`))
 		return id, false
 	case len(data) == 0 || len(data) > maxKeyID:
 		p.errorf(v, "is a file of %d octets: an identity has 1 to %d", len(data), maxKeyID)

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 type kind uint8
@@ -12,6 +11,7 @@ type kind uint8
 const (
 	eof     kind = iota
 	bad          // an unexpected character, an unclosed string; already reported
+	remark       // what stands for a blank elsewhere: //, a no-break space; already reported
 	word         // a keyword or a name
 	str          // a quoted string
 	number       // decimal digits
@@ -40,6 +40,7 @@ type lexer struct {
 	src    *source
 	pos    int
 	report func(Diagnostic)
+	silent int  // up to here nothing is reported
 	keep   bool // comments
 	kept   []token
 }
@@ -66,18 +67,26 @@ func (l *lexer) next() token {
 			t = l.take(t, bad, len(rest), "")
 			open := t
 			open.end = open.off + 1
-			l.report(at(open, codeLex, Error, "this quote is never closed", ""))
+			l.fault(open, codeLex, Error, "this quote is never closed", "")
 			return t
 		}
 		return l.take(t, str, end+2, rest[1:end+1])
+	case strings.HasPrefix(rest, "//"), strings.HasPrefix(rest, "/*"):
+		if l.pos == 0 || strings.IndexByte(" \t\r\n\v\f;{}", l.src.text[l.pos-1]) >= 0 {
+			return l.foreignComment(t, rest)
+		}
+		return l.path(t, rest)
+	case strings.HasPrefix(rest, "\u00a0"):
+		return l.foreign(t, len("\u00a0"), len("\u00a0"), "is a no-break space", "write an ordinary blank")
+	case c == '=' && !strings.HasPrefix(rest, "=="):
+		return l.foreign(t, 1, 1, "is not expected here", "no equal sign stands between a name and its value")
 	case c == '[':
 		return l.port(t, rest)
 	case c == '/':
 		if n := run(rest[1:], isDigit); n > 0 && n <= 3 && run(rest[1+n:], isWordByte) == 0 && !strings.HasPrefix(rest[1+n:], "/") {
 			return l.number(t, prefix, 1+n, rest[1:1+n])
 		}
-		n := run(rest, func(c byte) bool { return isWordByte(c) || strings.IndexByte("/-*?~", c) >= 0 })
-		return l.take(t, word, n, rest[:n]) // a path without quotes: the parser says what it wants instead
+		return l.path(t, rest)
 	case c == '-':
 		if a, n := leadingAddr(rest[1:]); n > 0 {
 			t = l.take(t, until, 1+n, rest[1:1+n])
@@ -120,14 +129,14 @@ func (l *lexer) port(t token, rest string) token {
 			return t
 		}
 	}
-	end := strings.IndexAny(rest, "];{}\n")
+	end := strings.IndexAny(rest, "];{}\n\"")
 	if end < 0 {
 		end = len(rest)
 	} else if rest[end] == ']' {
 		end++
 	}
 	t = l.take(t, bad, end, rest[:end])
-	l.report(at(t, codeLex, Error, "is no port: a number from 0 to 65535 in brackets is expected, without blanks", "[500]"))
+	l.fault(t, codeLex, Error, "is no port: a number from 0 to 65535 in brackets is expected, without blanks", "[500]")
 	return t
 }
 
@@ -136,26 +145,8 @@ func (l *lexer) number(t token, k kind, size int, digits string) token {
 	var err error
 	if t.n, err = strconv.ParseUint(digits, 10, 64); err != nil {
 		t.kind = bad
-		l.report(at(t, codeLex, Error, "is too large a number", ""))
+		l.fault(t, codeLex, Error, "is too large a number", "")
 	}
-	return t
-}
-
-func (l *lexer) unexpected(t token, rest string) token {
-	_, n := utf8.DecodeRuneInString(rest)
-	for n < len(rest) { // one report for a run of them
-		r, size := utf8.DecodeRuneInString(rest[n:])
-		if r < utf8.RuneSelf && (isWordByte(byte(r)) || strings.ContainsRune(" \t\r\n\"[]{};,#/", r)) {
-			break
-		}
-		n += size
-	}
-	t = l.take(t, bad, n, "")
-	fix := ""
-	if strings.HasPrefix(rest, "'") {
-		fix = `strings are written with double quotes: "..."`
-	}
-	l.report(at(t, codeLex, Error, "unexpected character", fix))
 	return t
 }
 

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agext/levenshtein"
-
 	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
@@ -51,11 +49,13 @@ func (p *parser) match(form pattern) (args []arg, ok bool) {
 }
 
 // another reports whether a list goes on, and takes the comma. Where commas are
-// white space a list goes on until the semicolon.
+// white space a list goes on until the semicolon, or until a line that begins with a
+// directive: there the semicolon was forgotten.
 func (p *parser) another() bool {
 	if p.commasBlank {
 		t := p.peek()
-		return t.kind == word || t.kind == str
+		forgotten := t.kind == word && p.lang.rows[p.in][t.text] != nil && p.beginsLine(t)
+		return !forgotten && (t.kind == word || t.kind == str)
 	}
 	return p.accept(",")
 }
@@ -85,6 +85,11 @@ func (p *parser) term(t term) (arg, bool) {
 	tok := p.peek()
 	alt := t.fits(tok)
 	if alt == "" {
+		if inner, ok := t.misquoted(p.lang, tok); ok {
+			p.witness.unfit(tok, false, true)
+			p.addQuoted(tok, "is not expected here: "+t.want(false)+" is", strings.TrimSuffix("write it without quotes: "+tok.quotable(inner), ": ***"))
+			return arg{}, false
+		}
 		p.expected(t.want(tok.src.hcl), t.words())
 		return arg{}, false
 	}
@@ -172,56 +177,4 @@ func (p *parser) secretOf(a arg) policy.Secret {
 		return policy.Secret{Ref: a.text}
 	}
 	return policy.Secret{Literal: secret.New([]byte(a.text))}
-}
-
-// expected reports that the next token is not what is wanted, with the advice its
-// kind suggests.
-func (p *parser) expected(want string, words []string) {
-	t := p.peek()
-	if t.kind == bad {
-		return // the lexer has said so
-	}
-	fix := ""
-	switch text := t.text; {
-	case t.kind == number && t.n > maxNumber:
-		want = "a number of at most 32 bits"
-	case t.src.hcl:
-		if fix = didYouMean(text, words); fix == "" && slices.Contains([]string{"on", "off", "yes", "no"}, text) {
-			fix = "write true or false, without quotes"
-		}
-	case t.kind == word && strings.HasPrefix(text, "0x"):
-		fix = "racoon.conf knows decimal numbers only"
-	case t.kind == word && strings.HasPrefix(want, "a string"):
-		fix = `write it in double quotes: "` + t.src.show(t.off, t.end) + `"`
-	case t.kind == word && strings.HasPrefix(want, decimal) && run(text, isDigit) > 0:
-		fix = "a unit is a word of its own: " + text[:run(text, isDigit)] + " sec"
-	case t.kind == word && len(words) == 0 && strings.HasPrefix(want, "a time unit"):
-		fix = "write a unit, for example: 30 sec"
-	case t.kind == word:
-		if fix = didYouMean(text, words); fix == "" && (text == "yes" || text == "no") {
-			fix = "write on or off"
-		}
-	case t.is(";") && strings.HasPrefix(want, "a time unit"):
-		fix = "a time needs a unit: sec, min or hour"
-	}
-	if t.kind == eof {
-		p.add(t, codeSyntax, Error, "the file ends where "+want+" is expected", fix)
-		return
-	}
-	p.add(t, codeSyntax, Error, "is not expected here: "+want+" is", fix)
-}
-
-// didYouMean proposes the nearest of the known words, "" if none is near.
-func didYouMean(got string, known []string) string {
-	best, dist := "", 1+len(got)/3
-	for _, k := range known {
-		d := levenshtein.Distance(strings.ToLower(strings.ReplaceAll(got, "-", "_")), k, nil)
-		if d < dist || d == dist && (best == "" || k < best) {
-			best, dist = k, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return `did you mean "` + best + `"?`
 }

@@ -10,10 +10,8 @@ import (
 // parser reads the classic language by recursive descent over the table. An HCL
 // file reaches it as the same tokens, see hcl.go.
 type parser struct {
-	lang        *language
-	lex         scanner
-	look        *token // one token of lookahead
-	last        token  // the token taken before
+	lang *language
+	reading
 	in          section
 	commasBlank bool     // inside remote a comma is white space
 	files       []string // being read, outermost first: the include stack
@@ -23,26 +21,42 @@ type parser struct {
 	executable  func(string) string // why a file is no program, "" if it is one
 	diags       []Diagnostic
 	today       time.Time
-	fresh       bool       // nothing but allow_legacy has been read in this block
-	dry         bool       // only read, set nothing: for a text of ours
-	record      *statement // the block whose statements are kept for the converter; nil: none is
-	taken       []token    // since the statement began, while record is set
+	given       map[string]bool // what this block names, rightly or wrongly, by first words
+	inner       map[string]bool // the same of the block read last
+	fresh       bool            // nothing but allow_legacy has been read in this block
+	dry         bool            // only read, set nothing: for a text of ours, and for the witness
+	witness     *witness        // of a dry run for what may be shown; nil in any other
+	record      *statement      // the block whose statements are kept for the converter; nil: none is
+	taken       []token         // since the statement began, while record is set
 
 	cfg      *policy.Config
 	word     token // the directive being set
 	row      *directive
+	seconds  []string // second words its name could have had
 	remote   *remote
 	proposal *proposal
 	sainfo   *sainfo
 	remotes  []*remote       // finished ones, parents of later ones
+	broken   []*remote       // those with an error in their header
 	legacy   legacy          // allow_legacy of the top level
 	held     []held          // about the profile of the section being read
 	hclMain  *hclFile        // the main file, if it is HCL and can be parsed
 	pskAt    policy.Position // of path pre_shared_key
 }
 
+// reading is where the parser is in a text.
+type reading struct {
+	lex    scanner
+	ahead  token // one token of lookahead
+	looked bool  // there is one
+	last   token // the token taken before
+}
+
 // add reports a diagnostic about a token.
 func (p *parser) add(t token, code string, sev Severity, what, fix string) {
+	if p.dry {
+		return
+	}
 	d := at(t, code, sev, what, fix)
 	if n := len(p.diags); n > 0 && sev == Error { // one error per place is enough
 		if e := p.diags[n-1]; e.Severity == Error && e.File == d.File && e.Line == d.Line && e.Col == d.Col {
@@ -58,19 +72,20 @@ func (p *parser) errorf(t token, format string, a ...any) {
 }
 
 func (p *parser) peek() token {
-	if p.look == nil {
+	if !p.looked {
 		t := p.lex.next()
-		for p.commasBlank && t.is(",") {
+		for t.kind == remark || p.commasBlank && t.is(",") {
 			t = p.lex.next()
 		}
-		p.look = &t
+		p.ahead, p.looked = t, true
 	}
-	return *p.look
+	return p.ahead
 }
 
 func (p *parser) next() token {
 	p.last = p.peek()
-	p.look = nil
+	p.looked = false
+	p.witness.took(p.last)
 	if p.record != nil {
 		p.taken = append(p.taken, p.last)
 	}
@@ -89,8 +104,10 @@ func (p *parser) accept(text string) bool {
 // block reads directives until the closing brace, or the end of the file at the
 // top level.
 func (p *parser) block(in section, open token) {
-	defer func(outer section, fresh bool) { p.in, p.fresh = outer, fresh }(p.in, p.fresh)
-	p.fresh = true
+	defer func(outer section, fresh bool, given map[string]bool) {
+		p.in, p.fresh, p.given, p.inner = outer, fresh, given, p.given
+	}(p.in, p.fresh, p.given)
+	p.fresh, p.given = true, map[string]bool{}
 	for p.in = in; ; {
 		switch t := p.peek(); {
 		case t.kind == eof && in == top:
@@ -98,6 +115,10 @@ func (p *parser) block(in section, open token) {
 			return
 		case t.kind == eof:
 			p.add(open, codeSyntax, Error, "this brace is never closed", "")
+			return
+		case in != top && p.opensOther(t, in):
+			p.add(open, codeSyntax, Error, "this brace is not closed before the next section", "")
+			p.keepLast()
 			return
 		case t.is("}") && in != top:
 			p.next()
@@ -122,15 +143,23 @@ func (p *parser) statement(in section) {
 		p.recover()
 		return
 	}
+	if d.state == refused && !p.dry { // whatever follows
+		p.add(t, codeRefused, Error, d.why, "")
+		p.recover()
+		return
+	}
 	s := p.keep(d, t)
 	p.taken = nil
 	var args []arg
 	ok := true
+	p.witness.named(t)
+	p.witness.begin(d)
 	if p.word = t; d.head != nil {
 		ok = d.head(p)
 	} else {
 		args, ok = p.match(p.lang.forms[d])
 	}
+	p.witness.done(ok)
 	if s != nil {
 		s.args, s.words = args, p.taken
 	}
@@ -163,7 +192,7 @@ func (p *parser) apply(d *directive, args []arg) {
 	p.row = d
 	p.judge(p.word, d)
 	p.overridden(d)
-	if d.set != nil && d.state != refused {
+	if d.set != nil {
 		d.set(p, args)
 	}
 }
@@ -176,7 +205,7 @@ func (p *parser) body(d *directive, args []arg) {
 		return
 	}
 	if !p.peek().is("{") {
-		p.expected("{", nil)
+		p.expected("{", map[section][]string{inRemote: {"inherit"}, inSAInfo: {"from", "group"}}[d.body])
 		p.abandon(d)
 		return
 	}
@@ -227,14 +256,19 @@ func (p *parser) lookup(t *token, in section) *directive {
 	rows := p.lang.rows[in][t.text]
 	if rows == nil {
 		fix := didYouMean(t.text, p.lang.names(in))
-		if s := p.lang.elsewhere(t.text); s != "" {
-			fix = "it belongs into " + s
+		if s := p.lang.elsewhere(t.text, in); s != "" {
+			fix = s
+		} else {
+			p.name(nearest(t.text, p.lang.names(in))) // it is not missing too
 		}
+		p.witness.stranger(*t, in, fix != "")
 		p.add(*t, codeUnknown, Error, "is no directive of "+in.String(), fix)
 		return nil
 	}
+	p.name(t.text)
 	var plain *directive
 	var words []string
+	p.seconds = nil
 	for _, d := range rows {
 		switch second := d.second(); {
 		case second == "":
@@ -246,10 +280,18 @@ func (p *parser) lookup(t *token, in section) *directive {
 			words = append(words, second)
 		}
 	}
-	if plain == nil {
-		p.expected(term{alts: words}.want(false), words)
+	if p.seconds = words; plain == nil {
+		p.witness.begin(rows...)
+		p.expected(term{alts: words}.want(false), nil)
 	}
 	return plain
+}
+
+// name remembers that the block has a directive of that name.
+func (p *parser) name(first string) {
+	if p.given != nil {
+		p.given[first] = true
+	}
 }
 
 // judge says what is to be said about a directive as such.
@@ -261,13 +303,5 @@ func (p *parser) judge(t token, d *directive) {
 		p.add(t, codeMapped, Warning, "has no effect: "+d.why, "")
 	case missing:
 		p.add(t, codeNotYet, Error, d.why, "")
-	case refused:
-		p.add(t, codeRefused, Error, d.why, "")
 	}
-}
-
-// position is a token's place in the model.
-func position(t token) policy.Position {
-	line, _ := t.src.position(t.off)
-	return policy.Position{File: t.src.name, Line: line}
 }

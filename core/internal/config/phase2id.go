@@ -15,12 +15,17 @@ var upperLayer = map[string]uint8{"any": 0, "icmp": 1, "tcp": 6, "udp": 17, "gre
 func (p *parser) phase2ID(want string) (*policy.SAID, bool) {
 	t := p.peek()
 	if (term{alts: identityTypes}).fits(t) == "" {
+		if t.text == "anonymous" || t.text == "clientaddr" {
+			p.misplaced(t)
+			return nil, false
+		}
 		p.expected(want, append([]string{"anonymous", "clientaddr"}, identityTypes...))
 		return nil, false
 	}
 	p.next()
-	if t.text == "keyid" && !p.accept("tag") {
-		p.accept("file")
+	if q := p.peek(); t.text == "keyid" && !p.accept("tag") && p.accept("file") {
+		p.add(q, codeValue, Error, "is not read here: the keyid of a sainfo section is the text itself, as in the original", `write keyid "TEXT"`)
+		return nil, false
 	}
 	v := p.peek()
 	if v.kind == str {
@@ -66,9 +71,25 @@ func (p *parser) phase2ID(want string) (*policy.SAID, bool) {
 	return id, true
 }
 
+// misplaced reports anonymous or clientaddr where it says nothing.
+func (p *parser) misplaced(t token) {
+	switch {
+	case t.src.hcl:
+		p.add(t, codeSyntax, Error, "is not expected here", "leave it out: what is left out is anonymous")
+	case t.text == "anonymous":
+		p.add(t, codeSyntax, Error, "is one word too many: anonymous alone is both ends", "write sainfo anonymous { ... }")
+	default:
+		p.add(t, codeSyntax, Error, "is the other end, and our own comes before it", "write sainfo anonymous clientaddr { ... }")
+	}
+}
+
 func (p *parser) nameID(t, v token) (*policy.SAID, bool) {
 	typ, ok := nameTypes[t.text]
-	if !ok || v.text == "" {
+	if v.text == "" {
+		p.errorf(v, "is an empty identity")
+		return nil, false
+	}
+	if !ok {
 		p.errorf(t, "cannot be an identity of phase 2 here")
 		return nil, false
 	}
@@ -78,15 +99,15 @@ func (p *parser) nameID(t, v token) (*policy.SAID, bool) {
 // addressID makes a host or a network. The address is not masked: that is how
 // racoon.conf has always compared them, and a warning says what it means.
 func (p *parser) addressID(id *policy.SAID, a netip.Addr, bits int, t token) {
-	id.Type, id.Data, id.Text = idIPv4, a.AsSlice(), a.String()
+	id.Type, id.Data, id.Text = policy.IDIPv4, a.AsSlice(), a.String()
 	if a.Is6() {
-		id.Type = idIPv6
+		id.Type = policy.IDIPv6
 	}
 	if bits == a.BitLen() {
 		return
 	}
-	if id.Type = idIPv4Subnet; a.Is6() {
-		id.Type = idIPv6Subnet
+	if id.Type = policy.IDIPv4Subnet; a.Is6() {
+		id.Type = policy.IDIPv6Subnet
 	}
 	id.Text = fmt.Sprintf("%s/%d", a, bits)
 	for i := range a.BitLen() / 8 {
@@ -103,8 +124,8 @@ func (p *parser) rangeID(id *policy.SAID, first netip.Addr, end token) bool {
 		p.errorf(end, "is no end of a range that begins with %s", first)
 		return false
 	}
-	if id.Type = idIPv4Range; first.Is6() {
-		id.Type = idIPv6Range
+	if id.Type = policy.IDIPv4Range; first.Is6() {
+		id.Type = policy.IDIPv6Range
 	}
 	id.Data = append(first.AsSlice(), last.AsSlice()...)
 	id.Text = first.String() + "-" + last.String()

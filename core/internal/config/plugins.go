@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -176,6 +177,9 @@ func (p *parser) plugins() []PluginSpec {
 // missKeys reports the first section whose pre-shared key nobody has.
 func (p *parser) missKeys() {
 	for _, r := range p.remotes {
+		if p.hclMain != nil && (p.hclMain.keys || p.hclMain.broken != nil) { // it is there, or may be what could not be read
+			return
+		}
 		if r.SharedSecret == nil && slices.ContainsFunc(r.Proposals, func(v policy.Phase1Proposal) bool { return v.Method == methodPSK }) {
 			p.add(r.head, codeMissing, Error, "authenticates with pre_shared_key, and nothing says where the keys are", p.write(r.head, top, `path pre_shared_key "FILE";`))
 			return
@@ -191,10 +195,7 @@ func (p *parser) pluginsFile() *hclFile {
 	name := filepath.Join(filepath.Dir(p.cfg.File), pluginsFile)
 	switch text, err := p.readFile(name); {
 	case err == nil:
-		src := newSource(name, string(text))
-		if body, ctx := p.openHCL(src); body != nil {
-			return &hclFile{src, body, ctx}
-		}
+		return p.openHCL(p.lang.source(name, string(text)))
 	case !errors.Is(err, fs.ErrNotExist):
 		p.diags = append(p.diags, Diagnostic{Code: codeFile, File: name, What: "cannot be read: " + reason(err)})
 	}
@@ -219,11 +220,14 @@ func classicPlugin(kind, name string, config map[string]string) PluginSpec {
 
 // hclPlugins reads the plugins of an HCL file. kernel is the default choice.
 func (p *parser) hclPlugins(f *hclFile, kernel string) (string, []PluginSpec) {
-	src := f.src
+	src, before := f.src, len(p.diags)
+	defer func() { // hcl has its attributes in maps
+		slices.SortStableFunc(p.diags[before:], func(a, b Diagnostic) int { return cmp.Or(a.Line-b.Line, a.Col-b.Col) })
+	}()
 	var content *hcl.BodyContent
 	var diags hcl.Diagnostics
 	if f == p.hclMain { // the rest of it has been read
-		content, _, diags = f.body.PartialContent(rootSchema)
+		content, _, diags = f.body.PartialContent(&hcl.BodySchema{Attributes: rootSchema.Attributes, Blocks: rootSchema.Blocks[:1]})
 	} else {
 		content, diags = f.body.Content(rootSchema)
 	}
@@ -264,6 +268,11 @@ func (p *parser) pluginBlock(f *hclFile, b *hcl.Block) (PluginSpec, bool) {
 		ok = false
 	}
 	content, diags := b.Body.Content(pluginSchema)
+	for _, d := range diags {
+		if d.Summary == "Unsupported argument" && !strings.Contains(d.Detail, "Did you mean") {
+			d.Detail = "what the plugin itself understands stands in its block config"
+		}
+	}
 	p.hclDiagnostics(src, diags)
 	for name, a := range content.Attributes {
 		typ := cty.String
@@ -295,48 +304,23 @@ func (p *parser) pluginBlock(f *hclFile, b *hcl.Block) (PluginSpec, bool) {
 // hclValue evaluates an attribute of one type.
 func (p *parser) hclValue(f *hclFile, a *hcl.Attribute, typ cty.Type) (cty.Value, bool) {
 	v, diags := a.Expr.Value(f.ctx)
-	if p.hclDiagnostics(f.src, diags); diags.HasErrors() {
+	if p.hclExpression(f, diags); diags.HasErrors() {
 		return v, false
 	}
 	if v.IsNull() || v.Type() != typ {
-		p.hclError(f.src, a.Expr.Range(), a.Name+" is no "+typ.FriendlyName())
+		p.hclError(f.src, a.Expr.Range(), "is not expected here: "+map[cty.Type]string{cty.String: "a string", cty.Bool: "true or false"}[typ]+" is")
 		return v, false
 	}
 	return v, true
 }
 
 func (p *parser) hclError(src *source, r hcl.Range, what string) {
-	p.diags = append(p.diags, fromHCL(src, r, Error, codePlugins, what, ""))
+	p.hclFault(src, r, codePlugins, what, "")
 }
 
+// hclDiagnostics reports what hcl says of the shape of plugin blocks.
 func (p *parser) hclDiagnostics(src *source, diags hcl.Diagnostics) {
 	for _, d := range diags {
-		p.diags = append(p.diags, fromHCLDiagnostic(src, d))
+		p.diags = append(p.diags, translate(src, d, codePlugins))
 	}
-}
-
-// fromHCLDiagnostic translates what hcl says.
-func fromHCLDiagnostic(src *source, d *hcl.Diagnostic) Diagnostic {
-	sev := Error
-	if d.Severity == hcl.DiagWarning {
-		sev = Warning
-	}
-	r := hcl.Range{Filename: src.name}
-	if d.Subject != nil {
-		r = *d.Subject
-	}
-	return fromHCL(src, r, sev, codePlugins, strings.TrimSuffix(d.Summary, "."), d.Detail)
-}
-
-func fromHCL(src *source, r hcl.Range, sev Severity, code, what, fix string) Diagnostic {
-	d := Diagnostic{Code: code, Severity: sev, File: src.name, Line: r.Start.Line, What: what, Fix: fix}
-	if r.Start.Line < 1 || r.Start.Line > len(src.lines) || r.End.Byte > len(src.text) {
-		return d
-	}
-	line, _ := src.position(r.Start.Byte)
-	end := r.End.Byte
-	if line < len(src.lines) { // the token of one line
-		end = min(end, src.lines[line]-1)
-	}
-	return at(token{src: src, off: r.Start.Byte, end: max(end, r.Start.Byte)}, code, sev, what, fix)
 }

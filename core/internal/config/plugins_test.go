@@ -50,9 +50,9 @@ func TestPluginsOfAConfiguration(t *testing.T) {
 		{"two kernels", "log info;", "plugin \"kernel\" \"xfrm\" {}\nplugin \"kernel\" \"pfkey\" {}", []string{"kernel/xfrm", "log/syslog"}, "one too many: line 1 has kernel/xfrm"},
 		{"the same one twice", psk, "plugin \"auth\" \"psk\" {}\nplugin \"auth\" \"psk\" {}", []string{"auth/psk", kernel, "log/syslog"}, "one too many"},
 		{"an unknown kind", "log info;", `plugin "kernle" "xfrm" {}`, []string{kernel, "log/syslog"}, "no kind of plugin"},
-		{"an unknown attribute", "log info;", `plugin "log" "syslog" { pathh = "x" }`, []string{kernel, "log/syslog"}, `Did you mean "path"?`},
-		{"a value of the wrong type", "log info;", `plugin "log" "syslog" { critical = "perhaps" }`, []string{kernel, "log/syslog"}, "critical is no bool"},
-		{"a variable that is not there", "log info;", `kernel = var.kernel`, []string{kernel, "log/syslog"}, "Unknown variable"},
+		{"an unknown attribute", "log info;", `plugin "log" "syslog" { pathh = "x" }`, []string{kernel, "log/syslog"}, `did you mean "path"?`},
+		{"a value of the wrong type", "log info;", `plugin "log" "syslog" { critical = "perhaps" }`, []string{kernel, "log/syslog"}, "true or false is"},
+		{"a variable that is not there", "log info;", `kernel = var.kernel`, []string{kernel, "log/syslog"}, "is no variable"},
 		{"two config blocks", "log info;", "plugin \"log\" \"syslog\" {\n config {}\n config {}\n}", []string{kernel, "log/syslog"}, "second config block"},
 		{"no HCL at all", "log info;", "plugin {", []string{kernel, "log/syslog"}, "/etc/racoon/plugins.hcl:1"},
 	} {
@@ -108,8 +108,8 @@ func TestDecodeWithTheSchema(t *testing.T) {
 	for _, c := range []struct{ name, config, want, complaint string }{
 		{"defaults are filled in", ``, `{"key":{},"server":[],"timeout":"30s"}`, ""},
 		{"paths are relative to plugins.hcl", `file = "psk.txt"`, `{"file":"/etc/racoon/psk.txt","key":{},"server":[],"timeout":"30s"}`, ""},
-		{"an unknown name", `timout = "5s"`, "", `plugins.hcl:3: "timout" Unsupported argument`},
-		{"a missing one", `server {}`, "", "plugins.hcl:3: Missing required argument"},
+		{"an unknown name", `timout = "5s"`, "", `plugins.hcl:3: "timout" is no setting here`},
+		{"a missing one", `server {}`, "", "plugins.hcl:3: a setting is missing"},
 		{"a literal secret", `pin = "hunter2"`, "", "plugins.hcl"},
 		{"a secret of the wrong type", `pin = ["hunter2"]`, "", "plugins.hcl:3"},
 	} {

@@ -49,6 +49,7 @@ func setProfile(p *parser, a []arg) {
 			fix = "there are: " + strings.Join(ProfileNames(), ", ")
 		}
 		p.add(t, codeUnknown, Error, "is no profile", fix)
+		p.incomplete()
 		return
 	}
 	p.fragment("profile "+t.text, string(text), t.src.hcl)
@@ -68,14 +69,21 @@ type held struct {
 	Diagnostic
 }
 
+// incomplete: what the section lacks may be in a profile that is not there.
+func (p *parser) incomplete() {
+	for _, name := range []string{"exchange_mode", "proposal", "encryption_algorithm", "authentication_algorithm", "pfs_group"} {
+		p.name(name)
+	}
+}
+
 // fragment reads directives of the present section from another text. It counts as
 // written in the language of the file that asked for it.
 func (p *parser) fragment(name, text string, hcl bool) {
-	src := newSource(name, text+"\n}")
-	src.hcl = hcl
-	lex, look, last, word, record := p.lex, p.look, p.last, p.word, p.record
-	p.lex = &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }}
-	p.look, p.record = nil, nil
+	src := p.lang.source(name, text+"\n}")
+	src.hcl, src.in = hcl, p.in
+	outer, word, record := p.reading, p.word, p.record
+	p.reading = reading{lex: &lexer{src: src, report: func(d Diagnostic) { p.diags = append(p.diags, d) }}, last: token{src: src}}
+	p.record = nil
 	before, about := p.diags, []held(nil)
 	for t := p.peek(); t.kind != eof && !t.is("}"); t = p.peek() {
 		p.diags = nil
@@ -85,7 +93,7 @@ func (p *parser) fragment(name, text string, hcl bool) {
 		}
 	}
 	p.diags, p.held = before, about
-	p.lex, p.look, p.last, p.word, p.record = lex, look, last, word, record
+	p.reading, p.word, p.record = outer, word, record
 }
 
 // overridden forgets what was held about a directive of the profile.

@@ -9,6 +9,7 @@ import (
 // proposal is a proposal block while it is read.
 type proposal struct {
 	head     token
+	named    map[string]bool // what it says, rightly or wrongly
 	cipher   choice
 	hash     choice
 	method   choice
@@ -16,15 +17,16 @@ type proposal struct {
 	lifetime time.Duration // 0 = the section's
 }
 
-// choice is one algorithm of a proposal: not mentioned, wrong and reported, or right.
+// choice is one algorithm of a proposal, if it is right.
 type choice struct {
 	policy.Algorithm
-	given, ok bool
+	ok bool
 }
 
 func (p *parser) openProposal([]arg) { p.proposal = &proposal{head: p.word} }
 
 func (p *parser) closeProposal() {
+	p.proposal.named = p.inner
 	p.remote.own = append(p.remote.own, p.proposal)
 	p.proposal = nil
 }
@@ -41,7 +43,7 @@ func (pr *proposal) value(p *parser) (policy.Phase1Proposal, bool) {
 		{pr.method, "authentication_method", "pre_shared_key"},
 		{pr.group, "dh_group", "ecp256"},
 	} {
-		if !c.given {
+		if !pr.named[c.what] {
 			p.diags = append(p.diags, at(pr.head, codeMissing, Error, "has no "+c.what, "for example, "+p.write(pr.head, inProposal, c.what+" "+c.fix+";")))
 		}
 		ok = ok && c.ok
@@ -57,7 +59,6 @@ func proposalDirectives() []directive {
 	pick := func(table []algorithm, what string, to func(*proposal) *choice) func(*parser, []arg) {
 		return func(p *parser, a []arg) {
 			c := to(p.proposal)
-			c.given = true
 			c.Algorithm, c.ok = p.choose(table, what, a[0])
 		}
 	}
@@ -70,11 +71,10 @@ func proposalDirectives() []directive {
 		{name: "authentication_method", args: "ALG", doc: "how the peers prove who they are", set: pick(methods, "authentication method", func(pr *proposal) *choice { return &pr.method })},
 		{name: "dh_group", args: "GROUP", doc: "Diffie-Hellman group", set: func(p *parser, a []arg) {
 			c := &p.proposal.group
-			c.given = true
 			c.ID, c.ok = p.group(a[0])
 		}},
 		{name: "lifetime time", hcl: "lifetime", args: "DURATION", doc: "life of the ISAKMP SA", def: "the section's", set: func(p *parser, a []arg) { p.time(a[0], 1, &p.proposal.lifetime) }},
-		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "byte lifetime of phase 1 is not supported: delete the line", doc: "obsolete"},
+		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "is not supported: write a lifetime time, or delete the line", doc: "obsolete"},
 		{name: "gss_id", args: "STRING", from: ipsecTools, state: refused, why: gss, doc: "GSSAPI identity"},
 		{name: "gssapi_id", args: "STRING", state: refused, why: gss, doc: "GSSAPI identity"},
 		{name: "strength", args: "extra_high|high|normal", from: apple, state: refused, why: "is obsolete: name the algorithms", doc: "obsolete"},

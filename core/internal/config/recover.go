@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 // end takes the semicolon. One that was forgotten at the end of a line does not
 // cost the next line.
 func (p *parser) end() bool {
@@ -16,7 +18,7 @@ func (p *parser) end() bool {
 		p.add(p.last, codeSyntax, Error, "is followed by no semicolon", `write ";" after it`)
 		return true
 	}
-	p.add(t, codeSyntax, Error, "is one word too many: ; is expected", "")
+	p.add(t, codeSyntax, Error, "is one word too many: ; is expected", p.slip(t, ";"))
 	p.recover()
 	return false
 }
@@ -26,6 +28,35 @@ func (p *parser) beginsLine(t token) bool {
 	here, _ := t.src.position(t.off)
 	before, _ := t.src.position(max(p.last.end-1, 0))
 	return here > before
+}
+
+// opensOther reports whether a token begins a section of the top level, at the
+// beginning of a line, in a file that has more opening braces than closing ones:
+// then the closing brace of the present section is missing.
+func (p *parser) opensOther(t token, in section) bool {
+	if t.kind != word || t.src.hcl || p.lang.rows[in][t.text] != nil || !p.beginsLine(t) {
+		return false
+	}
+	block := slices.ContainsFunc(p.lang.rows[top][t.text], func(d *directive) bool { return d.body != top })
+	return block && t.src.unclosed() > 0
+}
+
+// unclosed is how many opening braces of a classic file have no closing one.
+func (s *source) unclosed() int {
+	if s.braces == 0 {
+		lex := &lexer{src: s, report: func(Diagnostic) {}}
+		s.braces = 1 // counted
+		for t := lex.next(); t.kind != eof; t = lex.next() {
+			switch {
+			case t.is("{"):
+				s.braces++
+			case t.is("}"):
+				s.braces--
+			}
+		}
+		s.braces = max(s.braces, 1)
+	}
+	return s.braces - 1
 }
 
 // stray reports a token that begins no directive.
@@ -52,6 +83,7 @@ func (p *parser) stray(t token) {
 // before the brace that closes the section, or before a line that begins with a
 // directive.
 func (p *parser) recover() {
+	p.witness.done(false)
 	for {
 		switch t := p.peek(); {
 		case t.kind == eof, t.is("}"), t.kind == word && p.lang.rows[p.in][t.text] != nil && p.beginsLine(t):

@@ -25,13 +25,14 @@ type remote struct {
 
 	legacy      legacy
 	myID        token // my_identifier's
+	local       token // local_address's
 	needsPeerID token // what makes peers_identifier necessary
 }
 
 // defaults of racoon.conf(5), racoon-conf section 5.3.
 func newRemote(head token) *remote {
 	return &remote{head: head, lifetime: policy.DefaultLifetime, Remote: &policy.Remote{
-		Where: position(head), MyID: policy.Identity{Type: idIPv4, Text: "address"},
+		Where: position(head), MyID: policy.Identity{Type: policy.IDIPv4, Text: "address"},
 		NonceSize: 16, InitialContact: true, ProposalCheck: policy.Strict, Rekey: policy.On,
 		DPD: true, DPDRetry: 5 * time.Second, DPDMaxFail: 5,
 		SendCert: true, SendCR: true, VerifyCert: true, NATTKeepalive: true, DPDAlgorithm: "inbound_detect",
@@ -51,7 +52,7 @@ func (r *remote) inherit(parent *remote) {
 	if len(parent.profiled) > 0 { // they yield to the child's, and take its lifetime
 		r.profiled, c.Proposals = parent.profiled, nil
 	}
-	r.Remote, r.lifetime, r.myID, r.needsPeerID = &c, parent.lifetime, parent.myID, parent.needsPeerID
+	r.Remote, r.lifetime, r.myID, r.local, r.needsPeerID = &c, parent.lifetime, parent.myID, parent.local, parent.needsPeerID
 }
 
 // remoteHead reads what is between "remote" and "{".
@@ -67,9 +68,13 @@ func (p *parser) remoteHead() bool {
 		if !p.remoteName(of) {
 			return false
 		}
+		if p.dry {
+			p.accept(";")
+			return true
+		}
 		parent := p.parent(of)
 		if parent == nil {
-			p.errorf(of.name, "is no remote section defined before this one")
+			p.noParent(of)
 			return false
 		}
 		if parent.named != r.named {
@@ -95,7 +100,7 @@ func (p *parser) remoteName(r *remote) bool {
 		p.next()
 		r.Name, r.named = t.text, true
 		if t.text == "" {
-			p.errorf(t, "the name is empty")
+			p.errorf(t, "is an empty name")
 			return false
 		}
 		return true
@@ -105,7 +110,7 @@ func (p *parser) remoteName(r *remote) bool {
 	case t.kind == word && t.text == "anonymous":
 		p.next()
 	default:
-		p.expected(`a name in double quotes, an address or "anonymous"`, []string{"anonymous"})
+		p.expected(aName+`, an address or "anonymous"`, []string{"anonymous"})
 		return false
 	}
 	if n := p.peek(); n.kind == prefix && r.Addr.IsValid() {
@@ -118,6 +123,10 @@ func (p *parser) remoteName(r *remote) bool {
 		r.Addr, r.Net, r.Name = netip.Addr{}, net, net.String()
 	}
 	if n := p.peek(); n.kind == port {
+		if n.n == 0 {
+			p.add(n, codeValue, Error, "is no port of a peer", "write one from 1 to 65535, or leave it out for 500")
+			return false
+		}
 		p.next()
 		r.Port = uint16(n.n)
 	}
@@ -138,6 +147,14 @@ func sectionName(a netip.Addr, port uint16) string {
 	return a.String() + "[" + netip.AddrPortFrom(netip.IPv4Unspecified(), port).String()[len("0.0.0.0:"):] + "]"
 }
 
+// title is the name of the section in a message.
+func (r *remote) title() string {
+	if r.named {
+		return r.name.quotable(r.Name)
+	}
+	return r.Name
+}
+
 // parent finds the section another one inherits from: by name, else by address.
 func (p *parser) parent(of *remote) *remote {
 	for _, r := range slices.Backward(p.remotes) {
@@ -153,9 +170,24 @@ func (p *parser) parent(of *remote) *remote {
 	return nil
 }
 
+// noParent says why a section cannot be a parent.
+func (p *parser) noParent(of *remote) {
+	other := func(r *remote) bool { return r.Name == of.Name }
+	if i := slices.IndexFunc(p.broken, other); i >= 0 {
+		p.errorf(of.name, "is the section in line %d, which cannot be used", p.broken[i].Where.Line)
+		return
+	}
+	if slices.ContainsFunc(p.remotes, other) {
+		p.add(of.name, codeValue, Error, "is a section of the other kind: one with a name is not one with an address, and not anonymous",
+			map[bool]string{true: "write it without quotes", false: "write it in quotes"}[of.named])
+		return
+	}
+	p.errorf(of.name, "is no remote section defined before this one")
+}
+
 // remoteClose checks a section as a whole, in the order of racoon-conf section 5.2.
 func (p *parser) remoteClose() {
-	r := p.remote
+	r, has := p.remote, p.inner
 	p.release()
 	p.remote = nil
 	if r.named && slices.ContainsFunc(p.remotes, func(o *remote) bool { return o.named && o.Name == r.Name }) {
@@ -163,10 +195,11 @@ func (p *parser) remoteClose() {
 		return
 	}
 	if r.broken {
+		p.broken = append(p.broken, r)
 		return
 	}
-	if len(r.Modes) == 0 {
-		p.add(r.head, codeMissing, Error, r.Name+" has no exchange mode", p.write(r.head, inRemote, "exchange_mode main;"))
+	if len(r.Modes) == 0 && !has["exchange_mode"] {
+		p.add(r.head, codeMissing, Error, r.title()+" has no exchange mode", p.write(r.head, inRemote, "exchange_mode main;"))
 	}
 	blocks := r.profiled
 	if len(r.own) > 0 {
@@ -179,13 +212,16 @@ func (p *parser) remoteClose() {
 			r.Proposals = append(r.Proposals, v)
 		}
 	}
-	if len(blocks) == 0 && len(r.Proposals) == 0 {
-		p.add(r.head, codeMissing, Error, r.Name+" has no proposal", "")
+	if len(blocks) == 0 && len(r.Proposals) == 0 && !has["proposal"] {
+		p.add(r.head, codeMissing, Error, r.title()+" has no proposal", "")
 	}
 	p.checkAggressive(r)
 	p.checkCertificates(r)
+	if peer := cmp.Or(r.Addr, r.Net.Addr()); r.LocalAddr.IsValid() && peer.IsValid() && peer.Is4() != r.LocalAddr.Is4() {
+		p.add(r.local, codeValue, Error, "is of another family than the address of "+r.Name, "")
+	}
 	if len(r.PeerIDs) > 0 && !r.VerifyIdentifier {
-		p.add(r.head, codeWildcard, Warning, r.Name+": another identity than peers_identifier is only logged", p.write(r.head, inRemote, "verify_identifier on;"))
+		p.add(r.head, codeWildcard, Warning, r.title()+": another identity than peers_identifier is only logged", p.write(r.head, inRemote, "verify_identifier on;"))
 	}
 	p.remotes = append(p.remotes, r)
 	p.cfg.Remotes = append(p.cfg.Remotes, r.Remote)
@@ -202,12 +238,16 @@ func (p *parser) checkAggressive(r *remote) {
 	for _, v := range r.Proposals {
 		psk = psk || v.Method == methodPSK || v.Method == methodXAuthPSKClient || v.Method == methodXAuthPSKServer
 		if v.Group != r.Proposals[0].Group {
-			p.add(r.head, codeValue, Error, r.Name+": in aggressive mode all proposals must have the same Diffie-Hellman group", "")
+			p.add(r.head, codeValue, Error, r.title()+": in aggressive mode all proposals must have the same Diffie-Hellman group", "")
 			return
 		}
 	}
 	if psk {
-		p.weak(r.head, codeAggressive, Warning, r.Name+": aggressive mode lets anyone who asks guess the pre-shared key offline", "prefer exchange_mode main")
+		fix := "prefer exchange_mode main"
+		if r.head.src.hcl {
+			fix = p.write(r.head, inRemote, "exchange_mode main;")
+		}
+		p.weak(r.head, codeAggressive, Warning, r.title()+": aggressive mode lets anyone who asks guess the pre-shared key offline", fix)
 	}
 }
 
@@ -216,7 +256,7 @@ func (p *parser) checkAggressive(r *remote) {
 func (p *parser) checkCertificates(r *remote) {
 	x509 := r.Certificate != nil && r.Certificate.Kind != "plain_rsa"
 	switch {
-	case r.MyID.Type != idDN:
+	case r.MyID.Type != policy.IDDN:
 	case r.MyID.DN == "" && !x509:
 		p.add(r.myID, codeMissing, Error, "takes the name of our certificate, and there is none", p.write(r.myID, inRemote, `certificate_type x509 "FILE" "KEYFILE";`))
 	case r.MyID.DN != "" && x509:
@@ -228,7 +268,7 @@ func (p *parser) checkCertificates(r *remote) {
 	plain := r.PeerCertificate != nil && r.PeerCertificate.Kind == "plain_rsa"
 	rsa := slices.ContainsFunc(r.Proposals, func(v policy.Phase1Proposal) bool { return v.Method == methodRSA })
 	if plain && rsa && (r.Certificate == nil || r.Certificate.Kind != "plain_rsa") {
-		p.add(r.head, codeMissing, Error, r.Name+" has plain RSA keys of its peer and none of its own", p.write(r.head, inRemote, `certificate_type plain_rsa "KEYFILE";`))
+		p.add(r.head, codeMissing, Error, r.title()+" has plain RSA keys of its peer and none of its own", p.write(r.head, inRemote, `certificate_type plain_rsa "KEYFILE";`))
 	}
 }
 

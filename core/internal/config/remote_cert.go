@@ -103,8 +103,13 @@ func appleRemoteDirectives() []directive {
 				p.add(a[0].token, codeRefused, Error, "is no version of IKE this racoon speaks", "write 1")
 			}
 		}},
-		{name: "local_address", args: "ADDRESS", state: missing, why: "needs a choice of the local address per peer, which racoon does not have yet", doc: "our address towards this peer", set: func(p *parser, a []arg) {
-			p.remote.LocalAddr = a[0].addr.Unmap()
+		{name: "local_address", args: "ADDRESS", doc: "our address towards this peer; what it says to another one is not for the section", set: func(p *parser, a []arg) {
+			addr := a[0].addr.Unmap()
+			if addr.IsUnspecified() || addr.IsMulticast() {
+				p.errorf(a[0].token, "is no address of ours")
+				return
+			}
+			p.remote.LocalAddr, p.remote.local = addr, a[0].token
 		}},
 		{name: "shared_secret use", args: "SECRET", doc: "the pre-shared key itself; in HCL a reference to it", set: func(p *parser, a []arg) {
 			if a[0].text == "" {

@@ -40,7 +40,7 @@ func remoteDirectives() []directive {
 		{name: "proposal_check", args: "obey|strict|claim|exact", doc: "how far the peer's values may differ", def: "strict", set: setCheck},
 		{name: "ph1id", args: "NUMBER", from: ipsecTools, doc: "chooses the sainfo sections with the same remoteid", def: "0", set: func(p *parser, a []arg) { p.remote.Ph1ID = uint32(a[0].n) }},
 		{name: "lifetime time", hcl: "lifetime", args: "DURATION", doc: "life of the ISAKMP SA, for proposals without one of their own", def: "8 hour", set: func(p *parser, a []arg) { p.time(a[0], 1, &p.remote.lifetime) }},
-		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "byte lifetime of phase 1 is not supported: delete the line", doc: "obsolete"},
+		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "is not supported: write a lifetime time, or delete the line", doc: "obsolete"},
 		{name: "dh_group", args: "GROUP", state: refused, why: "cannot be defined here: it belongs into proposal", doc: "belongs into proposal"},
 		{name: "proposal", doc: "one proposal of phase 1; the order is the preference", def: "required", set: (*parser).openProposal, body: inProposal, close: (*parser).closeProposal},
 
@@ -130,8 +130,15 @@ func setGenerate(p *parser, a []arg) {
 
 func setRemoteAddress(p *parser, a []arg) {
 	r := p.remote
-	if r.addrSet || !r.named {
+	switch {
+	case !r.named:
+		p.add(p.word, codeDuplicate, Error, "is for a section with a name: this one has its address in the header", `delete it, or begin the section with remote "NAME" {`)
+		return
+	case r.addrSet:
 		p.add(p.word, codeDuplicate, Error, "is given already", "")
+		return
+	case a[0].keyed && a[0].n == 0:
+		p.add(a[0].token, codeValue, Error, "has no port of a peer", "write one from 1 to 65535, or leave it out for 500")
 		return
 	}
 	r.Addr, r.Port, r.addrSet = a[0].addr.Unmap(), uint16(a[0].n), true
@@ -144,8 +151,8 @@ func addPeerID(p *parser, a []arg) {
 	}
 	r := p.remote
 	r.PeerIDs = append(r.PeerIDs, id)
-	if id.Type == idIPv4 && id.Data == nil { // any address is one of either family
-		id.Type = idIPv6
+	if id.Type == policy.IDIPv4 && id.Data == nil { // any address is one of either family
+		id.Type = policy.IDIPv6
 		r.PeerIDs = append(r.PeerIDs, id)
 	}
 }
@@ -183,7 +190,7 @@ func setScript(p *parser, a []arg) {
 	path, dir := a[0].text, p.cfg.Paths.Script
 	switch {
 	case path == "":
-		p.errorf(a[0].token, "the path is empty")
+		p.errorf(a[0].token, "is an empty path")
 		return
 	case dir != "" && !filepath.IsAbs(path):
 		path = filepath.Join(dir, path)
@@ -191,7 +198,7 @@ func setScript(p *parser, a []arg) {
 		path = p.absolute(a[0].token, path)
 	}
 	if fault := p.executable(path); fault != "" {
-		p.add(a[0].token, codeScript, Warning, "will not run: "+path+" "+fault, "")
+		p.add(a[0].token, codeScript, Warning, "cannot be run"+where(a[0].token, path)+": "+fault, "")
 	}
 	s := policy.Script{Event: strings.ReplaceAll(a[1].text, "_", "-"), Path: path}
 	p.remote.Scripts = append(slices.DeleteFunc(p.remote.Scripts, func(old policy.Script) bool { return old.Event == s.Event }), s)
@@ -202,7 +209,7 @@ func executable(path string) string {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return "cannot be had: " + reason(err)
+		return reason(err)
 	case !info.Mode().IsRegular():
 		return "is no file"
 	case info.Mode().Perm()&0o111 == 0:

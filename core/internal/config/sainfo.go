@@ -11,13 +11,10 @@ import (
 // sainfo is a sainfo section while it is read.
 type sainfo struct {
 	*policy.SAInfo
-	head   token
-	broken bool // the header had an error: checked, not kept
-	// what was named, and not only what was accepted: a list with a wrong name in
-	// it is not reported as missing too
-	namedCiphers, namedAuths bool
-	fromProfile              map[*[]policy.Algorithm]bool // lists the section's own replace
-	legacy                   legacy
+	head        token
+	broken      bool                         // the header had an error: checked, not kept
+	fromProfile map[*[]policy.Algorithm]bool // lists the section's own replace
+	legacy      legacy
 }
 
 // sainfoHead reads the identities and the parameter before "{":
@@ -70,18 +67,18 @@ func (p *parser) sainfoHead() bool {
 
 // sainfoClose checks a section as a whole.
 func (p *parser) sainfoClose() {
-	s := p.sainfo
+	s, has := p.sainfo, p.inner // what was named, and not only what was accepted
 	p.release()
 	p.sainfo = nil
 	onlyAEAD := len(s.Encryption) > 0 && !slices.ContainsFunc(s.Encryption, func(a policy.Algorithm) bool { return !aead(a.ID) })
 	for _, l := range []struct {
-		named         bool
+		needed        bool
 		what, example string
 	}{
-		{s.namedCiphers, "encryption_algorithm", "aes_gcm 256"},
-		{s.namedAuths || onlyAEAD, "authentication_algorithm", "hmac_sha256"},
+		{true, "encryption_algorithm", "aes_gcm 256"},
+		{!onlyAEAD, "authentication_algorithm", "hmac_sha256"},
 	} {
-		if !l.named {
+		if l.needed && !has[l.what] {
 			p.diags = append(p.diags, at(s.head, codeMissing, Error, "has no "+l.what, "for example, "+p.write(s.head, inSAInfo, l.what+" "+l.example+";")))
 		}
 	}
@@ -90,7 +87,7 @@ func (p *parser) sainfoClose() {
 	}
 	p.checkIntegrity(s, onlyAEAD)
 	p.checkLifetime(s.head, s.Lifetime)
-	if s.PFSGroup == 0 {
+	if s.PFSGroup == 0 && !has["pfs_group"] {
 		p.add(s.head, codeNoPFS, Note, "has no pfs_group: who learns the keys of phase 1 learns those of phase 2", "")
 	}
 	for _, o := range p.cfg.SAInfos {
@@ -98,9 +95,9 @@ func (p *parser) sainfoClose() {
 			continue
 		}
 		if s.Local != nil {
-			p.add(s.head, codeDuplicate, Error, fmt.Sprintf("is a duplicate of the one in line %d", o.Where.Line), "")
+			p.add(s.head, codeDuplicate, Error, "is a duplicate of the one in "+s.head.elsewhere(o.Where), "")
 		} else {
-			p.add(s.head, codeShadowed, Warning, fmt.Sprintf("is never chosen: the one in line %d is equal and comes first", o.Where.Line), "")
+			p.add(s.head, codeShadowed, Warning, "is never chosen: the one in "+s.head.elsewhere(o.Where)+" is equal and comes first", "")
 		}
 		return
 	}
@@ -140,10 +137,10 @@ func sameHeader(a, b *policy.SAInfo) bool {
 
 // sainfoDirectives are those of a sainfo section.
 func sainfoDirectives() []directive {
-	pick := func(table []algorithm, what string, to func(*sainfo) (*[]policy.Algorithm, *bool)) func(*parser, []arg) {
+	pick := func(table []algorithm, what string, to func(*sainfo) *[]policy.Algorithm) func(*parser, []arg) {
 		return func(p *parser, a []arg) {
-			list, named := to(p.sainfo)
-			if *named = true; p.sainfo.fromProfile[list] {
+			list := to(p.sainfo)
+			if p.sainfo.fromProfile[list] {
 				*list = nil
 				delete(p.sainfo.fromProfile, list)
 			}
@@ -169,10 +166,10 @@ func sainfoDirectives() []directive {
 		}},
 		{name: "remoteid", args: "NUMBER", from: ipsecTools, doc: "must equal ph1id of the remote section", def: "0", set: func(p *parser, a []arg) { p.sainfo.RemoteID = uint32(a[0].n) }},
 		{name: "lifetime time", hcl: "lifetime", args: "DURATION", doc: "life of the IPsec SAs", def: "8 hour", set: func(p *parser, a []arg) { p.time(a[0], 1, &p.sainfo.Lifetime) }},
-		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "byte lifetime is not supported: delete the line", doc: "obsolete"},
-		{name: "encryption_algorithm", args: "ALG,...", doc: "ciphers of ESP", def: "required", set: pick(espCiphers, "cipher of ESP", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Encryption, &s.namedCiphers })},
-		{name: "authentication_algorithm", args: "ALG,...", doc: "integrity of ESP and AH", def: "required", set: pick(espAuths, "authentication algorithm", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Auth, &s.namedAuths })},
-		{name: "compression_algorithm", args: "ALG,...", doc: "compression of IPComp", def: "none", set: pick(compressions, "compression algorithm", func(s *sainfo) (*[]policy.Algorithm, *bool) { return &s.Comp, new(bool) })},
+		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "is not supported: write a lifetime time, or delete the line", doc: "obsolete"},
+		{name: "encryption_algorithm", args: "ALG,...", doc: "ciphers of ESP", def: "required", set: pick(espCiphers, "cipher of ESP", func(s *sainfo) *[]policy.Algorithm { return &s.Encryption })},
+		{name: "authentication_algorithm", args: "ALG,...", doc: "integrity of ESP and AH", def: "required", set: pick(espAuths, "authentication algorithm", func(s *sainfo) *[]policy.Algorithm { return &s.Auth })},
+		{name: "compression_algorithm", args: "ALG,...", doc: "compression of IPComp", def: "none", set: pick(compressions, "compression algorithm", func(s *sainfo) *[]policy.Algorithm { return &s.Comp })},
 		{name: "identifier", args: "address|fqdn|user_fqdn|keyid|asn1dn", from: apple, state: refused, why: "is deprecated: phase 2 is identified by the policy", doc: "obsolete"},
 		{name: "my_identifier", args: "address|fqdn|user_fqdn|keyid|asn1dn [ STRING ]", from: apple, state: refused, why: "is deprecated: phase 2 is identified by the policy", doc: "obsolete"},
 	}

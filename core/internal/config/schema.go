@@ -137,15 +137,16 @@ func (s PluginSpec) Explain(declared *sdk.Schema, complaints sdk.Diagnostics) []
 // translate keeps the values of secret attributes out of what is quoted.
 func (s PluginSpec) translate(declared sdk.Schema, diags hcl.Diagnostics) []Diagnostic {
 	names := secretNames(declared.Body)
+	shown := s.text.shown() // the schema says what is secret
 	hide := regexp.MustCompile(`\b(` + strings.Join(names, "|") + `)\s*=.*`)
 	out := make([]Diagnostic, len(diags))
 	for i, d := range diags {
 		if !s.Explicit() {
-			out[i] = fromHCLDiagnostic(newSource(s.Where.File, ""), d)
+			out[i] = translate(newSource(s.Where.File, ""), d, codePlugins)
 			out[i].Line, out[i].Col = s.Where.Line, 1
 			continue
 		}
-		out[i] = fromHCLDiagnostic(s.text, d)
+		out[i] = translate(shown, d, codePlugins)
 		if len(names) > 0 && hide.MatchString(out[i].Snippet) {
 			out[i].Snippet, out[i].Token = hide.ReplaceAllString(out[i].Snippet, `$1 = "***"`), ""
 		}

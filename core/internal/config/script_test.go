@@ -28,14 +28,14 @@ proposal { encryption_algorithm aes; hash_algorithm sha256; authentication_metho
 		{"the last one for an event", ``, `script "/a" phase1_up; script "/b" phase1_down; script "/c" phase1_up;`,
 			[]policy.Script{{Event: "phase1-down", Path: "/b"}, {Event: "phase1-up", Path: "/c"}}, nil},
 		{"one that is not there", ``, `script "gone" phase1_up;`, []policy.Script{{Event: "phase1-up", Path: "/etc/racoon/gone"}},
-			[]string{`RC3008 /etc/racoon/racoon.conf:2: "gone" will not run: /etc/racoon/gone cannot be had: no such file`}},
-		{"no name", ``, `script "" phase1_up;`, nil, []string{`RC0004 /etc/racoon/racoon.conf:2: the path is empty`}},
+			[]string{`RC3008 /etc/racoon/racoon.conf:2: "gone" cannot be run: /etc/racoon/gone: no such file`}},
+		{"no name", ``, `script "" phase1_up;`, nil, []string{"RC0004 /etc/racoon/racoon.conf:2: `\"\"` is an empty path"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := hermetic(t, t.TempDir(), "racoon.conf")
 			p.executable = func(name string) string {
 				if strings.HasSuffix(name, "gone") {
-					return "cannot be had: no such file"
+					return "no such file"
 				}
 				return ""
 			}
@@ -66,7 +66,7 @@ func TestExecutable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, want := range map[string]string{"yes": "", "no": "is not executable", "gone": "cannot be had: no such file or directory", ".": "is no file"} {
+	for name, want := range map[string]string{"yes": "", "no": "is not executable", "gone": "no such file or directory", ".": "is no file"} {
 		if got := executable(filepath.Join(dir, name)); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}

@@ -88,7 +88,7 @@ func (w *shower) global(c *policy.Config) {
 		{"pidfile", c.Paths.PidFile}, {"logfile", c.Paths.LogFile}} {
 		w.text("path "+p.kind, p.value)
 	}
-	w.line("log %s", [...]string{"error", "warning", "notify", "info", "debug", "debug2"}[c.Log-policy.LogError])
+	w.line("log %s", c.Log)
 	w.onOff("complex_bundle", c.ComplexBundle)
 	w.block("padding", func() {
 		w.onOff("randomize", c.Padding.Randomize)
@@ -180,12 +180,6 @@ func (w *shower) remote(r *policy.Remote) {
 	})
 }
 
-// toggles are the words of policy.Toggle, levels those of policy.Level.
-var (
-	toggles = [...]string{"off", "on", "force"}
-	levels  = [...]string{"off", "require", "unique"}
-)
-
 func (w *shower) phase1(r *policy.Remote) {
 	w.onOff("verify_identifier", r.VerifyIdentifier)
 	w.line("nonce_size %d", r.NonceSize)
@@ -193,11 +187,11 @@ func (w *shower) phase1(r *policy.Remote) {
 	w.onOff("initial_contact", r.InitialContact)
 	w.line("proposal_check %s", r.ProposalCheck)
 	w.line("ph1id %d", r.Ph1ID)
-	w.line("generate_policy %s", levels[r.GeneratePolicy])
+	w.line("generate_policy %s", r.GeneratePolicy)
 	w.onOff("support_proxy", r.SupportProxy)
-	w.line("nat_traversal %s", toggles[r.NATTraversal])
-	w.line("ike_frag %s", toggles[r.IKEFrag])
-	w.line("rekey %s", toggles[r.Rekey])
+	w.line("nat_traversal %s", r.NATTraversal)
+	w.line("ike_frag %s", r.IKEFrag)
+	w.line("rekey %s", r.Rekey)
 	w.onOff("weak_phase1_check", r.WeakPhase1Check)
 	w.onOff("mode_cfg", r.ModeCfg)
 	if r.XAuth {
@@ -339,7 +333,7 @@ func identityText(id *policy.Identity) string {
 
 // phase2Text is a phase 2 identity in the words of racoon.conf, made of Text.
 func phase2Text(id *policy.SAID) string {
-	if slices.Contains([]uint8{idFQDN, idUserFQDN, idKeyID}, id.Type) {
+	if slices.Contains([]uint8{policy.IDFQDN, policy.IDUserFQDN, policy.IDKeyID}, id.Type) {
 		typ, value, _ := strings.Cut(id.Text, " ")
 		return typ + ` "` + value + `"`
 	}

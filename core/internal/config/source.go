@@ -1,25 +1,35 @@
 package config
 
 import (
-	"regexp"
+	"fmt"
 	"sort"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
 // source is the text of one file, with what is needed to quote from it.
 type source struct {
-	name   string // as opened
-	text   string
-	hcl    bool   // else classic
-	lines  []int  // offset of each line's first octet
-	hidden []span // what no message may show; found at the first diagnostic
-	masked bool
+	name     string // as opened
+	text     string
+	hcl      bool                                    // else classic
+	in       section                                 // where it begins
+	lines    []int                                   // offset of each line's first octet
+	secrets  func(*source) (hidden, comments []span) // nil: all of it is hidden
+	hidden   []span                                  // what no message may show, in order; found at the first diagnostic
+	comments []span                                  // what no message repeats
+	masked   bool
+	braces   int // that are not closed, and one; 0 = not counted yet
 }
 
 type span struct{ from, to int }
 
+// byteOrderMark may stand at the beginning of a file and says nothing.
+const byteOrderMark = "\ufeff"
+
 func newSource(name, text string) *source {
+	text = strings.TrimPrefix(text, byteOrderMark)
 	s := &source{name: name, text: text, hcl: IsHCL(name), lines: []int{0}}
 	for i := range len(text) {
 		if text[i] == '\n' {
@@ -35,105 +45,96 @@ func (s *source) position(off int) (line, col int) {
 	return line, utf8.RuneCountInString(s.text[s.lines[line-1]:off]) + 1
 }
 
-// line returns line n (from 1) without its end, secrets replaced by asterisks.
-func (s *source) line(n int) string {
+// line returns line n (from 1) without its end and its comment, but at least its
+// first col columns, secrets replaced by asterisks.
+func (s *source) line(n, col int) string {
 	from := s.lines[n-1]
 	to := len(s.text)
 	if n < len(s.lines) {
 		to = s.lines[n]
 	}
-	return strings.TrimRight(s.show(from, to), "\r\n")
+	text := strings.TrimRight(s.show(from, to), "\r\n")
+	short := strings.TrimRight(text, " \t")
+	if missing := col - utf8.RuneCountInString(short); missing > 0 {
+		short += strings.Repeat(" ", min(missing, len(text)-len(short)))
+	}
+	return short
 }
 
 // show returns the text between two offsets with everything secret in it masked,
-// character by character so that columns stay.
+// character by character so that columns stay. A comment becomes blanks.
 func (s *source) show(from, to int) string {
 	if !s.masked {
 		s.masked = true
-		if s.hcl {
-			s.hidden = hclSecrets(s.text)
-		} else {
-			s.hidden = secrets(s.text)
+		s.hidden = []span{{0, len(s.text)}}
+		if s.secrets != nil {
+			s.hidden, s.comments = s.secrets(s)
 		}
 	}
-	out := s.text[from:to]
+	var b strings.Builder
+	for i := from; i < to; {
+		_, size := utf8.DecodeRuneInString(s.text[i:to])
+		switch c := s.text[i : i+size]; {
+		case strings.Contains(" \t\r\n\";{}", c):
+			b.WriteString(c)
+		case within(s.comments, i):
+			b.WriteByte(' ')
+		case within(s.hidden, i):
+			b.WriteByte('*')
+		default:
+			b.WriteString(c)
+		}
+		i += size
+	}
+	return b.String()
+}
+
+// within reports whether an offset lies in one of the spans, which are in order.
+func within(spans []span, off int) bool {
+	i := sort.Search(len(spans), func(i int) bool { return spans[i].to > off })
+	return i < len(spans) && spans[i].from <= off
+}
+
+// quotable is a text that comes from a token, for a sentence: asterisks unless the
+// token is shown and holds it.
+func (t token) quotable(text string) string {
+	if strings.Contains(t.src.show(t.off, t.end), text) {
+		return text
+	}
+	return "***"
+}
+
+// mentionsHidden reports whether a sentence of others may hold something secret.
+func (s *source) mentionsHidden(text string) bool {
+	s.show(0, 0)
 	for _, h := range s.hidden {
-		a, b := max(h.from, from)-from, min(h.to, to)-from
-		if a >= b {
-			continue
-		}
-		hide := strings.Map(func(r rune) rune {
-			if strings.ContainsRune(" \t\r\n\";{}", r) {
-				return r
-			}
-			return '*'
-		}, out[a:b])
-		out = out[:a] + hide + out[b:]
-		if len(hide) != b-a { // characters of several octets became shorter: offsets no longer fit, hide the rest
-			return out[:a] + hide
+		if word := strings.Trim(s.text[h.from:h.to], "\" \t\r\n"); len(word) > 2 && strings.Contains(text, word) {
+			return true
 		}
 	}
-	return out
+	return false
 }
 
-// secretWord finds the words whose values are secret: shared_secret, bind_pw, the
-// servers of radiuscfg, and whatever a person may have called a secret.
-var secretWord = regexp.MustCompile(`(?i)(?:^|[\s;{}])(auth|acct|bind_pw|psk|pre_shared_key|\w*secret\w*|\w*passw\w*)\s`)
-
-// harmless are words before a secret word after which it names a file or a method.
-var harmless = regexp.MustCompile(`\b(path|authentication_method)\s+$`)
-
-// secrets returns the spans a message must not show: from behind a secret word to
-// the end of its statement's last line. It reads the raw text and not the tokens,
-// so that an unclosed quote somewhere before cannot uncover anything.
-func secrets(text string) []span {
-	var out []span
-	for _, m := range secretWord.FindAllStringSubmatchIndex(text, -1) {
-		word, end := m[2], m[3]
-		before := text[strings.LastIndexByte(text[:word], '\n')+1 : word]
-		if harmless.MatchString(before) || text[word:end] == "save_passwd" {
-			continue
-		}
-		from := end
-		if !strings.Contains(before, "#") {
-			for quoted := false; end < len(text) && (quoted || text[end] != ';' && text[end] != '}'); end++ {
-				quoted = quoted != (text[end] == '"')
-			}
-		}
-		if nl := strings.IndexByte(text[end:], '\n'); nl >= 0 {
-			end += nl
-		} else {
-			end = len(text)
-		}
-		out = append(out, span{from, end})
+// elsewhere is a place as seen from a token: with its file if that is another.
+func (t token) elsewhere(at policy.Position) string {
+	if at.File == t.src.name {
+		return fmt.Sprintf("line %d", at.Line)
 	}
-	return out
+	return fmt.Sprintf("line %d of %s", at.Line, at.File)
 }
 
-// hclSecret finds the attributes whose values may be secret.
-var hclSecret = regexp.MustCompile(`(?i)\b(\w*secret\w*|\w*passw\w*|\w*psk\w*|\w*key|bind_pw|use|pin|token)\s*[=:]`)
+// position is a token's place in the model.
+func position(t token) policy.Position {
+	line, _ := t.src.position(t.off)
+	return policy.Position{File: t.src.name, Line: line}
+}
 
-// hclReference is a value that says where a secret is, and may be shown.
-var hclReference = regexp.MustCompile(`^\s*"(file|env|handle):[^"$]*"`)
-
-// hclSecrets is secrets for HCL: the rest of the line, or a heredoc to its end.
-func hclSecrets(text string) []span {
-	var out []span
-	for _, m := range hclSecret.FindAllStringIndex(text, -1) {
-		from := m[1]
-		line, _, _ := strings.Cut(text[from:], "\n")
-		if hclReference.MatchString(line) {
-			continue
-		}
-		end := from + len(line)
-		if _, marker, ok := strings.Cut(line, "<<"); ok {
-			if n := strings.Index(text[end:], strings.Trim(marker, " -\r")); n >= 0 {
-				end += n
-			} else {
-				end = len(text)
-			}
-		}
-		out = append(out, span{from, end})
+// shown is the same source with nothing masked, for who knows what is secret in it.
+func (s *source) shown() *source {
+	if s == nil {
+		return nil
 	}
-	return out
+	c := *s
+	c.hidden, c.comments, c.masked = nil, nil, true
+	return &c
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +19,7 @@ func (w *classicWriter) block(stmts []*statement, last []string, indent string) 
 		if i > 0 && (s.d.body != top || stmts[i-1].d.body != top) {
 			w.b.WriteString("\n")
 		}
-		comments(&w.b, s.before, indent)
+		comments(&w.b, slices.DeleteFunc(s.before, func(line string) bool { return line == legacyNote }), indent)
 		w.statement(s, indent)
 	}
 	comments(&w.b, last, indent)
@@ -31,8 +32,10 @@ func (w *classicWriter) statement(s *statement, indent string) {
 	}
 	text := indent + s.d.name + w.words(s)
 	switch {
-	case s.d.header:
-		comments(&w.b, []string{"Not carried over: " + s.d.name + w.words(s) + ": a classic file needs none"}, indent)
+	case s.d.header: // allow_legacy, which a classic file does not need
+		if s.behind != "" {
+			comments(&w.b, []string{s.behind}, indent)
+		}
 	case s.d.body == top || len(s.body) == 0 && len(s.last) == 0 && s.d.body == inRemote && strings.Contains(text, " inherit "):
 		w.b.WriteString(text + ";" + behind + "\n")
 	default:
@@ -45,7 +48,11 @@ func (w *classicWriter) statement(s *statement, indent string) {
 // words are the tokens behind the name.
 func (w *classicWriter) words(s *statement) string {
 	var b strings.Builder
-	for _, t := range s.words {
+	listed := s.d.in == inRemote && len(s.args) > 0 && len(s.args[0].more) > 0 // its commas were read as blanks
+	for i, t := range s.words {
+		if listed && i > 0 && t.kind == word {
+			b.WriteString(",")
+		}
 		switch t.kind {
 		case prefix:
 			b.WriteString("/" + t.text)
@@ -65,7 +72,7 @@ func (w *classicWriter) words(s *statement) string {
 				}
 			}
 			if strings.Contains(text, `"`) {
-				w.fault(t, "has a double quote in it, which a classic string cannot", "")
+				w.fault(t, "has a double quote in it, and a classic string cannot", "use another text, or stay with HCL")
 			}
 			fmt.Fprintf(&b, ` "%s"`, text)
 		default:

@@ -2,20 +2,19 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2/hclwrite"
-	"github.com/zclconf/go-cty/cty"
 )
 
 // hclWriter writes statements as HCL: the other direction of hclReader, by the same
 // rules.
 type hclWriter struct {
 	lang   *language
-	secret func(arg) string // the reference that replaces a literal
+	secret func(arg) string            // the reference that replaces a literal
+	fault  func(token, string, string) // reports what cannot be written: what, fix
 }
 
 // hclNode is an attribute, a block or a comment to be written.
@@ -26,6 +25,7 @@ type hclNode struct {
 	values []string // of an attribute
 	list   bool     // written as a list
 	block  bool
+	group  bool // a block that is no section, but the first word of several directives
 	label  string
 	nodes  []*hclNode
 	last   []string // comments before the closing brace
@@ -39,8 +39,11 @@ func format(nodes []*hclNode, last []string) string {
 	return string(hclwrite.Format([]byte(b.String())))
 }
 
+// comments writes lines of comment. Octets that are no UTF-8, which HCL does not have,
+// become a sign that says so.
 func comments(b *strings.Builder, lines []string, indent string) {
 	for _, line := range lines {
+		line = strings.ToValidUTF8(line, string(utf8.RuneError))
 		b.WriteString(strings.TrimRight(indent+"# "+line, " ") + "\n")
 	}
 }
@@ -53,7 +56,7 @@ func writeNodes(b *strings.Builder, nodes []*hclNode, indent string) {
 		comments(b, n.before, indent)
 		behind := ""
 		if n.behind != "" {
-			behind = " # " + n.behind
+			behind = " # " + strings.ToValidUTF8(n.behind, string(utf8.RuneError))
 		}
 		switch {
 		case n.name == "":
@@ -88,12 +91,13 @@ func (w *hclWriter) place(out *[]*hclNode, name string, s *statement) {
 	switch {
 	case name == "":
 		n.before = append(n.before, fmt.Sprintf("Not carried over: %s: %s", s.d.name, s.d.why))
-		n.behind = ""
+		n.before = append(n.before, s.inside()...)
+		n.behind, n.last = "", nil
 		*out = append(*out, n)
 		return
 	case nested:
-		if k := len(*out) - 1; k < 0 || (*out)[k].name != group || !(*out)[k].block || w.taken((*out)[k].nodes, rest, s.d) {
-			*out = append(*out, &hclNode{name: group, block: true, before: s.before})
+		if k := len(*out) - 1; k < 0 || (*out)[k].name != group || !(*out)[k].group || w.taken((*out)[k].nodes, rest, s.d) {
+			*out = append(*out, &hclNode{name: group, block: true, group: true, before: s.before})
 			s.before = nil
 		}
 		w.place(&(*out)[len(*out)-1].nodes, rest, s)
@@ -117,9 +121,22 @@ func (w *hclWriter) place(out *[]*hclNode, name string, s *statement) {
 	*out = append(*out, n)
 }
 
-// taken reports whether a body has an attribute that would have to be repeated.
+// inside are the comments behind a statement and in its block.
+func (s *statement) inside() (lines []string) {
+	if s.behind != "" {
+		lines = append(lines, s.behind)
+	}
+	for _, i := range s.body {
+		lines = append(append(lines, i.before...), i.inside()...)
+	}
+	return append(lines, s.last...)
+}
+
+// taken reports whether a body has an attribute that would have to be repeated, or be
+// continued after another one, while the order may count.
 func (w *hclWriter) taken(nodes []*hclNode, name string, d *directive) bool {
-	return d.fields == "" && slices.ContainsFunc(nodes, func(n *hclNode) bool { return n.name == name && !n.list })
+	i := slices.IndexFunc(nodes, func(n *hclNode) bool { return n.name == name })
+	return d.fields == "" && i >= 0 && (!nodes[i].list || i < len(nodes)-1)
 }
 
 // merge deals with a directive that is repeated, which an attribute cannot be: a list
@@ -131,6 +148,9 @@ func (w *hclWriter) merge(out *[]*hclNode, n *hclNode) bool {
 	}
 	old := (*out)[i]
 	if !n.list {
+		if old.behind != "" {
+			old.before = append(old.before, old.behind)
+		}
 		n.before = append(old.before, n.before...)
 		*out = slices.Delete(*out, i, i+1)
 		return false
@@ -185,163 +205,4 @@ func (w *hclWriter) section(n *hclNode, s *statement) {
 		w.sainfoHead(n, s.words)
 	}
 	n.nodes = append(n.nodes, w.nodes(s.body)...)
-}
-
-// value writes one value.
-func (w *hclWriter) value(a arg) string {
-	switch a.typ {
-	case "SWITCH":
-		return strconv.FormatBool(a.n == 1)
-	case "NUMBER":
-		return strconv.FormatUint(a.token.n, 10)
-	case "DURATION":
-		return quote(duration(a.n))
-	case "SECRET":
-		return quote(w.secret(a))
-	case "ENDPOINT":
-		if a.keyed {
-			return quote(netip.AddrPortFrom(a.addr, uint16(a.n)).String())
-		}
-	case "NET":
-		return quote(fmt.Sprintf("%s/%d", a.text, a.n))
-	case "ALG":
-		if a.keyed {
-			return quote(fmt.Sprintf("%s %d", a.text, a.n))
-		}
-	case "GROUP":
-		if a.kind == number {
-			return a.text
-		}
-	case "IDENTITY":
-		return identityValue(a)
-	}
-	return quote(a.text)
-}
-
-func quote(s string) string { return string(hclwrite.TokensForValue(cty.StringVal(s)).Bytes()) }
-
-// duration writes seconds in the largest unit that fits.
-func duration(sec uint64) string {
-	switch {
-	case sec > 0 && sec%3600 == 0:
-		return fmt.Sprintf("%d hour", sec/3600)
-	case sec > 0 && sec%60 == 0:
-		return fmt.Sprintf("%d min", sec/60)
-	}
-	return fmt.Sprintf("%d sec", sec)
-}
-
-// identityValue writes "TYPE" or { TYPE = VALUE }.
-func identityValue(a arg) string {
-	name := a.text
-	switch {
-	case name == "keyid_use" || name == "keyid" && a.qual == "tag":
-		name = "keyid"
-	case name == "keyid":
-		name = "keyid_file"
-	case name == "certname":
-		name = "asn1dn"
-	}
-	if a.value.kind == eof {
-		return quote(name)
-	}
-	return "{ " + name + " = " + quote(a.value.text) + " }"
-}
-
-// remoteHead makes the label, and inherit.
-func (w *hclWriter) remoteHead(n *hclNode, words []token) {
-	i := slices.IndexFunc(words, func(t token) bool { return t.kind == word && t.text == "inherit" })
-	own := words
-	if i >= 0 {
-		own = words[:i]
-	}
-	label, named := sectionLabel(own)
-	n.label = " " + quote(label)
-	if named {
-		n.nodes = append(n.nodes, &hclNode{name: "named", values: []string{"true"}})
-	}
-	if i >= 0 {
-		parent, _ := sectionLabel(words[i+1:])
-		n.nodes = append(n.nodes, &hclNode{name: "inherit", values: []string{quote(parent)}})
-	}
-}
-
-// sectionLabel is the label for a name, address or network, and whether it must be
-// said that it is a name.
-func sectionLabel(words []token) (label string, named bool) {
-	for _, t := range words {
-		switch t.kind {
-		case str:
-			return t.text, sectionTokens(t.text, false)[0].kind != str
-		case address, word:
-			label = t.text
-		case prefix:
-			label += "/" + t.text
-		case port:
-			label += "[" + t.text + "]"
-		}
-	}
-	return label, false
-}
-
-// sainfoHead makes local, remote, from and group.
-func (w *hclWriter) sainfoHead(n *hclNode, words []token) {
-	add := func(name, value string) { n.nodes = append(n.nodes, &hclNode{name: name, values: []string{value}}) }
-	for _, name := range []string{"local", "remote"} {
-		if len(words) == 0 || words[0].text == "from" || words[0].text == "group" {
-			break
-		}
-		var value string
-		if value, words = phase2Value(words); value != quote("anonymous") {
-			add(name, value)
-		}
-	}
-	switch {
-	case len(words) > 1 && words[0].text == "group":
-		add("group", quote(words[1].text))
-	case len(words) > 1 && words[0].text == "from":
-		a := arg{token: words[1]}
-		for _, t := range words[2:] {
-			if t.kind == word {
-				a.qual = t.text
-			} else {
-				a.value = t
-			}
-		}
-		add("from", identityValue(a))
-	}
-}
-
-// phase2Value writes the identity words begin with, and returns the others.
-func phase2Value(words []token) (string, []token) {
-	first := words[0]
-	words = words[1:]
-	if first.text == "anonymous" || first.text == "clientaddr" {
-		return quote(first.text), words
-	}
-	if len(words) > 0 && words[0].kind == word { // keyid tag|file: both mean the text here
-		words = words[1:]
-	}
-	if len(words) > 0 && words[0].kind == str {
-		return "{ " + first.text + " = " + quote(words[0].text) + " }", words[1:]
-	}
-	text := ""
-	for i, t := range words {
-		switch t.kind {
-		case address:
-			text += t.text
-		case until:
-			text += "-" + t.text
-		case prefix:
-			text += "/" + t.text
-		case port:
-			text += "[" + t.text + "]"
-		default: // the protocol ends it
-			if t.text != "any" {
-				text += " " + t.text
-			}
-			return quote(text), words[i+1:]
-		}
-	}
-	return quote(text), nil
 }

@@ -38,7 +38,7 @@ func (r *refusal) Unwrap() error {
 
 var refusalReasons = map[notice.Reason]errs.Reason{
 	notice.NoPolicy: errs.NotFound, notice.NoRemote: errs.NotFound, notice.NoSAInfo: errs.NotFound, notice.NoKey: errs.NotFound,
-	notice.AmbiguousRemote: errs.Invalid, notice.SendFailed: errs.Unavailable, notice.TimedOut: errs.Unavailable,
+	notice.AmbiguousRemote: errs.Invalid, notice.WrongAddress: errs.Invalid, notice.SendFailed: errs.Unavailable, notice.TimedOut: errs.Unavailable,
 	notice.PluginUnavailable: errs.Unavailable, notice.ShuttingDown: errs.Unavailable, notice.Unsupported: errs.Unsupported,
 	notice.PeerRefused: errs.Permission, notice.NoProposal: errs.Invalid,
 }
@@ -139,30 +139,60 @@ func (e *Engine) acquiredPolicy(ev kernel.Event) (p spd.Policy, ok bool) {
 	return p, ok
 }
 
-// destination finds the remote section for a peer and the address to speak from. A
-// section may be asked for by name.
-func (e *Engine) destination(src, dst netip.Addr, section string) (destination, error) {
+// remoteFor finds the remote section for a peer, and whether it had to be named. src
+// is our address where that is settled.
+func (e *Engine) remoteFor(src, dst netip.Addr, section string) (remote *policy.Remote, ambiguous bool, err error) {
 	if unspecified(dst) || dst.IsMulticast() {
-		return destination{}, refuse(notice.NoRemote, "the peer's address is not known")
+		return nil, false, refuse(notice.NoRemote, "the peer's address is not known")
 	}
 	sections := e.config.Load().sections
 	q := policy.Query{Addr: dst, Initiating: true}
-	remote, err := sections.Choose(q)
-	ambiguous := errors.As(err, new(*policy.AmbiguousError))
+	if !unspecified(src) {
+		q.Local = src
+	}
+	remote, err = sections.Choose(q)
+	ambiguous = errors.As(err, new(*policy.AmbiguousError))
 	if section != "" {
 		q.Section = section
 		remote, err = sections.Choose(q)
 	}
+	if errors.Is(err, policy.ErrNoRemote) {
+		q.Local = netip.Addr{}
+		if others := sections.Candidates(q); len(others) > 0 {
+			return nil, false, refuse(notice.WrongAddress, "the SAs for %v are to begin at %v, but remote %q has the local_address %v",
+				dst, src, others[0].Name, others[0].LocalAddr)
+		}
+	}
 	switch {
 	case errors.Is(err, policy.ErrNoRemote) && section != "":
-		return destination{}, refuse(notice.NoRemote, "no remote section for %v that may initiate is called %q", dst, section)
+		return nil, false, refuse(notice.NoRemote, "no remote section for %v that may initiate is called %q", dst, section)
 	case errors.Is(err, policy.ErrNoRemote):
-		return destination{}, refuse(notice.NoRemote, "no remote section for %v that may initiate", dst)
+		return nil, false, refuse(notice.NoRemote, "no remote section for %v that may initiate", dst)
 	case err != nil:
-		return destination{}, refuse(notice.AmbiguousRemote, "%v: %v", dst, err)
+		return nil, false, refuse(notice.AmbiguousRemote, "%v: %v", dst, err)
 	}
-	local, ok := e.net.portOf(src)
-	if !ok {
+	return remote, ambiguous, nil
+}
+
+// destination finds the remote section for a peer and the address to speak from. A
+// section may be asked for by name.
+func (e *Engine) destination(src, dst netip.Addr, section string) (destination, error) {
+	remote, ambiguous, err := e.remoteFor(src, dst, section)
+	if err != nil {
+		return destination{}, err
+	}
+	speak := src
+	if remote.LocalAddr.IsValid() { // the same, if src is settled, and it may have a scope
+		speak = remote.LocalAddr
+	}
+	if unspecified(src) {
+		src = speak.WithZone("")
+	}
+	local, ok := e.net.portOf(speak)
+	switch {
+	case !ok && remote.LocalAddr.IsValid():
+		return destination{}, refuse(notice.SendFailed, "%v, the local_address of remote %q, is not an address we listen on", speak, remote.Name)
+	case !ok:
 		return destination{}, refuse(notice.SendFailed, "%v is not an address we listen on", src)
 	}
 	port := remote.Port

@@ -137,6 +137,9 @@ func (e *Engine) Establish(ctx context.Context, r EstablishRequest) error {
 
 // isakmpDestination finds the way to a peer no policy leads to.
 func (e *Engine) isakmpDestination(ctx context.Context, r EstablishRequest) (destination, error) {
+	if remote, _, err := e.remoteFor(r.Local, r.Remote, r.Section); err == nil && unspecified(r.Local) && remote.LocalAddr.IsValid() {
+		r.Local = remote.LocalAddr
+	}
 	if !r.Local.IsValid() && r.Remote.IsValid() {
 		ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
 		defer cancel()

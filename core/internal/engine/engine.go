@@ -170,6 +170,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		e.end()
 		return fmt.Errorf("start: %w", err)
 	}
+	e.checkLocal()
 	e.net.start()
 	e.goroutines.Go(func() { e.followAddresses(again) })
 	for name, a := range e.auth {

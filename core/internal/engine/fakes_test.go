@@ -98,7 +98,12 @@ func (w *wire) send(p ike.Path, b []byte) error {
 	return nil
 }
 func (w *wire) portOf(a netip.Addr) (netip.AddrPort, bool) {
-	return netip.AddrPortFrom(a, 500), slices.Contains(w.locals, a)
+	for _, l := range w.locals {
+		if l == a || l.WithZone("") == a {
+			return netip.AddrPortFrom(l, 500), true
+		}
+	}
+	return netip.AddrPort{}, false
 }
 
 // house is an engine with everything around it faked.

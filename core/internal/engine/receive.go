@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -116,9 +117,14 @@ func (e *Engine) admit(path ike.Path, h isakmp.Header) *actor {
 		return nil
 	}
 	cfg := e.config.Load()
-	remotes := cfg.sections.Candidates(policy.Query{Addr: path.Remote.Addr(), Mode: mode})
+	q := policy.Query{Addr: path.Remote.Addr(), Local: path.Local.Addr(), Mode: mode}
+	remotes := cfg.sections.Candidates(q)
 	if len(remotes) == 0 {
-		e.drop(path, h, notice.UnknownPeer, fmt.Sprintf("no remote section for %v answers %v mode", path.Remote.Addr(), mode))
+		detail := fmt.Sprintf("no remote section for %v answers %v mode", path.Remote.Addr(), mode)
+		if q.Local = (netip.Addr{}); len(cfg.sections.Candidates(q)) > 0 {
+			detail += fmt.Sprintf(" at %v: those there are have another local_address", path.Local.Addr())
+		}
+		e.drop(path, h, notice.UnknownPeer, detail)
 		return nil
 	}
 	a := &actor{shell: e, path: path, stranger: true}

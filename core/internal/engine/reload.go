@@ -22,13 +22,13 @@ type snapshot struct {
 	// machines is what machines see: all but the remote sections, of which each has its
 	// own. A machine that no reload concerns keeps it for ever, and must not keep ten
 	// thousand sections of the past with it.
-	machines *policy.Config
+	machines *policy.Common
 }
 
 func newSnapshot(c *policy.Config) *snapshot {
 	rest := *c
 	rest.Remotes = nil
-	return &snapshot{c, policy.NewSections(c.Remotes), &rest}
+	return &snapshot{c, policy.NewSections(c.Remotes), policy.NewCommon(&rest)}
 }
 
 // Reload takes a new configuration. If its sockets cannot be had the old one stays,
@@ -56,6 +56,7 @@ func (e *Engine) Reload(cfg *policy.Config) (*policy.Plan, error) {
 		now.machines = old.machines
 	}
 	e.config.Store(now)
+	e.checkLocal()
 	e.log.SetLevel(cfg.Log.Level())
 	s := newSuccession(plan, now)
 	for _, a := range e.registry.snapshot() {

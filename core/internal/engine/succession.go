@@ -43,7 +43,7 @@ func (s *succession) next(a *actor, was *policy.Remote) (next *policy.Remote, te
 	} else if tell, next = true, s.edited[was]; next == nil {
 		next = s.now.section(a, was) // removed, or it is one of an even older snapshot
 	}
-	if next == nil || next != s.kept[was] && q.Rate(next) == 0 || s.outdone(q, was, next) {
+	if next == nil || next != s.kept[was] && (q.Rate(next) == 0 || next.LocalAddr != a.key.Local) || s.outdone(q, was, next) {
 		return nil, true
 	}
 	return next, tell
@@ -62,7 +62,7 @@ func (s *succession) outdone(q policy.Query, was, next *policy.Remote) bool {
 
 // query is what is known of the peer of a machine, whose section is or was r.
 func (a *actor) query(r *policy.Remote) policy.Query {
-	q := policy.Query{Addr: a.path.Remote.Addr()}
+	q := policy.Query{Addr: a.path.Remote.Addr(), Local: a.path.Local.Addr()}
 	if r.Addr.IsValid() && r.Addr.Zone() == "" { // the path has the zone of our own address
 		q.Addr = q.Addr.WithZone("")
 	}
@@ -77,14 +77,17 @@ func (a *actor) query(r *policy.Remote) policy.Query {
 func (s *snapshot) section(a *actor, r *policy.Remote) *policy.Remote {
 	q := a.query(r)
 	q.Section = r.Name
-	fit := s.sections.Candidates(q)
-	switch {
-	case slices.Contains(fit, r):
-		return r
-	case len(fit) > 0:
-		return fit[0]
+	var first *policy.Remote
+	for _, o := range s.sections.Candidates(q) {
+		switch {
+		case o.LocalAddr != a.key.Local: // another peer's, by its key
+		case o == r:
+			return r
+		case first == nil:
+			first = o
+		}
 	}
-	return nil
+	return first
 }
 
 // catchUp is for a machine that is new, or has a new SA, made under section r: a

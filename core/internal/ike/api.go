@@ -11,7 +11,7 @@ import (
 
 // Setup is what a machine is born with.
 type Setup struct {
-	Config *policy.Config // of its remote sections only Remotes are looked at
+	Config *policy.Common // its remote sections are not looked at
 	// Remotes are the sections the peer may be, best first. The initiator's
 	// machine has one; a stranger's machine narrows them as it learns more.
 	Remotes []*policy.Remote

@@ -68,7 +68,7 @@ type (
 	// Reconfigure brings a new snapshot. Running exchanges end under the old one.
 	// Remote is this peer's section in it, nil if it is gone.
 	Reconfigure struct {
-		Config *policy.Config
+		Config *policy.Common
 		Remote *policy.Remote
 	}
 
@@ -129,22 +129,24 @@ type PeerKey struct {
 	ID    string         // authenticated phase 1 identity: type and octets
 	Addr  netip.AddrPort // remote address and port
 	User  string         // XAUTH user
+	Local netip.Addr     // the section's local_address: there may be another of its name for another one
 }
 
 // KeyOf computes the key of a peer.
 func KeyOf(r *policy.Remote, id isakmp.ID, remote netip.AddrPort) PeerKey {
-	if r.Literal() {
-		return PeerKey{Block: r.Name}
+	k := PeerKeyFor(r, remote)
+	if !r.Literal() {
+		k.ID = string(append([]byte{byte(id.Type)}, id.Data...))
 	}
-	return PeerKey{Block: r.Name, ID: string(append([]byte{byte(id.Type)}, id.Data...)), Addr: remote}
+	return k
 }
 
 // PeerKeyFor is the key an initiator uses before it knows the peer's identity.
 func PeerKeyFor(r *policy.Remote, remote netip.AddrPort) PeerKey {
 	if r.Literal() {
-		return PeerKey{Block: r.Name}
+		return PeerKey{Block: r.Name, Local: r.LocalAddr}
 	}
-	return PeerKey{Block: r.Name, Addr: remote}
+	return PeerKey{Block: r.Name, Local: r.LocalAddr, Addr: remote}
 }
 
 // SKEYIDCandidate is one key that may be the peer's.

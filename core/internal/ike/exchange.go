@@ -14,7 +14,7 @@ import (
 // those of DESIGN.md "The exchange engine".
 type exchange struct {
 	p      *Peer
-	cfg    *policy.Config // the snapshot it began under
+	cfg    *policy.Common // the snapshot it began under
 	kind   isakmp.ExchangeType
 	script script
 	role   role

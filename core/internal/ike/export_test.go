@@ -50,7 +50,7 @@ func Secrets(p *Peer) iter.Seq2[string, secret.Bytes] {
 func Forge(p *Peer, kind isakmp.ExchangeType, ps []isakmp.Payload) []byte {
 	sa := p.current()
 	x := sa.exchange(kind, p.quick, initiator, p.messageID(sa))
-	x.p = p
+	x.p, x.cfg = p, p.cfg
 	h := isakmp.Header{CkyI: sa.CkyI, CkyR: sa.CkyR, Version: isakmp.Version1, Exchange: kind, MessageID: x.msgID}
 	return x.sealMessage(h, &x.script[0], ps)
 }

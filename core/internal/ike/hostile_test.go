@@ -122,7 +122,7 @@ func TestAStrangersDatagramIsNotKept(t *testing.T) {
 	d := newDuel(t, iketest.Cut(1))
 	d.a.Acquire(d.b)
 	d.Run(time.Millisecond)
-	m := ike.New(ike.Setup{Config: d.b.Config, Remotes: d.b.Config.Remotes, Stranger: true, Rand: func([]byte) {},
+	m := ike.New(ike.Setup{Config: policy.NewCommon(d.b.Config), Remotes: d.b.Config.Remotes, Stranger: true, Rand: func([]byte) {},
 		Cookie: func(ike.Path, isakmp.Cookie) isakmp.Cookie { return isakmp.Cookie{1} }})
 	data := slices.Clone(d.sent["a"][0])
 	kept := weak.Make(&data[0])
@@ -249,7 +249,7 @@ func TestAWishToRenewDoesNotShortenWhatThePeerMayPropose(t *testing.T) {
 	old := b.Status(d.Now()).IPsec[0]
 	opts.IPsecLife = time.Hour
 	d.a.Configure(d.b, opts)
-	a.Post(ike.Reconfigure{Config: d.a.Config, Remote: d.a.Config.Remotes[0]})
+	a.Post(ike.Reconfigure{Config: policy.NewCommon(d.a.Config), Remote: d.a.Config.Remotes[0]})
 	d.OnAction = func(m *iketest.Machine, act ike.Action) {
 		call, _ := act.(ike.Call)
 		if _, ok := call.Req.(ike.AllocateSPIs); ok && m == b {
@@ -271,7 +271,7 @@ func TestAQuickModeEndsUnderTheSnapshotItBeganUnder(t *testing.T) {
 		if _, ok := call.Req.(ike.AllocateSPIs); ok && m.Host == d.b {
 			empty := *began
 			empty.SAInfos = nil
-			d.After(0, func() { m.Post(ike.Reconfigure{Config: &empty, Remote: empty.Remotes[0]}) })
+			d.After(0, func() { m.Post(ike.Reconfigure{Config: policy.NewCommon(&empty), Remote: empty.Remotes[0]}) })
 		}
 	}
 	d.a.Acquire(d.b)
@@ -287,7 +287,7 @@ func TestAnISAKMPSAHasTheSectionOfTheSnapshotItIsUsedUnder(t *testing.T) {
 	d.Run(30 * time.Millisecond) // in the middle of phase 1
 	r := *d.a.Config.Remotes[0]
 	r.NonceSize = 250
-	d.a.Peer(d.b).Post(ike.Reconfigure{Config: d.a.Config, Remote: &r})
+	d.a.Peer(d.b).Post(ike.Reconfigure{Config: policy.NewCommon(d.a.Config), Remote: &r})
 	d.Run(time.Second)
 	for _, msg := range d.sent["a"] {
 		if h, err := isakmp.ParseHeader(msg); err == nil && h.Exchange == isakmp.QuickMode {

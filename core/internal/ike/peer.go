@@ -22,7 +22,7 @@ const (
 type Peer struct {
 	scripts
 	setup Setup
-	cfg   *policy.Config
+	cfg   *policy.Common
 	key   PeerKey
 
 	sas       []*ISAKMPSA // oldest first

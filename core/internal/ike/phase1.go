@@ -217,7 +217,7 @@ func (f *phase1) openSealed(x *exchange, h isakmp.Header) (message, error) {
 		if x.role == initiator && i > 0 {
 			break
 		}
-		m, err := openSealed(c.cbc, x.iv, h, x.inbox)
+		m, err := openSealed(c.cbc, x.iv, h, x.inbox, x.cfg.Padding)
 		if err == nil && (len(f.keys) == 1 || f.proves(x, c, m)) {
 			x.useKeys(c)
 			return m, nil
@@ -307,7 +307,7 @@ func (x *exchange) identify() error {
 	// difference any more.
 	q := policy.Query{Peer: &peer}
 	if x.role == responder { // an initiator's section was chosen before, or named
-		q.Addr = x.path.Remote.Addr()
+		q.Addr, q.Local = x.path.Remote.Addr(), x.path.Local.Addr()
 	}
 	r, err := q.Choose(f.remotes)
 	if errors.Is(err, policy.ErrNoRemote) {

@@ -32,7 +32,7 @@ func TestWhatASAInfoIsChosenBy(t *testing.T) {
 		{"as initiator too, from is another peer", &policy.SAInfo{RemoteID: 7, From: &policy.Identity{Type: 2, Data: []byte("other")}}, initiator, initiator, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			x := &exchange{p: &Peer{setup: Setup{Ambiguous: c.ambiguous}}, cfg: &policy.Config{SAInfos: []*policy.SAInfo{c.section}}, role: c.role,
+			x := &exchange{p: &Peer{setup: Setup{Ambiguous: c.ambiguous}}, cfg: policy.NewCommon(&policy.Config{SAInfos: []*policy.SAInfo{c.section}}), role: c.role,
 				sa: &ISAKMPSA{role: c.sa, Remote: &policy.Remote{Ph1ID: 7}, Path: Path{Remote: peer}, PeerID: isakmp.ID{Type: 2, Data: []byte("gw")}},
 				qm: &quick{want: &want{}, local: netip.MustParseAddr("192.0.2.1"), remote: peer.Addr()}}
 			if err := x.findSAInfo(); (err == nil) != c.want {

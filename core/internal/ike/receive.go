@@ -8,6 +8,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
+	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
 // deliver gives the exchange a datagram of the peer.
@@ -96,7 +97,7 @@ func (x *exchange) open(st *step) (message, error) {
 	case x.p1 != nil:
 		return x.p1.openSealed(x, h)
 	}
-	m, err := openSealed(x.sa.cbc, x.iv, h, x.inbox)
+	m, err := openSealed(x.sa.cbc, x.iv, h, x.inbox, x.cfg.Padding)
 	if err != nil || st.hash == nil {
 		return m, err
 	}
@@ -113,19 +114,26 @@ func (x *exchange) open(st *step) (message, error) {
 }
 
 // openSealed decrypts and cuts.
-func openSealed(cbc *oakley.CBC, iv []byte, h isakmp.Header, msg []byte) (message, error) {
+func openSealed(cbc *oakley.CBC, iv []byte, h isakmp.Header, msg []byte, padding policy.Padding) (message, error) {
 	plain, next, err := cbc.Decrypt(iv, msg[isakmp.HeaderLen:h.Length])
 	if err != nil {
 		return message{}, drop{notice.BadDecryption, err.Error()}
 	}
-	ps, pad, err := isakmp.ParseChain(h.Next, plain)
+	whole := plain
+	if plain, err = unpad(padding, whole); err != nil {
+		return message{}, err
+	}
+	ps, rest, err := isakmp.ParseChain(h.Next, plain)
 	if err != nil {
+		if _, _, better := isakmp.ParseChain(h.Next, whole); better == nil {
+			return message{}, dropf(notice.BadPadding, "the last octet counts %d octets of padding, which reaches into the payloads: the peer pads in another way", len(whole)-len(plain))
+		}
 		return message{}, drop{notice.BadDecryption, "the message decrypts to nonsense: " + err.Error()}
 	}
 	m := message{payloads: ps, iv: next}
 	if len(ps) > 0 {
 		const generic = 4 // octets of the payload header in front of the body
-		m.rest = plain[generic+len(ps[0].Body) : len(plain)-len(pad)]
+		m.rest = plain[generic+len(ps[0].Body) : len(plain)-len(rest)]
 	}
 	return m, nil
 }

@@ -28,30 +28,39 @@ import (
 // strongSwan's filler and its vendor IDs, NAT-D and notifies differ from ours. So
 // behind each message of ours the IV becomes that of the recorded one.
 func TestReplayOfRecordedSessions(t *testing.T) {
-	for _, tt := range []struct {
-		trace     string
-		proposal  policy.Phase1Proposal
-		encr      policy.Algorithm
-		auth      uint16
-		pfs       oakley.Group
-		transport bool
-	}{
-		{"main-psk-aes128-sha256-modp2048", p1(oakley.AES, 128, oakley.SHA256, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 5, 0, false},
-		{"main-psk-3des-sha1-modp1024", p1(oakley.TripleDES, 0, oakley.SHA1, oakley.MODP1024), policy.Algorithm{ID: isakmp.ESP3DES}, 2, 0, false},
-		{"main-psk-aes192-md5-modp1536", p1(oakley.AES, 192, oakley.MD5, oakley.MODP1536), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 192}, 1, 0, false},
-		{"main-psk-pfs-aes256-sha512-modp4096", p1(oakley.AES, 256, oakley.SHA512, oakley.MODP4096), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 256}, 7, oakley.MODP2048, false},
-		{"main-psk-transport", p1(oakley.AES, 128, oakley.SHA1, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 2, 0, true},
-	} {
+	for _, tt := range recordedSessions {
 		for _, me := range []role{responder, initiator} {
 			t.Run(tt.trace+" as "+map[role]string{responder: "responder", initiator: "initiator"}[me], func(t *testing.T) {
-				r := newReplay(t, tt.trace, me)
-				r.cfg.SAInfos = []*policy.SAInfo{{PFSGroup: uint16(tt.pfs), Lifetime: time.Hour, Encryption: []policy.Algorithm{tt.encr}, Auth: []policy.Algorithm{{ID: tt.auth}}}}
-				r.cfg.Remotes[0].Proposals = []policy.Phase1Proposal{tt.proposal}
-				r.transport = tt.transport
-				r.run()
+				tt.replay(t, me).run()
 			})
 		}
 	}
+}
+
+// session is a recorded session, and how its two ends were configured.
+type session struct {
+	trace     string
+	proposal  policy.Phase1Proposal
+	encr      policy.Algorithm
+	auth      uint16
+	pfs       oakley.Group
+	transport bool
+}
+
+var recordedSessions = []session{
+	{"main-psk-aes128-sha256-modp2048", p1(oakley.AES, 128, oakley.SHA256, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 5, 0, false},
+	{"main-psk-3des-sha1-modp1024", p1(oakley.TripleDES, 0, oakley.SHA1, oakley.MODP1024), policy.Algorithm{ID: isakmp.ESP3DES}, 2, 0, false},
+	{"main-psk-aes192-md5-modp1536", p1(oakley.AES, 192, oakley.MD5, oakley.MODP1536), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 192}, 1, 0, false},
+	{"main-psk-pfs-aes256-sha512-modp4096", p1(oakley.AES, 256, oakley.SHA512, oakley.MODP4096), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 256}, 7, oakley.MODP2048, false},
+	{"main-psk-transport", p1(oakley.AES, 128, oakley.SHA1, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 2, 0, true},
+}
+
+func (s session) replay(t *testing.T, me role) *replay {
+	r := newReplay(t, s.trace, me)
+	r.cfg.SAInfos = []*policy.SAInfo{{PFSGroup: uint16(s.pfs), Lifetime: time.Hour, Encryption: []policy.Algorithm{s.encr}, Auth: []policy.Algorithm{{ID: s.auth}}}}
+	r.cfg.Remotes[0].Proposals = []policy.Phase1Proposal{s.proposal}
+	r.transport = s.transport
+	return r
 }
 
 func p1(c oakley.Cipher, bits uint16, h oakley.Hash, g oakley.Group) policy.Phase1Proposal {
@@ -232,7 +241,7 @@ func (r *replay) run() {
 	r.open()
 	remote := r.cfg.Remotes[0]
 	path := Path{Local: netip.AddrPortFrom(addrOf(r.me), 500), Remote: netip.AddrPortFrom(addrOf(r.me.other()), 500)}
-	r.p = New(Setup{Config: r.cfg, Remotes: r.cfg.Remotes, Path: path, Rand: r.rand, Stranger: r.me == responder,
+	r.p = New(Setup{Config: policy.NewCommon(r.cfg), Remotes: r.cfg.Remotes, Path: path, Rand: r.rand, Stranger: r.me == responder,
 		Cookie: func(Path, isakmp.Cookie) isakmp.Cookie { return r.messages[1].h.CkyR }})
 	if r.me == initiator {
 		r.step(Acquire{Pair: r.policy(), Src: addrOf(r.me), Dst: addrOf(r.me.other())})
@@ -247,7 +256,7 @@ func (r *replay) run() {
 		if m.from == r.me.other() {
 			r.step(Datagram{Path: path, Data: m.data})
 			if r.p.gone { // a stranger that has become a peer
-				r.p = New(Setup{Config: r.cfg, Remotes: []*policy.Remote{remote}, Path: path, Rand: r.rand})
+				r.p = New(Setup{Config: policy.NewCommon(r.cfg), Remotes: []*policy.Remote{remote}, Path: path, Rand: r.rand})
 				r.step(Adopt{r.sa})
 			}
 			continue

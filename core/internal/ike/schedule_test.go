@@ -133,6 +133,12 @@ func (s *schedule) build(o iketest.Options) {
 	for _, n := range names {
 		s.hosts = append(s.hosts, w.AddHost(n))
 	}
+	if s.pick(8) == 0 { // padding of every kind, and both ends hold each other to it
+		all := policy.Padding{Randomize: true, RandomizeLength: true, MaximumLength: uint8(s.pick(256)), ExclusiveTail: s.pick(2) == 0, StrictCheck: true}
+		for _, h := range s.hosts {
+			h.Config.Padding = all
+		}
+	}
 	for _, h := range s.hosts {
 		if h != s.hosts[1] {
 			w.Connect(h, s.hosts[1], o)

@@ -22,6 +22,7 @@ func TestAResponderNarrowsItsSections(t *testing.T) {
 	type edit func(*policy.Remote)
 	accepts := func(ps ...policy.Phase1Proposal) edit { return func(r *policy.Remote) { r.Proposals = ps } }
 	literal := func(r *policy.Remote) { r.Addr = netip.MustParseAddr("192.0.2.1") }
+	at := func(local string) edit { return func(r *policy.Remote) { r.LocalAddr = netip.MustParseAddr(local) } }
 	verifies := func(typ uint8, id []byte) edit {
 		return func(r *policy.Remote) {
 			r.VerifyIdentifier, r.PeerIDs = true, []policy.Identity{{Type: typ, Data: id}}
@@ -69,6 +70,12 @@ func TestAResponderNarrowsItsSections(t *testing.T) {
 			[]section{{"a", []edit{literal}}, {"x", []edit{verifies(1, own)}}, {"y", []edit{verifies(1, own)}}}, `ambiguous-remote: the peer is ID{IPV4_ADDR 192.0.2.1 17/500}, and 2 remote sections fit equally well: "x", "y"`},
 		{"an identity that no section accepts", nil,
 			[]section{{"x", []edit{verifies(1, other)}}, {"y", []edit{verifies(1, other)}}}, "bad-identity: the peer's identity ID{IPV4_ADDR 192.0.2.1 17/500} is none of the peers_identifier of remote x"},
+		{"our address tells two sections apart", nil,
+			[]section{{"x", []edit{at("192.0.2.99")}}, {"y", []edit{at("192.0.2.2")}}}, "y"},
+		{"our address tells equal sections apart, and no more", nil,
+			[]section{{"x", []edit{at("192.0.2.2")}}, {"y", nil}, {"z", []edit{at("192.0.2.99"), literal}}}, "x"},
+		{"a verified identity outweighs our address", nil,
+			[]section{{"x", []edit{at("192.0.2.2")}}, {"y", []edit{verifies(1, own)}}}, "y"},
 		{"a transform that no section accepts", []policy.Phase1Proposal{x25519},
 			[]section{{"x", []edit{accepts(modp)}}, {"y", []edit{accepts(modp)}}}, "no-proposal"},
 	} {

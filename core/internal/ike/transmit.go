@@ -6,7 +6,6 @@ import (
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
-	"github.com/racoon-ike/racoon/core/internal/oakley"
 )
 
 // transmit builds our message of the step and sends it.
@@ -67,11 +66,7 @@ func (x *exchange) sealMessage(h isakmp.Header, st *step, ps []isakmp.Payload) [
 		ps = append([]isakmp.Payload{{Type: isakmp.PayloadHASH, Body: st.hash(x, rest)}}, ps...)
 	}
 	plain := isakmp.AppendChain(nil, ps)
-	filler := make([]byte, 32)
-	if x.p.cfg.Padding.Randomize {
-		x.p.setup.Rand(filler)
-	}
-	sealed, iv := x.sa.cbc.Encrypt(x.iv, oakley.Pad(plain, x.sa.cipher.BlockSize(), filler))
+	sealed, iv := x.sa.cbc.Encrypt(x.iv, pad(x.cfg.Padding, x.p.setup.Rand, plain, x.sa.cipher.BlockSize()))
 	x.iv = iv
 	h.Flags |= isakmp.FlagEncryption
 	h.Next = isakmp.PayloadNone

@@ -24,6 +24,7 @@ const (
 	NotEncrypted
 	NotClear
 	BadDecryption
+	BadPadding
 	BadHash
 	BadKE
 	BadNonce
@@ -82,7 +83,7 @@ var reasons = [reasonCount]string{
 	ShortDatagram: "short-datagram", BadLength: "bad-length", BadVersion: "bad-version", BadCookie: "bad-cookie",
 	BadFlags: "bad-flags", BadExchange: "bad-exchange", BadMessageID: "bad-message-id", BadPayload: "bad-payload",
 	MissingPayload: "missing-payload", RepeatedPayload: "repeated-payload", UnexpectedPayload: "unexpected-payload",
-	NotEncrypted: "not-encrypted", NotClear: "not-clear", BadDecryption: "bad-decryption", BadHash: "bad-hash",
+	NotEncrypted: "not-encrypted", NotClear: "not-clear", BadDecryption: "bad-decryption", BadPadding: "bad-padding", BadHash: "bad-hash",
 	BadKE: "bad-ke", BadNonce: "bad-nonce", BadIdentity: "bad-identity", BadSPI: "bad-spi",
 	UnknownSA: "unknown-sa", UnknownPeer: "unknown-peer", Duplicate: "duplicate", Replayed: "replayed", Busy: "busy",
 	WrongAddress: "wrong-address", Unauthenticated: "unauthenticated", Keepalive: "keepalive", NonESP: "non-esp",
@@ -116,7 +117,7 @@ func Reasons() []Reason {
 // eye: it says something about a configuration, not about a lossy network.
 func (r Reason) Loud() bool {
 	switch r {
-	case BadDecryption, BadHash, BadIdentity, NoProposal, BadAnswer, NoPolicy, NoSAInfo, NoRemote, AmbiguousRemote, NoKey,
+	case BadDecryption, BadPadding, BadHash, BadIdentity, NoProposal, BadAnswer, NoPolicy, NoSAInfo, NoRemote, AmbiguousRemote, NoKey,
 		UnknownPeer, BadVersion, BadPayload, MissingPayload, PeerRefused, LifetimeRejected, Unsupported, BadLength:
 		return true
 	}

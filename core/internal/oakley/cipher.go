@@ -179,15 +179,3 @@ func (c *CBC) check(iv, text []byte) error {
 func (c *CBC) lastBlock(ciphertext []byte) []byte {
 	return append([]byte(nil), ciphertext[len(ciphertext)-c.block.BlockSize():]...)
 }
-
-// Pad returns a copy of the plaintext filled up to whole blocks of blockSize
-// octets (at most 256). At least one octet is added; the last is the number of
-// those before it, as racoon's exclusive_tail. The filler is taken from random,
-// blockSize-1 octets, and is zero where random has none.
-func Pad(plaintext []byte, blockSize int, random []byte) []byte {
-	filler := blockSize - len(plaintext)%blockSize - 1
-	out := make([]byte, len(plaintext)+filler+1)
-	copy(out[copy(out, plaintext):len(out)-1], random)
-	out[len(out)-1] = byte(filler)
-	return out
-}

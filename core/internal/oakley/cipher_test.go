@@ -174,33 +174,6 @@ func TestCBCChangesNeitherArgumentNorAliasesIt(t *testing.T) {
 	}
 }
 
-func TestPadAddsOneToOneBlockAndSaysHowMuch(t *testing.T) {
-	filler := []byte{0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, 0xad, 0xae}
-	for _, tc := range []struct {
-		name   string
-		plain  string
-		block  int
-		random []byte
-		want   string
-	}{
-		{"nothing becomes a block", "", 8, nil, "0000000000000007"},
-		{"one octet short takes the length only", "01020304050607", 8, filler, "0102030405060700"},
-		{"whole blocks get another", "0102030405060708", 8, filler, "0102030405060708a0a1a2a3a4a5a607"},
-		{"short randomness leaves zeros", "01", 8, []byte{0xee}, "01ee000000000006"},
-		{"a block of AES", "0102", 16, filler, "0102a0a1a2a3a4a5a6a7a8a9aaabac0d"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			plain := append(unhex(t, tc.plain), 0x55)[:len(tc.plain)/2]
-			if diff := cmp.Diff(tc.want, hex.EncodeToString(Pad(plain, tc.block, tc.random))); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-			if plain[:cap(plain)][len(plain)] != 0x55 {
-				t.Error("Pad wrote behind its argument")
-			}
-		})
-	}
-}
-
 func FuzzCBCDecrypt(f *testing.F) {
 	for i := range supportedCiphers {
 		f.Add(byte(i), make([]byte, 16), make([]byte, 64))

@@ -47,6 +47,13 @@ const (
 	LogDebug2  LogLevel = 2
 )
 
+func (l LogLevel) String() string {
+	return [...]string{"error", "warning", "notify", "info", "debug", "debug2"}[min(max(l, LogError), LogDebug2)-LogError]
+}
+
+// MarshalText makes a JSON model readable.
+func (l LogLevel) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
 // Level is the same on slog's scale, where racoon's notify and debug2 have places
 // of their own.
 func (l LogLevel) Level() slog.Level {

@@ -2,16 +2,16 @@ package policy
 
 // Identity types of RFC 2407 section 4.6.2.1 that can be compared.
 const (
-	idIPv4       = 1
-	idFQDN       = 2
-	idUserFQDN   = 3
-	idIPv4Subnet = 4
-	idIPv6       = 5
-	idIPv6Subnet = 6
-	idIPv4Range  = 7
-	idIPv6Range  = 8
-	idDN         = 9
-	idKeyID      = 11
+	IDIPv4       = 1
+	IDFQDN       = 2
+	IDUserFQDN   = 3
+	IDIPv4Subnet = 4
+	IDIPv6       = 5
+	IDIPv6Subnet = 6
+	IDIPv4Range  = 7
+	IDIPv6Range  = 8
+	IDDN         = 9
+	IDKeyID      = 11
 )
 
 // Identifies reports whether a peer's phase 1 identity is one the section accepts
@@ -37,8 +37,8 @@ func (id Identity) Accepts(peer Identity) bool {
 // them all address.
 func class(idType uint8) uint8 {
 	switch idType {
-	case idIPv4Subnet, idIPv6, idIPv6Subnet:
-		return idIPv4
+	case IDIPv4Subnet, IDIPv6, IDIPv6Subnet:
+		return IDIPv4
 	}
 	return idType
 }

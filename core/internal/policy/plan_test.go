@@ -41,7 +41,7 @@ func TestPlan(t *testing.T) {
 	base := func() *Config {
 		return &Config{Timer: DefaultTimer(), Padding: DefaultPadding(),
 			Remotes: []*Remote{literal("192.0.2.1[500]", "192.0.2.1", Main), {Name: "office", Addr: netip.MustParseAddr("192.0.2.2"), Modes: []ExchangeMode{Main}}, anonymous("anonymous", Main)},
-			SAInfos: []*SAInfo{{Lifetime: time.Hour}, {RemoteID: 7, From: &Identity{Type: idFQDN, Data: []byte("gw"), Text: "fqdn gw"}}}}
+			SAInfos: []*SAInfo{{Lifetime: time.Hour}, {RemoteID: 7, From: &Identity{Type: IDFQDN, Data: []byte("gw"), Text: "fqdn gw"}}}}
 	}
 	for _, c := range []struct {
 		name string
@@ -248,7 +248,7 @@ func BenchmarkPlanOfTenThousand(b *testing.B) {
 		for i := range 10000 {
 			c.Remotes = append(c.Remotes, &Remote{Name: fmt.Sprintf("peer %d", i), Addr: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), Modes: []ExchangeMode{Main},
 				PeerIDs: []Identity{fqdn("peer.example")}, Proposals: []Phase1Proposal{{Group: 14}, {Group: 31}}})
-			c.SAInfos = append(c.SAInfos, &SAInfo{Remote: &SAID{Type: idIPv4Subnet, Data: []byte{10, 1, byte(i), 0, 255, 255, 255, 0}, Text: fmt.Sprint(i)}, Encryption: []Algorithm{{ID: 12, KeyBits: 128}}})
+			c.SAInfos = append(c.SAInfos, &SAInfo{Remote: &SAID{Type: IDIPv4Subnet, Data: []byte{10, 1, byte(i), 0, 255, 255, 255, 0}, Text: fmt.Sprint(i)}, Encryption: []Algorithm{{ID: 12, KeyBits: 128}}})
 		}
 		return c
 	}

@@ -30,6 +30,9 @@ func (m ExchangeMode) String() string {
 	return "exchange " + strconv.Itoa(int(m))
 }
 
+// MarshalText makes a JSON model readable.
+func (m ExchangeMode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
 // Check is proposal_check: how far a peer's values may differ from ours.
 type Check uint8
 
@@ -45,6 +48,9 @@ func (c Check) String() string {
 	return [...]string{"strict", "obey", "claim", "exact"}[c&3]
 }
 
+// MarshalText makes a JSON model readable.
+func (c Check) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
 // Level is generate_policy.
 type Level uint8
 
@@ -55,6 +61,11 @@ const (
 	GenerateUnique
 )
 
+func (l Level) String() string { return [...]string{"off", "require", "unique", "unique"}[l&3] }
+
+// MarshalText makes a JSON model readable.
+func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
 // Toggle is a directive with the values off, on and force.
 type Toggle uint8
 
@@ -64,6 +75,11 @@ const (
 	On
 	Force
 )
+
+func (t Toggle) String() string { return [...]string{"off", "on", "force", "force"}[t&3] }
+
+// MarshalText makes a JSON model readable.
+func (t Toggle) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // Remote is one remote section: a peer, or a class of peers.
 type Remote struct {
@@ -95,7 +111,7 @@ type Remote struct {
 	ModeCfg          bool       // as client, ask for an address
 	XAuth            bool       // as client, answer a request for user name and password
 	XAuthLogin       string     // the user's name, "" = ask
-	LocalAddr        netip.Addr // towards this peer; invalid: the kernel's choice
+	LocalAddr        netip.Addr // towards this peer; invalid: any
 
 	Certificate      *Certificate
 	PeerCertificate  *Certificate // instead of what the peer sends; Key is empty
@@ -152,6 +168,16 @@ type Script struct {
 
 // Literal reports whether the section names one address, i.e. one peer.
 func (r *Remote) Literal() bool { return r.Addr.IsValid() }
+
+// SpeaksFrom reports whether the section is for what is said between the peer and this
+// address of ours. Link-local ones are compared without scope where either has none.
+func (r *Remote) SpeaksFrom(local netip.Addr) bool {
+	own, local := r.LocalAddr, local.Unmap()
+	if own.Zone() == "" || local.Zone() == "" {
+		own, local = own.WithZone(""), local.WithZone("")
+	}
+	return !own.IsValid() || own == local
+}
 
 // Allows reports whether the section speaks the exchange, as responder.
 func (r *Remote) Allows(m ExchangeMode) bool {

@@ -13,6 +13,7 @@ import (
 // (racoon-conf section 9.1). What is not known stays zero and has no influence.
 type Query struct {
 	Addr       netip.Addr // the peer's; ports do not matter
+	Local      netip.Addr // ours, towards the peer
 	Mode       ExchangeMode
 	Initiating bool   // passive sections are left out
 	Addressed  bool   // sections without an address are left out
@@ -30,22 +31,31 @@ type Query struct {
 // What has matched comes first, then how closely the section names the address.
 type Rating uint16
 
-// What can match, each worth more than all before it together.
+// What can match, each worth more than all before it together. Our own address comes
+// last: it only tells sections apart that are equal otherwise.
 const (
-	matched          Rating = 0x1 << 8
-	matchedAddress   Rating = 0x2 << 8
-	matchedExchange  Rating = 0x4 << 8
-	matchedIdentity  Rating = 0x8 << 8
-	matchedRequest   Rating = 0x10 << 8
-	literalCloseness Rating = 0xff // above every length of a network
+	matchedLocal     Rating = 1
+	literalCloseness Rating = 0xff << 1 // above every length of a network
+	matched          Rating = 0x1 << 9
+	matchedAddress   Rating = 0x2 << 9
+	matchedExchange  Rating = 0x4 << 9
+	matchedIdentity  Rating = 0x8 << 9
+	matchedRequest   Rating = 0x10 << 9
 )
 
-// Rate applies the rules of racoon-conf section 9.1, in their order.
+// Rate applies the rules of racoon-conf section 9.1, in their order, and before them
+// local_address: what is said to another address of ours is not for the section.
 func (q Query) Rate(r *Remote) Rating {
 	if q.Addressed && !r.Addr.IsValid() && !r.Net.IsValid() || q.Initiating && r.Passive || q.Section != "" && r.Name != q.Section {
 		return 0
 	}
 	rating := matched
+	if q.Local.IsValid() && r.LocalAddr.IsValid() {
+		if !r.SpeaksFrom(q.Local) {
+			return 0
+		}
+		rating += matchedLocal
+	}
 	if q.Addr.IsValid() && (r.Addr.IsValid() || r.Net.IsValid()) {
 		c := r.closeness(q.Addr.Unmap())
 		if c == 0 {
@@ -83,7 +93,7 @@ func (r *Remote) closeness(addr netip.Addr) Rating {
 			return literalCloseness
 		}
 	case r.Net.Contains(addr.WithZone("")):
-		return 1 + Rating(r.Net.Bits())
+		return (1 + Rating(r.Net.Bits())) << 1
 	}
 	return 0
 }

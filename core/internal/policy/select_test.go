@@ -21,7 +21,11 @@ func network(name, net string, modes ...ExchangeMode) *Remote {
 func anonymous(name string, modes ...ExchangeMode) *Remote { return &Remote{Name: name, Modes: modes} }
 func passive(r *Remote) *Remote                            { r.Passive = true; return r }
 func onPort(r *Remote, port uint16) *Remote                { r.Port = port; return r }
-func atLine(r *Remote, line int) *Remote                   { r.Where.Line = line; return r }
+func from(r *Remote, local string) *Remote {
+	r.LocalAddr = netip.MustParseAddr(local)
+	return r
+}
+func atLine(r *Remote, line int) *Remote { r.Where.Line = line; return r }
 
 // verifying makes a section insist on identities; without one it takes anybody's.
 func verifying(r *Remote, ids ...Identity) *Remote {
@@ -32,7 +36,7 @@ func verifying(r *Remote, ids ...Identity) *Remote {
 // logging makes a section name identities it does not insist on.
 func logging(r *Remote, ids ...Identity) *Remote { r.PeerIDs = ids; return r }
 
-func fqdn(s string) Identity     { return Identity{Type: idFQDN, Data: []byte(s)} }
+func fqdn(s string) Identity     { return Identity{Type: IDFQDN, Data: []byte(s)} }
 func known(i Identity) *Identity { return &i }
 
 // only is a predicate that is true for sections of these names.
@@ -121,6 +125,24 @@ func TestChoosingARemoteSection(t *testing.T) {
 			want: []string{"n8", "n24"}, choice: "?"},
 		{name: "what else matched outweighs the length of a network", remotes: []*Remote{network("n24", "10.1.1.0/24"), verifying(network("n8", "10.0.0.0/8"), *gw)},
 			q: Query{Peer: gw}, addr: "10.1.1.1", want: []string{"n8", "n24"}, choice: "n8"},
+
+		// Our own address.
+		{name: "a section for another address of ours does not fit", remotes: []*Remote{from(literal("a", "192.0.2.1"), "198.51.100.1"), anonymous("any")},
+			q: Query{Local: netip.MustParseAddr("198.51.100.2")}, addr: "192.0.2.1", want: []string{"any"}, choice: "any"},
+		{name: "our address tells equal sections apart", remotes: []*Remote{from(literal("a", "192.0.2.1"), "198.51.100.1"), from(literal("b", "192.0.2.1"), "198.51.100.2")},
+			q: Query{Local: netip.MustParseAddr("198.51.100.2")}, addr: "192.0.2.1", want: []string{"b"}, choice: "b"},
+		{name: "our address before none", remotes: []*Remote{literal("b", "192.0.2.1"), from(literal("a", "192.0.2.1"), "198.51.100.1")},
+			q: Query{Local: netip.MustParseAddr("198.51.100.1")}, addr: "192.0.2.1", want: []string{"a", "b"}, choice: "a"},
+		{name: "our address does not outweigh a longer network", remotes: []*Remote{from(network("n8", "10.0.0.0/8"), "198.51.100.1"), network("n9", "10.0.0.0/9")},
+			q: Query{Local: netip.MustParseAddr("198.51.100.1")}, addr: "10.1.1.1", want: []string{"n9", "n8"}, choice: "n9"},
+		{name: "where our address is not settled, sections for one of ours fit", remotes: []*Remote{from(literal("a", "192.0.2.1"), "198.51.100.1")},
+			addr: "192.0.2.1", want: []string{"a"}, choice: "a"},
+		{name: "a link-local address of ours needs no scope in the file", remotes: []*Remote{from(literal("a", "fe80::1%eth0"), "fe80::2"), from(literal("b", "fe80::1%eth0"), "fe80::2%eth1")},
+			q: Query{Local: netip.MustParseAddr("fe80::2%eth0")}, addr: "fe80::1%eth0", want: []string{"a"}, choice: "a"},
+		{name: "where our address has no scope, the file's is not compared", remotes: []*Remote{from(literal("a", "192.0.2.1"), "fe80::2%eth1")},
+			q: Query{Local: netip.MustParseAddr("fe80::2")}, addr: "192.0.2.1", want: []string{"a"}, choice: "a"},
+		{name: "an IPv4 address of ours inside IPv6 is that IPv4 address", remotes: []*Remote{from(literal("a", "192.0.2.1"), "198.51.100.1")},
+			q: Query{Local: netip.MustParseAddr("::ffff:198.51.100.1")}, addr: "192.0.2.1", want: []string{"a"}, choice: "a"},
 
 		// Bit 0x4: the exchange, and the transform agreed on.
 		{name: "only sections that speak the exchange", remotes: []*Remote{literal("a", "192.0.2.1", Aggressive), literal("b", "192.0.2.1", Main, Aggressive)},
@@ -218,7 +240,7 @@ func TestEachBitOutweighsAllBelow(t *testing.T) {
 		{"certificate request", Query{Certifies: yes}, 0x11},
 		{"all", Query{Addr: r.Addr, Mode: Main, Accepts: yes, Peer: gw, Certifies: yes}, 0x1f},
 	} {
-		if got := c.q.Rate(r) >> 8; got != c.want {
+		if got := c.q.Rate(r) >> 9; got != c.want {
 			t.Errorf("%s: %#x, want %#x", c.name, got, c.want)
 		}
 	}
@@ -260,24 +282,24 @@ func TestPeersIdentifier(t *testing.T) {
 		{"a name that is shorter", list(fqdn("foo.example")), fqdn("foo"), false},
 		{"an empty name", list(fqdn("foo.example")), fqdn(""), false},
 		{"case matters, octets are compared", list(fqdn("GW")), fqdn("gw"), false},
-		{"types must agree", list(fqdn("gw")), name(idUserFQDN, "gw"), false},
-		{"key IDs", list(name(idKeyID, "\x00\xff")), name(idKeyID, "\x00\xff"), true},
-		{"distinguished names of equal octets", list(name(idDN, "0\x00")), name(idDN, "0\x00"), true},
+		{"types must agree", list(fqdn("gw")), name(IDUserFQDN, "gw"), false},
+		{"key IDs", list(name(IDKeyID, "\x00\xff")), name(IDKeyID, "\x00\xff"), true},
+		{"distinguished names of equal octets", list(name(IDDN, "0\x00")), name(IDDN, "0\x00"), true},
 		{"one of several entries", list(fqdn("a"), fqdn("b")), fqdn("b"), true},
 		{"none of several entries", list(fqdn("a"), fqdn("b")), fqdn("c"), false},
-		{"an address", list(addr(idIPv4, "192.0.2.1")), addr(idIPv4, "192.0.2.1"), true},
-		{"another address", list(addr(idIPv4, "192.0.2.1")), addr(idIPv4, "192.0.2.2"), false},
-		{"an IPv6 address", list(addr(idIPv6, "2001:db8::1")), addr(idIPv6, "2001:db8::1"), true},
-		{"an address is not one of the other family", list(addr(idIPv4, "192.0.2.1")), addr(idIPv6, "::ffff:192.0.2.1"), false},
-		{"address without value is any IPv4 address", list(anyOf(idIPv4)), addr(idIPv4, "192.0.2.1"), true},
-		{"address without value is any IPv6 address", list(anyOf(idIPv4)), addr(idIPv6, "2001:db8::1"), true},
-		{"address without value is any subnet", list(anyOf(idIPv4)), name(idIPv4Subnet, "\x0a\x00\x00\x00\xff\x00\x00\x00"), true},
-		{"address without value is any IPv6 subnet", list(anyOf(idIPv4)), name(idIPv6Subnet, string(make([]byte, 32))), true},
-		{"address without value is no range", list(anyOf(idIPv4)), name(idIPv4Range, "\x0a\x00\x00\x00\x0a\x00\x00\x01"), false},
-		{"address without value is no name", list(anyOf(idIPv4)), fqdn("gw"), false},
-		{"a type without value is any of that type", list(anyOf(idFQDN)), fqdn("gw"), true},
-		{"a type without value is none of another", list(anyOf(idFQDN)), name(idKeyID, "gw"), false},
-		{"a value of no octets is a value", list(name(idKeyID, "")), name(idKeyID, "k"), false},
+		{"an address", list(addr(IDIPv4, "192.0.2.1")), addr(IDIPv4, "192.0.2.1"), true},
+		{"another address", list(addr(IDIPv4, "192.0.2.1")), addr(IDIPv4, "192.0.2.2"), false},
+		{"an IPv6 address", list(addr(IDIPv6, "2001:db8::1")), addr(IDIPv6, "2001:db8::1"), true},
+		{"an address is not one of the other family", list(addr(IDIPv4, "192.0.2.1")), addr(IDIPv6, "::ffff:192.0.2.1"), false},
+		{"address without value is any IPv4 address", list(anyOf(IDIPv4)), addr(IDIPv4, "192.0.2.1"), true},
+		{"address without value is any IPv6 address", list(anyOf(IDIPv4)), addr(IDIPv6, "2001:db8::1"), true},
+		{"address without value is any subnet", list(anyOf(IDIPv4)), name(IDIPv4Subnet, "\x0a\x00\x00\x00\xff\x00\x00\x00"), true},
+		{"address without value is any IPv6 subnet", list(anyOf(IDIPv4)), name(IDIPv6Subnet, string(make([]byte, 32))), true},
+		{"address without value is no range", list(anyOf(IDIPv4)), name(IDIPv4Range, "\x0a\x00\x00\x00\x0a\x00\x00\x01"), false},
+		{"address without value is no name", list(anyOf(IDIPv4)), fqdn("gw"), false},
+		{"a type without value is any of that type", list(anyOf(IDFQDN)), fqdn("gw"), true},
+		{"a type without value is none of another", list(anyOf(IDFQDN)), name(IDKeyID, "gw"), false},
+		{"a value of no octets is a value", list(name(IDKeyID, "")), name(IDKeyID, "k"), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := (&Remote{PeerIDs: c.ids}).Identifies(c.peer); got != c.want {
@@ -307,9 +329,12 @@ func FuzzSections(f *testing.F) {
 			case 2:
 				r.Net = netip.PrefixFrom(p, int(b)%(p.BitLen()+1))
 			}
+			if b&0x40 != 0 {
+				r.LocalAddr = a.Next()
+			}
 			rs = append(rs, r)
 		}
-		for _, q := range []Query{{Addr: a}, {Addr: a, Initiating: true}, {Addr: a, Mode: Aggressive}, {Addressed: true}} {
+		for _, q := range []Query{{Addr: a}, {Addr: a, Initiating: true}, {Addr: a, Local: a}, {Addr: a, Local: a.Next()}, {Addr: a, Mode: Aggressive}, {Addressed: true}} {
 			if list, index := q.Candidates(rs), NewSections(rs).Candidates(q); !slices.Equal(list, index) {
 				t.Errorf("%+v: by list %v, by index %v", q, list, index)
 			}

@@ -65,9 +65,9 @@ func (s *SAInfo) fromMatches(peer *Identity) bool {
 // hostID is an address as a phase 2 identity, for any protocol.
 func hostID(a netip.Addr) *SAID {
 	a = a.Unmap()
-	id := &SAID{Type: idIPv4, Data: a.AsSlice()}
+	id := &SAID{Type: IDIPv4, Data: a.AsSlice()}
 	if a.Is6() {
-		id.Type = idIPv6
+		id.Type = IDIPv6
 	}
 	return id
 }
@@ -88,7 +88,7 @@ func (a *SAID) matches(b *SAID) bool {
 
 func (a *SAID) comparable() bool {
 	switch a.Type {
-	case idIPv4, idIPv4Subnet, idIPv4Range, idIPv6, idIPv6Subnet, idIPv6Range, idFQDN, idUserFQDN, idKeyID, idDN:
+	case IDIPv4, IDIPv4Subnet, IDIPv4Range, IDIPv6, IDIPv6Subnet, IDIPv6Range, IDFQDN, IDUserFQDN, IDKeyID, IDDN:
 		return true
 	}
 	return false
@@ -98,10 +98,10 @@ func (a *SAID) comparable() bool {
 func (a *SAID) host() (netip.Addr, bool) {
 	n := 4
 	switch a.Type {
-	case idIPv4, idIPv6:
+	case IDIPv4, IDIPv6:
 		return netip.AddrFromSlice(a.Data)
-	case idIPv4Subnet:
-	case idIPv6Subnet:
+	case IDIPv4Subnet:
+	case IDIPv6Subnet:
 		n = 16
 	default:
 		return netip.Addr{}, false

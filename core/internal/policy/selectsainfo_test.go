@@ -1,7 +1,10 @@
 package policy
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 )
 
@@ -105,9 +108,9 @@ func TestSAInfoForIdentities(t *testing.T) {
 // TestSAInfoPriority: of several sections that fit the most particular one is taken,
 // wherever it stands (racoon-conf section 10.1).
 func TestSAInfoPriority(t *testing.T) {
-	id := &SAID{Type: idFQDN, Data: []byte("x")}
-	gw := &Identity{Type: idFQDN, Data: []byte("gw")}
-	q := SAInfoQuery{Local: id, Remote: &SAID{Type: idIPv4, Data: []byte{192, 0, 2, 2}}, Ph1ID: 7, Peer: gw, Client: netip.MustParseAddr("192.0.2.2")}
+	id := &SAID{Type: IDFQDN, Data: []byte("x")}
+	gw := &Identity{Type: IDFQDN, Data: []byte("gw")}
+	q := SAInfoQuery{Local: id, Remote: &SAID{Type: IDIPv4, Data: []byte{192, 0, 2, 2}}, Ph1ID: 7, Peer: gw, Client: netip.MustParseAddr("192.0.2.2")}
 	plain := q
 	plain.Ph1ID = 0
 	remote := q.Remote
@@ -127,7 +130,7 @@ func TestSAInfoPriority(t *testing.T) {
 		{"from before both", plain, []*SAInfo{{Local: id, Remote: remote}, {From: gw}}, 1},
 		{"from with an identity before from", plain, []*SAInfo{{From: gw}, {From: gw, Local: id}}, 1},
 		{"remoteid and from before remoteid and both identities", q, []*SAInfo{{RemoteID: 7, Local: id, Remote: remote}, {RemoteID: 7, From: gw}}, 1},
-		{"a section of higher priority that does not fit", plain, []*SAInfo{{}, {From: &Identity{Type: idFQDN, Data: []byte("other")}}}, 0},
+		{"a section of higher priority that does not fit", plain, []*SAInfo{{}, {From: &Identity{Type: IDFQDN, Data: []byte("other")}}}, 0},
 		{"from of a peer that is not known yet", SAInfoQuery{}, []*SAInfo{{}, {From: gw}}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -161,5 +164,166 @@ func TestSelectorReadsAsInSetkey(t *testing.T) {
 	s := Selector{Local: netip.MustParsePrefix("10.0.0.0/8"), Remote: netip.MustParsePrefix("10.1.0.0/16"), RemotePort: 80, Proto: 6}
 	if got, want := s.String(), "10.0.0.0/8[any] 10.1.0.0/16[80] 6"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// identities are few, so that they meet: each is what the same address or name may be
+// spelled as, with another protocol, or of another type.
+func identities() []*SAID {
+	all := []*SAID{nil}
+	for _, a := range []string{"10.0.0.1", "10.0.0.2"} {
+		d := netip.MustParseAddr(a).AsSlice()
+		all = append(all, &SAID{Type: IDIPv4, Data: d}, &SAID{Type: IDIPv4, Data: d, Proto: 17, Port: 1701},
+			&SAID{Type: IDIPv4Subnet, Data: append(d[:4:4], 255, 255, 255, 255)}, &SAID{Type: IDIPv4Subnet, Data: append(d[:4:4], 255, 255, 255, 0)},
+			&SAID{Type: IDIPv4Range, Data: append(d[:4:4], d...)})
+	}
+	six := netip.MustParseAddr("2001:db8::1").AsSlice()
+	all = append(all, &SAID{Type: IDIPv6, Data: six}, &SAID{Type: IDIPv6Subnet, Data: append(six[:16:16], slices.Repeat([]byte{255}, 16)...)},
+		&SAID{Type: IDIPv6Subnet, Data: append(six[:16:16], make([]byte, 16)...)})
+	for _, typ := range []uint8{IDFQDN, IDUserFQDN, IDKeyID, IDDN, 10} {
+		all = append(all, &SAID{Type: typ, Data: []byte("a")}, &SAID{Type: typ, Data: []byte{10, 0, 0, 1}})
+	}
+	// What nobody should send.
+	return append(all, &SAID{Type: IDIPv4, Data: six}, &SAID{Type: IDIPv6, Data: []byte{10, 0, 0, 1}}, &SAID{Type: IDIPv4, Data: []byte{10}},
+		&SAID{Type: IDIPv4Subnet}, &SAID{Type: IDFQDN, Data: []byte{}}, &SAID{})
+}
+
+func phase1(id *SAID) *Identity {
+	if id == nil {
+		return nil
+	}
+	return &Identity{Type: id.Type, Data: id.Data}
+}
+
+// TestTheIndexOfSAInfosFindsWhatTheListFinds, of random sections and queries.
+func TestTheIndexOfSAInfosFindsWhatTheListFinds(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	ids := identities()
+	any := func() *SAID { return ids[r.IntN(len(ids))] }
+	clients := []netip.Addr{{}, netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::ffff:10.0.0.1"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("fe80::1%eth0")}
+	found := 0
+	for range 3000 {
+		c := &Config{}
+		for range r.IntN(30) {
+			s := &SAInfo{Local: any(), Remote: any(), RemoteID: uint32(r.IntN(2)), Lifetime: 1}
+			if r.IntN(3) == 0 {
+				s.Remote, s.ClientAddr = nil, true
+			}
+			if r.IntN(3) == 0 {
+				s.From = phase1(any())
+			}
+			if r.IntN(3) == 0 {
+				s.Local = nil
+			}
+			c.SAInfos = append(c.SAInfos, s)
+		}
+		common := NewCommon(c)
+		for range 30 {
+			q := SAInfoQuery{Local: any(), Remote: any(), Ph1ID: uint32(r.IntN(2)), Peer: phase1(any()), Client: clients[r.IntN(len(clients))]}
+			if n := len(c.SAInfos); n > 0 && r.IntN(2) == 0 { // what somebody has written
+				s := c.SAInfos[r.IntN(n)]
+				q.Local, q.Remote, q.Ph1ID = s.Local, s.Remote, s.RemoteID
+			}
+			list, index := c.SAInfoFor(q), common.SAInfoFor(q)
+			if list != index {
+				t.Fatalf("%+v: by list %+v, by index %+v", q, list, index)
+			}
+			if list != nil {
+				found++
+			}
+		}
+	}
+	if found < 30000 {
+		t.Errorf("only %d queries found something", found)
+	}
+}
+
+// TestIdentitiesThatMatchHaveOneFilter: what the index rests on.
+func TestIdentitiesThatMatchHaveOneFilter(t *testing.T) {
+	for _, a := range identities() {
+		for _, b := range identities() {
+			if a != nil && b != nil && a.matches(b) && string(a.appendCanonical(nil)) != string(b.appendCanonical(nil)) {
+				t.Errorf("%+v and %+v match", a, b)
+			}
+		}
+	}
+}
+
+// FuzzSAInfoIndex: the index finds what looking at every section finds. Identities are
+// cut from the input.
+func FuzzSAInfoIndex(f *testing.F) {
+	f.Add([]byte{1, 4, 10, 0, 0, 1, 4, 8, 10, 0, 0, 1, 255, 255, 255, 255}, []byte{0, 1, 1, 0, 0, 0})
+	f.Add([]byte{2, 1, 'a', 11, 1, 'a', 1, 4, 10, 0, 0, 1}, []byte{2, 1, 0, 1, 2, 9, 3, 0, 1})
+	f.Fuzz(func(t *testing.T, octets, recipe []byte) {
+		ids := []*SAID{nil}
+		for len(octets) >= 2 && len(ids) < 64 {
+			id := &SAID{Type: octets[0] & 0x0f, Proto: octets[0] >> 4}
+			n := min(int(octets[1]), len(octets)-2)
+			id.Data, octets = octets[2:2+n], octets[2+n:]
+			ids = append(ids, id)
+		}
+		pick := func(b byte) *SAID { return ids[int(b)%len(ids)] }
+		c := &Config{}
+		for i := 0; i+3 < len(recipe) && i < 400; i += 4 {
+			s := &SAInfo{Local: pick(recipe[i]), Remote: pick(recipe[i+1]), From: phase1(pick(recipe[i+2])), RemoteID: uint32(recipe[i+3] & 1)}
+			if recipe[i+3]&2 != 0 {
+				s.Remote, s.ClientAddr = nil, true
+			}
+			if recipe[i+3]&4 != 0 {
+				s.From = nil
+			}
+			c.SAInfos = append(c.SAInfos, s)
+		}
+		common := NewCommon(c)
+		for i, id := range ids {
+			for _, other := range ids[:min(len(ids), 8)] {
+				q := SAInfoQuery{Local: id, Remote: other, Ph1ID: uint32(i & 1), Peer: phase1(ids[(i+1)%len(ids)])}
+				if other != nil {
+					q.Client, _ = netip.AddrFromSlice(other.Data)
+				}
+				if list, index := c.SAInfoFor(q), common.SAInfoFor(q); list != index {
+					t.Errorf("%+v: by list %+v, by index %+v", q, list, index)
+				}
+			}
+		}
+	})
+}
+
+// BenchmarkSAInfoOfTenThousand is one look-up among ten thousand sections, where each
+// has traffic of its own, and where each is for a peer of its own.
+func BenchmarkSAInfoOfTenThousand(b *testing.B) {
+	us := &SAID{Type: IDIPv4Subnet, Data: []byte{10, 0, 0, 0, 255, 0, 0, 0}}
+	traffic, peers := &Config{}, &Config{}
+	for i := range 10000 {
+		traffic.SAInfos = append(traffic.SAInfos, &SAInfo{Local: us, Remote: &SAID{Type: IDIPv4Subnet, Data: []byte{172, byte(i >> 8), byte(i), 0, 255, 255, 255, 0}}})
+		peers.SAInfos = append(peers.SAInfos, &SAInfo{From: &Identity{Type: IDFQDN, Data: fmt.Appendf(nil, "peer-%d.example", i)}})
+	}
+	anybody := &Identity{Type: IDFQDN, Data: []byte("peer-5000.example")}
+	for _, c := range []struct {
+		name string
+		*Config
+	}{{"traffic", traffic}, {"peers", peers}} {
+		c.SAInfos = append(c.SAInfos, &SAInfo{})
+		q := SAInfoQuery{Local: us, Remote: &SAID{Type: IDIPv4Subnet, Data: []byte{172, 5000 >> 8, 5000 & 0xff, 0, 255, 255, 255, 0}}, Peer: anybody}
+		common := NewCommon(c.Config)
+		for _, how := range []struct {
+			name string
+			find func(SAInfoQuery) *SAInfo
+		}{{"list", c.Config.SAInfoFor}, {"index", common.SAInfoFor}} {
+			b.Run(c.name+"/"+how.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if s := how.find(q); s != c.SAInfos[5000] {
+						b.Fatalf("%+v", s)
+					}
+				}
+			})
+		}
+		b.Run(c.name+"/make", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				NewCommon(c.Config)
+			}
+		})
 	}
 }

@@ -26,7 +26,7 @@ right {
 step "that the script is not there yet is a finding" {
   at     = "left"
   within = "5s"
-  log    = ["RC3008 .*\"hook\" will not run: /run/lab/hook cannot be had"]
+  log    = ["RC3008 .*\"hook\" cannot be run: /run/lab/hook: no such file"]
 }
 
 step "here it is" {

@@ -83,7 +83,7 @@ func (h *Host) cookie(p ike.Path, i isakmp.Cookie) isakmp.Cookie {
 
 func (h *Host) newMachine(remotes []*policy.Remote, path ike.Path, stranger bool) *Machine {
 	m := &Machine{Host: h, Stranger: stranger}
-	m.Peer = ike.New(ike.Setup{Config: h.Config, Remotes: remotes, Path: path, Rand: h.rand, Cookie: h.cookie, Stranger: stranger})
+	m.Peer = ike.New(ike.Setup{Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Rand: h.rand, Cookie: h.cookie, Stranger: stranger})
 	h.Machines = append(h.Machines, m)
 	return m
 }
@@ -101,7 +101,7 @@ func (h *Host) machine(key ike.PeerKey, r *policy.Remote, path ike.Path) *Machin
 
 // Peer is the machine for another host, made where there is none.
 func (h *Host) Peer(to *Host) *Machine {
-	r, err := policy.Query{Addr: to.Addr, Initiating: true}.Choose(h.Config.Remotes)
+	r, err := policy.Query{Addr: to.Addr, Local: h.Addr, Initiating: true}.Choose(h.Config.Remotes)
 	if err != nil {
 		panic("iketest: " + to.Name + ": " + err.Error())
 	}
@@ -111,7 +111,7 @@ func (h *Host) Peer(to *Host) *Machine {
 
 // HasPeer is Peer, or nil where there is no machine.
 func (h *Host) HasPeer(to *Host) *Machine {
-	for _, r := range (policy.Query{Addr: to.Addr, Initiating: true}).Candidates(h.Config.Remotes) {
+	for _, r := range (policy.Query{Addr: to.Addr, Local: h.Addr, Initiating: true}).Candidates(h.Config.Remotes) {
 		if m := h.byKey[ike.PeerKeyFor(r, h.path(to.Addr).Remote)]; m != nil {
 			return m
 		}
@@ -130,7 +130,7 @@ func (h *Host) receive(path ike.Path, data []byte) {
 		m = h.byCookies[cookies{i: hd.CkyI}]
 	}
 	if m == nil && hd.CkyR.IsZero() && hd.Exchange == isakmp.IdentityProtection {
-		remotes := policy.Query{Addr: path.Remote.Addr(), Mode: policy.Main}.Candidates(h.Config.Remotes)
+		remotes := policy.Query{Addr: path.Remote.Addr(), Local: path.Local.Addr(), Mode: policy.Main}.Candidates(h.Config.Remotes)
 		if len(remotes) == 0 {
 			h.w.Log.line(h.w, h.Name, "unknown peer %v", path.Remote)
 			return
