@@ -10,14 +10,14 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
-// BenchmarkTenThousandRemotes loads what a large gateway has: the file is read, checked
+// BenchmarkLoadOfTenThousand loads what a large gateway has: the file is read, checked
 // and ready for the engine.
-func BenchmarkTenThousandRemotes(b *testing.B) {
+func BenchmarkLoadOfTenThousand(b *testing.B) {
 	loadMany(b, "racoon.conf", "path pre_shared_key \"psk.txt\";\n", minimal)
 }
 
-// BenchmarkTenThousandRemotesHCL is the same file in HCL.
-func BenchmarkTenThousandRemotesHCL(b *testing.B) {
+// BenchmarkLoadHCLOfTenThousand is the same file in HCL.
+func BenchmarkLoadHCLOfTenThousand(b *testing.B) {
 	loadMany(b, "racoon.hcl", "path {\n  pre_shared_key = \"psk.txt\"\n}\n", func(addr string) string {
 		return strings.Replace(hclSection("sha256"), "anonymous", addr, 1)
 	})
