@@ -95,6 +95,21 @@ func withSecrets(specs []PluginSpec, shared sharedSecrets, at policy.Position) [
 	return specs
 }
 
+// checkSharedSecrets: the plugin finds the secret of a section by its name, so sections
+// of one name have one secret, or none.
+func (p *parser) checkSharedSecrets() {
+	first := map[string]*remote{}
+	for _, r := range p.remotes {
+		o := first[r.Name]
+		if o == nil {
+			first[r.Name] = r
+		} else if !o.SharedSecret.Same(r.SharedSecret) {
+			p.add(r.head, codeDuplicate, Error, r.title()+" has another shared_secret than the section of this name in "+r.head.elsewhere(o.Where)+", and a secret is found by the name",
+				"give one of them a name of its own")
+		}
+	}
+}
+
 // takeSharedSecrets moves the secrets of the sections out of the model, which the
 // engine is going to hold; it needs none of them.
 func (p *parser) takeSharedSecrets() (shared sharedSecrets, at policy.Position) {
@@ -170,6 +185,7 @@ func (p *parser) plugins() []PluginSpec {
 	if !has("auth", "") {
 		p.missKeys()
 	}
+	p.checkSharedSecrets()
 	shared, at := p.takeSharedSecrets()
 	return withSecrets(specs, shared, at)
 }
