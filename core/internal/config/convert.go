@@ -109,7 +109,7 @@ func (p *parser) readReference(a arg) string {
 		p.add(a.token, codeSecret, Error, "is no file: a classic file holds the secret itself, which cannot be had from here", "")
 		return ""
 	}
-	text, err := p.readFile(p.absolute(a.token, path))
+	text, err := p.readFile(path)
 	if err != nil {
 		p.add(a.token, codeFile, Error, "cannot be read: "+reason(err), "")
 		return ""

@@ -116,7 +116,7 @@ func appleRemoteDirectives() []directive {
 				p.errorf(a[0].token, "is empty")
 				return
 			}
-			p.remote.SharedSecret = &policy.SharedSecret{Use: p.secretOf(a[0])}
+			p.remote.SharedSecret = &policy.SharedSecret{Use: secretOf(a[0])}
 		}},
 		{name: "shared_secret key", args: "STRING", doc: "the entry of the file of pre-shared keys with this identity", set: func(p *parser, a []arg) {
 			if a[0].text == "" {
