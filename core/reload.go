@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/racoon-ike/racoon/core/internal/config"
@@ -53,10 +54,11 @@ func (d *racoon) PlanReload(context.Context) (control.ReloadResult, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	loaded, diags, err := d.read()
-	if err == nil {
-		err = d.samePlugins(loaded)
+	if err != nil {
+		return control.ReloadResult{}, err
 	}
-	if err == nil {
+	defer forget(loaded)
+	if err = d.samePlugins(loaded); err == nil {
 		err = d.acceptable(loaded)
 	}
 	if err != nil {
@@ -104,6 +106,11 @@ func (d *racoon) samePlugins(loaded *config.Loaded) error {
 		s, ok := specs[p.String()]
 		if !ok || s.Path != p.spec.Path || s.SHA256 != p.spec.SHA256 || s.Critical != p.spec.Critical {
 			return fmt.Errorf("plugin %s is another one now: that takes effect at the next start only", p)
+		}
+		for _, v := range environment(s) {
+			if name, _, _ := strings.Cut(v, "="); !slices.Contains(p.env, v) {
+				return fmt.Errorf("plugin %s is to read the variable %s now: that takes effect at the next start only", p, name)
+			}
 		}
 		delete(specs, p.String())
 	}
