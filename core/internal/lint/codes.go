@@ -130,7 +130,7 @@ var explanations = []Explanation{
 		Why: "The certificate names us too; a peer that compares the two refuses us where they differ.",
 		Do:  "Leave the name out of my_identifier, unless the peer wants this one."},
 
-	{Code: "PSK001", Title: "a pre-shared key of fewer than 20 octets",
+	{Code: "PSK001", Title: "a pre-shared key that can be guessed: fewer than 80 bits",
 		Why: "Who has recorded one negotiation can guess the key at home; words and short keys fall.",
 		Do:  "Use a random one: openssl rand -hex 32. Two lines for one peer let both keys work while it is changed."},
 	{Code: "PSK002", Title: "a pre-shared key that ends with a blank or a carriage return",
