@@ -1,11 +1,17 @@
 package core
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/racoon-ike/racoon/core/internal/config"
+	sdk "github.com/racoon-ike/racoon/core/sdk/config"
 )
 
 const hubHCL = `remote "hub" {
@@ -60,5 +66,58 @@ func TestKeyFilesOfAConfiguration(t *testing.T) {
 	want := []string{filepath.Join(filepath.Dir(file), "hub.secret"), filepath.Join(filepath.Dir(file), "psk.txt")}
 	if got := keyFiles(d.running); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// configured counts what a running plugin is told.
+type configured struct{ texts []string }
+
+func (c *configured) Configure(_ context.Context, text json.RawMessage, _ uint64) error {
+	c.texts = append(c.texts, string(text))
+	if strings.Contains(string(text), "bad") {
+		return errors.New("refused")
+	}
+	return nil
+}
+func (*configured) Warnings() sdk.Diagnostics { return nil }
+func (*configured) Close(context.Context)     {}
+
+// TestOnlyAChangedPluginIsConfigured: a kernel plugin made anew misses events, and the
+// reload of a remote section is none of its business.
+func TestOnlyAChangedPluginIsConfigured(t *testing.T) {
+	hub := strings.Replace(hubHCL, "SECRET", "file:/etc/racoon/hub.secret", 1)
+	block := func(value string) string {
+		return "\nplugin \"kernel\" \"fake\" {\n config { a = \"" + value + "\" }\n}\n"
+	}
+	d, file := running(t, hub+block("one"))
+	c := &configured{}
+	p := d.plugins[slices.IndexFunc(d.plugins, func(p *plugin) bool { return p.kind == "kernel" })]
+	p.running, p.schema = c, &sdk.Schema{Body: sdk.Body{Attrs: []sdk.Attr{{Name: "a", Type: "string"}}}}
+	change := func(text string) (func(), error) {
+		t.Helper()
+		writeFile(t, filepath.Dir(file), "racoon.hcl", text)
+		loaded, _, err := d.read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(loaded.Plugins, func(s config.PluginSpec) bool { return s.Kind == "kernel" })
+		return p.change(t.Context(), loaded.Plugins[i], 2)
+	}
+	if _, err := change(block("one") + strings.Replace(hub, "aes 256", "aes 128", 1)); err != nil || len(c.texts) != 0 || p.spec.Where.Line != 2 {
+		t.Errorf("nothing has changed for the plugin: %q, %v, line %d", c.texts, err, p.spec.Where.Line)
+	}
+	back, err := change(hub + block("two"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	back()
+	if _, err := change(hub + block("bad")); err == nil {
+		t.Error("a refusal is no error")
+	}
+	if _, err := change(hub + block("one")); err != nil {
+		t.Error(err)
+	}
+	if want := []string{`{"a":"two"}`, `{"a":"one"}`, `{"a":"bad"}`}; !slices.Equal(c.texts, want) {
+		t.Errorf("configured with %q, want %q", c.texts, want)
 	}
 }
