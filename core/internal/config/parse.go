@@ -201,6 +201,7 @@ func (p *parser) apply(d *directive, args []arg) {
 func (p *parser) body(d *directive, args []arg) {
 	name := p.word
 	if d.head != nil && p.last.is(";") { // remote X inherit Y;
+		p.inner = nil // that of another block
 		p.close(d)
 		return
 	}

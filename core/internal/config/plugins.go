@@ -168,8 +168,8 @@ var (
 // kinds of plugins racoon has.
 var kinds = []string{"auth", "kernel", "log"}
 
-// DefaultKernel is the kernel plugin of this platform.
-func DefaultKernel() string {
+// defaultKernel is the kernel plugin of this platform.
+func defaultKernel() string {
 	if runtime.GOOS == "linux" {
 		return "xfrm"
 	}
@@ -180,7 +180,7 @@ func DefaultKernel() string {
 // classic one, and adds what that does not name: the platform's kernel, auth/psk
 // where the model says which keys, log/syslog.
 func (p *parser) plugins() []PluginSpec {
-	kernel, specs := DefaultKernel(), []PluginSpec(nil)
+	kernel, specs := defaultKernel(), []PluginSpec(nil)
 	if f := p.pluginsFile(); f != nil {
 		kernel, specs = p.hclPlugins(f, kernel)
 	}

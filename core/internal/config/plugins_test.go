@@ -32,7 +32,7 @@ func loadText(classic, plugins string) ([]PluginSpec, []Diagnostic) {
 // TestPluginsOfAConfiguration: what runs by default, and what plugins.hcl changes.
 func TestPluginsOfAConfiguration(t *testing.T) {
 	psk := `path pre_shared_key "psk.txt"; ` + minimal("192.0.2.1")
-	kernel := "kernel/" + DefaultKernel()
+	kernel := "kernel/" + defaultKernel()
 	for _, c := range []struct {
 		name, classic, hcl string
 		want               []string
