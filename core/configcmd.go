@@ -152,7 +152,17 @@ func configConvert(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if *out != "" && c.Relative.Line != 0 && !sameDir(in, *out) {
+		return fmt.Errorf("%s:%d names a path relative to that file's directory: write the result there, or the path from the root", c.Relative.File, c.Relative.Line)
+	}
 	return writeConversion(c, *out, *force, stdout)
+}
+
+// sameDir reports whether two files are in one directory.
+func sameDir(a, b string) bool {
+	x, err1 := filepath.Abs(filepath.Dir(a))
+	y, err2 := filepath.Abs(filepath.Dir(b))
+	return err1 == nil && err2 == nil && x == y
 }
 
 // writeConversion writes what a conversion has made. What is secret, or belongs

@@ -142,3 +142,17 @@ func TestConfigCommandLinesThatMakeNoSense(t *testing.T) {
 		}
 	}
 }
+
+// TestConvertIntoAnotherDirectory: a relative path would be another file there.
+func TestConvertIntoAnotherDirectory(t *testing.T) {
+	dir := t.TempDir()
+	in := writeFile(t, dir, "racoon.conf", strings.Replace(classicText, `shared_secret use "canary-secret";`, "", 1))
+	out := filepath.Join(t.TempDir(), "racoon.hcl")
+	if status, _, errs := runMain(t, "config", "convert", "-o", out, in); status != 1 || !strings.Contains(errs, in+":1 names a path relative") {
+		t.Errorf("status %d\n%s", status, errs)
+	}
+	in = writeFile(t, dir, "racoon.conf", strings.Replace(classicText, `"psk.txt"`, `"/etc/racoon/psk.txt"`, 1))
+	if status, _, errs := runMain(t, "config", "convert", "--secrets", dir, "-o", out, in); status != 0 {
+		t.Errorf("without relative paths: status %d\n%s", status, errs)
+	}
+}

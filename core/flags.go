@@ -16,14 +16,16 @@ import (
 const DefaultConfig = "/etc/racoon/racoon.conf"
 
 func defaultConfig() string {
-	const hcl = "/etc/racoon/racoon.hcl"
-	if _, err := os.Stat(DefaultConfig); errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(hcl); err == nil {
-			return hcl
+	for _, name := range configFiles {
+		if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+			return name
 		}
 	}
 	return DefaultConfig
 }
+
+// configFiles are looked for in this order.
+var configFiles = []string{DefaultConfig, "/etc/racoon/racoon.hcl"}
 
 // flags are the options of racoon(8).
 type flags struct {

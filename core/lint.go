@@ -37,7 +37,7 @@ func parseLintFlags(args []string) (*lintFlags, error) {
 	fs := pflag.NewFlagSet(args[0], pflag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	fs.Usage = func() {}
-	fs.StringVarP(&f.config, "file", "f", DefaultConfig, "")
+	fs.StringVarP(&f.config, "file", "f", defaultConfig(), "")
 	fs.StringSliceVar(&f.policies, "policy", []string{"modern"}, "")
 	fs.StringVar(&f.format, "format", "text", "")
 	fs.StringVar(&f.explain, "explain", "", "")

@@ -116,3 +116,18 @@ func TestLintForPrograms(t *testing.T) {
 		}
 	}
 }
+
+// TestLintTakesTheFileTheDaemonTakes: racoon.hcl where there is no racoon.conf.
+func TestLintTakesTheFileTheDaemonTakes(t *testing.T) {
+	dir := t.TempDir()
+	defer func(files []string) { configFiles = files }(configFiles)
+	configFiles = []string{filepath.Join(dir, "racoon.conf"), writeFile(t, dir, "racoon.hcl", "")}
+	daemon, err := parseFlags([]string{"racoon"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lint, err := parseLintFlags([]string{"lint"})
+	if err != nil || lint.config != configFiles[1] || daemon.config != lint.config {
+		t.Errorf("lint reads %s, the daemon %s: %v", lint.config, daemon.config, err)
+	}
+}

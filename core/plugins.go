@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/racoon-ike/racoon/core/internal/config"
@@ -29,6 +31,8 @@ type plugin struct {
 	}
 	auth   *pluginhost.Auth
 	kernel *pluginhost.Kernel
+
+	env []string // its environment, the same as long as we live
 
 	mu     sync.Mutex
 	spec   config.PluginSpec
@@ -63,8 +67,9 @@ func (d *racoon) startPlugins(ctx context.Context) error {
 }
 
 func (d *racoon) startPlugin(ctx context.Context, p *plugin) (err error) {
+	p.env = environment(p.spec)
 	spec := pluginhost.Spec{Kind: p.kind, Name: p.name, Path: p.spec.Path, SHA256: p.spec.SHA256, Critical: p.spec.Critical,
-		Decode: p.decode, Generation: d.running.Policy.Generation, Env: environment(p.spec)}
+		Decode: p.decode, Generation: d.running.Policy.Generation, Env: p.env}
 	d.lower(&spec)
 	switch p.kind {
 	case pluginhost.KindLog:
@@ -136,11 +141,30 @@ func (d *racoon) lower(s *pluginhost.Spec) {
 	case pluginhost.KindKernel:
 		s.Capabilities = []string{"CAP_NET_ADMIN"}
 	case pluginhost.KindAuth:
-		if file := d.running.Policy.Paths.PreSharedKey; file != "" && !ownedBy(file, uid) {
-			s.Capabilities = []string{"CAP_DAC_READ_SEARCH"}
-			d.log.Info("RC2102 plugin "+s.Kind+"/"+s.Name+" may read every file, because the keys are not its own", "fix", "chown "+name+" "+file)
+		for _, file := range keyFiles(d.running) {
+			if !ownedBy(file, uid) {
+				s.Capabilities = []string{"CAP_DAC_READ_SEARCH"}
+				d.log.Info("RC2102 plugin "+s.Kind+"/"+s.Name+" may read every file, because the keys are not its own", "fix", "chown "+name+" "+file)
+			}
 		}
 	}
+}
+
+// keyFiles are the files with secrets the authentication plugins are told to read by the
+// configuration itself; their own blocks only they understand.
+func keyFiles(l *config.Loaded) (files []string) {
+	if psk := l.Policy.Paths.PreSharedKey; psk != "" {
+		files = append(files, psk)
+	}
+	for _, s := range l.Plugins {
+		for _, ref := range s.References {
+			if file, ok := strings.CutPrefix(ref, "file:"); ok && !slices.Contains(files, file) {
+				files = append(files, file)
+			}
+		}
+	}
+	slices.Sort(files)
+	return files
 }
 
 // located gives what a plugin says about its configuration its file and line.

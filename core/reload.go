@@ -1,8 +1,10 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/racoon-ike/racoon/core/internal/config"
@@ -55,10 +57,11 @@ func (d *racoon) PlanReload(context.Context) (control.ReloadResult, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	loaded, diags, err := d.read()
-	if err == nil {
-		err = d.samePlugins(loaded)
+	if err != nil {
+		return control.ReloadResult{}, err
 	}
-	if err == nil {
+	defer forget(loaded)
+	if err = d.samePlugins(loaded); err == nil {
 		err = d.acceptable(loaded)
 	}
 	if err != nil {
@@ -106,6 +109,11 @@ func (d *racoon) samePlugins(loaded *config.Loaded) error {
 		s, ok := specs[p.String()]
 		if !ok || s.Path != p.spec.Path || s.SHA256 != p.spec.SHA256 || s.Critical != p.spec.Critical {
 			return fmt.Errorf("plugin %s is another one now: that takes effect at the next start only", p)
+		}
+		for _, v := range environment(s) {
+			if name, _, _ := strings.Cut(v, "="); !slices.Contains(p.env, v) {
+				return fmt.Errorf("plugin %s is to read the variable %s now: that takes effect at the next start only", p, name)
+			}
 		}
 		delete(specs, p.String())
 	}
@@ -164,30 +172,41 @@ func (d *racoon) reconfigure(ctx context.Context, loaded *config.Loaded) (undo f
 	return undo, nil
 }
 
-// change configures a running plugin anew. back gives it its old configuration.
+// change gives a running plugin its part of a new configuration. One for which nothing
+// is different is left alone: a new instance would miss what happens meanwhile. back
+// gives it its old configuration.
 func (p *plugin) change(ctx context.Context, s config.PluginSpec, generation uint64) (back func(), err error) {
-	swap := func(ctx context.Context, s config.PluginSpec, generation uint64) (config.PluginSpec, error) {
-		p.mu.Lock()
-		old, schema := p.spec, p.schema
-		text, err := s.Decode(schema)
-		if err == nil {
-			p.spec = s
-		}
-		p.mu.Unlock()
+	p.mu.Lock()
+	old, schema := p.spec, p.schema
+	p.mu.Unlock()
+	swap := func(ctx context.Context, from, to config.PluginSpec, generation uint64) error {
+		text, err := to.Decode(schema)
 		if err != nil {
-			return old, err
+			return err
+		}
+		was, err := from.Decode(schema)
+		same := err == nil && bytes.Equal(was, text)
+		clear(was) // it may hold secrets
+		p.use(to)
+		if same {
+			clear(text)
+			return nil
 		}
 		if err := p.running.Configure(ctx, text, generation); err != nil {
-			p.mu.Lock()
-			p.spec = old
-			p.mu.Unlock()
-			return old, err
+			p.use(from)
+			return err
 		}
-		return old, nil
+		return nil
 	}
-	old, err := swap(ctx, s, generation)
-	if err != nil {
+	if err := swap(ctx, old, s, generation); err != nil {
 		return nil, err
 	}
-	return func() { _, _ = swap(context.WithoutCancel(ctx), old, generation-1) }, nil
+	return func() { _ = swap(context.WithoutCancel(ctx), s, old, generation-1) }, nil
+}
+
+// use sets the configuration for the next start.
+func (p *plugin) use(s config.PluginSpec) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spec = s
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 )
 
 // subcommand is a word behind racoon's name that does something else than to start
@@ -44,7 +45,10 @@ func dispatch(table []subcommand, args []string, stdout, stderr io.Writer) (stat
 		}
 		fmt.Fprintf(stdout, "usage:\n")
 		listSubcommands(stdout, args[0], c.words)
-		return 1, true
+		if len(args) > 1 && slices.Contains([]string{"-h", "--help"}, args[1]) {
+			return statusFine, true
+		}
+		return statusError, true
 	}
 	return 0, false
 }

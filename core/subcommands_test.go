@@ -34,6 +34,7 @@ func TestDispatch(t *testing.T) {
 		{"/usr/sbin/racoon config show -f x", true, 7, "racoon config show|-f|x"},
 		{"racoon config", true, 1, usage},
 		{"racoon config edit", true, 1, usage},
+		{"racoon config -h", true, 0, usage},
 	} {
 		var stdout bytes.Buffer
 		status, ok := dispatch(table, strings.Fields(c.args), &stdout, io.Discard)

@@ -194,6 +194,9 @@ func didYouMean(got string, known []string) string {
 }
 
 func nearest(got string, known []string) string {
+	if len(got) > maxToken { // it is no word
+		return ""
+	}
 	best, dist := "", 1+len(got)/3
 	low := strings.ToLower(strings.ReplaceAll(got, "-", "_"))
 	for _, k := range known {

@@ -102,8 +102,8 @@ func (p *parser) main(text string) {
 
 // file reads one file with the parser's state, at the top level.
 func (p *parser) file(src *source) {
-	outer, legacy := p.reading, p.legacy
-	p.reading = reading{last: token{src: src}}
+	outer, allowed := p.reading, p.legacy
+	p.reading, p.legacy = reading{last: token{src: src}}, legacy{} // an allow_legacy is for one file
 	if src.hcl {
 		p.lex = newHCLReader(p, src)
 	} else {
@@ -115,7 +115,7 @@ func (p *parser) file(src *source) {
 		r.finish()
 	}
 	p.files = p.files[:len(p.files)-1]
-	p.reading, p.legacy = outer, legacy
+	p.reading, p.legacy = outer, allowed
 }
 
 // Limits of include: how deep, counting the main file, and how many files in all.

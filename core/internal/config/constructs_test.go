@@ -129,7 +129,7 @@ func TestEachConstruct(t *testing.T) {
 		{"peer", `remote "anonymous"`, `remote "anonymous" { named = true`, ""},
 		{"peer", `remote "192.0.2.1[500]"`, `remote "192.0.2.1[500]" { named = true`, ""},
 		{"peer", `remote "192.0.2.1:500"`, `remote "192.0.2.1:500" { named = true`, ""},
-		{"peer", `remote "anonymous[any]"`, `remote "anonymous[any]" { exchange`, ""},
+		{"peer", `remote "anonymous[any]"`, `remote "anonymous[any]" { named = true`, ""},
 		{"peer", `remote "a${b}"`, `remote "a$${b}" {`, ""},
 		{"child", `remote "c" inherit "p";`, `remote "c" { inherit = "p" }`, ""},
 		{"child", `remote 10.0.0.2 inherit 10.0.0.1 [500] { passive on; }`, `remote "10.0.0.2" { inherit = "10.0.0.1[500]" passive = true }`, ""},

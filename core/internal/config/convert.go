@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
@@ -24,6 +25,9 @@ type Conversion struct {
 	Plugins string                  // plugins.hcl, for a classic file; "" = none is needed
 	Secrets map[string]secret.Bytes // files to be written, by path, mode 0600
 	Secret  bool                    // Text holds a secret
+	// Relative is where the file names the first path relative to its own directory: in
+	// another one Text would mean another file. Line 0: nowhere.
+	Relative policy.Position
 }
 
 // Convert reads a file in either language and writes it in the other. Comments stay
@@ -70,6 +74,7 @@ func (p *parser) convert(text string, o ConvertOptions) (*Conversion, error) {
 	if n := p.faults(); n > 0 {
 		return nil, fmt.Errorf("not converted: %d errors", n)
 	}
+	c.Relative = p.relative
 	return c, nil
 }
 
@@ -109,7 +114,7 @@ func (p *parser) readReference(a arg) string {
 		p.add(a.token, codeSecret, Error, "is no file: a classic file holds the secret itself, which cannot be had from here", "")
 		return ""
 	}
-	text, err := p.readFile(p.absolute(a.token, path))
+	text, err := p.readFile(path)
 	if err != nil {
 		p.add(a.token, codeFile, Error, "cannot be read: "+reason(err), "")
 		return ""

@@ -93,6 +93,9 @@ func (p *parser) absolute(t token, path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Clean(path)
 	}
+	if t.src.name == p.cfg.File && p.relative.Line == 0 {
+		p.relative = position(t)
+	}
 	dir, err := filepath.Abs(filepath.Dir(t.src.name))
 	if err != nil { // no current directory: what was written is the best there is
 		return path

@@ -32,6 +32,9 @@ func (r *hclReader) eval(e hclsyntax.Expression) (hclValue, bool) {
 			r.errorf(at, codeValue, "has no value", "")
 		}
 		return hclValue{}, false
+	case !bounded(v, 4):
+		r.errorf(at, codeValue, "is too large a value", "")
+		return hclValue{}, false
 	}
 	return hclValue{v, e, at}, true
 }

@@ -161,7 +161,7 @@ func (p *parser) locals(f *hclFile) {
 			switch _, twice := values[name]; {
 			case twice:
 				p.hclFault(f.src, where, codeDuplicate, "is given already", "")
-			case !bounded(v):
+			case !bounded(v, 1):
 				p.hclFault(f.src, i.attr.Expr.Range(), codeValue, "is too large a value", "")
 				v = cty.DynamicVal
 			}

@@ -32,6 +32,11 @@ func (r *hclReader) remoteHead(b *hclsyntax.Block, header map[string]*hclsyntax.
 		return
 	}
 	own := sectionTokens(b.Labels[0], named)
+	if !named && own[0].kind == str && likeAddress(b.Labels[0]) {
+		r.errorf(b.LabelRanges[0], codeValue, "reads as an address and is none", "write the address, or named = true below it if it is a name")
+		r.put(b.TypeRange, noHead)
+		return
+	}
 	r.put(b.LabelRanges[0], own...)
 	if a := header["inherit"]; a != nil {
 		r.put(a.NameRange, token{kind: word, text: "inherit"})
@@ -86,6 +91,13 @@ func sectionTokens(label string, named bool) []token {
 		}
 	}
 	return stringToken(label)
+}
+
+// likeAddress reports whether a label that is no address was meant to be one. As a name
+// it would be a section for any peer.
+func likeAddress(label string) bool {
+	digits := strings.Trim(label, "0123456789.:/[]") == "" && strings.ContainsAny(label, ".:/[")
+	return digits || strings.Contains(label, "::") || strings.HasPrefix(label, "anonymous[")
 }
 
 // sainfoHead translates local, remote, from and group.

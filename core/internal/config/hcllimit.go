@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -123,8 +124,9 @@ func (w *forWalker) Exit(n hclsyntax.Node) hcl.Diagnostics {
 	return nil
 }
 
-// bounded reports whether a value is of a size that may be multiplied.
-func bounded(v cty.Value) bool {
+// bounded reports whether a value is of a size that may be multiplied: that of a local,
+// and less than so many of them for an attribute.
+func bounded(v cty.Value, locals int) bool {
 	size := 0
 	err := cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
 		if size += 16; v.IsKnown() && !v.IsNull() {
@@ -133,11 +135,11 @@ func bounded(v cty.Value) bool {
 				size += len(v.AsString())
 			case cty.Number:
 				if v.AsBigFloat().MantExp(nil) > 4096 {
-					size = maxValue + 1
+					size = locals*maxValue + 1
 				}
 			}
 		}
-		if size > maxValue {
+		if size > locals*maxValue {
 			return false, errTooLarge
 		}
 		return true, nil
@@ -149,13 +151,15 @@ var errTooLarge = errors.New("the result would be too large")
 
 // limited is a function that refuses arguments whose result would be too large.
 func limited(f function.Function, fine func([]cty.Value) bool) function.Function {
-	return function.New(&function.Spec{Params: f.Params(), VarParam: f.VarParam(), Type: f.ReturnTypeForValues,
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			if !fine(args) {
-				return cty.NilVal, errTooLarge
+	return function.New(&function.Spec{Params: f.Params(), VarParam: f.VarParam(),
+		Type: func(args []cty.Value) (cty.Type, error) { // jsondecode reads its text for this
+			known := !slices.ContainsFunc(args, func(v cty.Value) bool { return !v.IsWhollyKnown() })
+			if known && !fine(args) {
+				return cty.NilType, errTooLarge
 			}
-			return f.Call(args)
-		}})
+			return f.ReturnTypeForValues(args)
+		},
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return f.Call(args) }})
 }
 
 // widths finds the numbers in a format that widen its result.
@@ -164,6 +168,9 @@ var widths = regexp.MustCompile(`%[^a-zA-Z%]*[0-9]{` + strconv.Itoa(maxWidth+1) 
 func narrow(args []cty.Value) bool {
 	return len(args) == 0 || args[0].Type() != cty.String || !args[0].IsKnown() || !widths.MatchString(args[0].AsString())
 }
+
+// short bounds how deeply a text can be nested.
+func short(args []cty.Value) bool { return len(args[0].AsString()) <= maxValue }
 
 // joined and replaced bound what grows by the product of its arguments.
 func joined(args []cty.Value) bool {
@@ -194,7 +201,7 @@ func hclFunctions() map[string]function.Function {
 		"coalesce": stdlib.CoalesceFunc, "compact": stdlib.CompactFunc, "concat": stdlib.ConcatFunc, "contains": stdlib.ContainsFunc,
 		"distinct": stdlib.DistinctFunc, "element": stdlib.ElementFunc, "flatten": stdlib.FlattenFunc, "floor": stdlib.FloorFunc,
 		"format": limited(stdlib.FormatFunc, narrow), "formatlist": limited(stdlib.FormatListFunc, narrow), "join": limited(stdlib.JoinFunc, joined),
-		"jsondecode": stdlib.JSONDecodeFunc, "keys": stdlib.KeysFunc, "length": stdlib.LengthFunc, "lookup": stdlib.LookupFunc,
+		"jsondecode": limited(stdlib.JSONDecodeFunc, short), "keys": stdlib.KeysFunc, "length": stdlib.LengthFunc, "lookup": stdlib.LookupFunc,
 		"lower": stdlib.LowerFunc, "max": stdlib.MaxFunc, "merge": stdlib.MergeFunc, "min": stdlib.MinFunc, "range": stdlib.RangeFunc,
 		"regex": stdlib.RegexFunc, "replace": limited(stdlib.ReplaceFunc, replaced), "reverse": stdlib.ReverseListFunc,
 		"slice": stdlib.SliceFunc, "sort": stdlib.SortFunc, "split": stdlib.SplitFunc, "strlen": stdlib.StrlenFunc, "substr": stdlib.SubstrFunc,

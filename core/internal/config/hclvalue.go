@@ -27,7 +27,7 @@ func (r *hclReader) value(t term, h hclValue) ([]token, bool) {
 		return nil, false
 	case tokens != nil:
 		if path, ok := strings.CutPrefix(tokens[0].text, "file:"); ok && t.alts[0] == "SECRET" {
-			tokens[0].text = "file:" + r.p.absolute(token{src: r.src}, path)
+			tokens[0].text = "file:" + r.p.absolute(token{src: r.src, off: h.at.Start.Byte}, path)
 		}
 		return tokens, true
 	}

@@ -93,7 +93,7 @@ func (p *parser) dnIdentity(a arg, text string, own bool) (policy.Identity, bool
 	if a.value.kind == eof {
 		return id, true
 	}
-	if fault := checkDN(id.DN, !own, a.value.quotable); fault != "" {
+	if fault := policy.CheckDN(id.DN, !own, a.value.quotable); fault != "" {
 		p.errorf(a.value, "is no distinguished name: %s", fault)
 		return id, false
 	}

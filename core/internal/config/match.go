@@ -169,11 +169,8 @@ func isReference(text string) bool {
 }
 
 // secretOf is the value of a SECRET.
-func (p *parser) secretOf(a arg) policy.Secret {
-	if path, ok := strings.CutPrefix(a.text, "file:"); a.src.hcl && ok {
-		return policy.Secret{Ref: "file:" + p.absolute(a.token, path)}
-	}
-	if a.src.hcl {
+func secretOf(a arg) policy.Secret {
+	if a.src.hcl { // with an absolute path, see hclReader.value
 		return policy.Secret{Ref: a.text}
 	}
 	return policy.Secret{Literal: secret.New([]byte(a.text))}

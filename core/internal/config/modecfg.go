@@ -20,7 +20,7 @@ func userSources() []directive {
 				p.add(p.word, codeValue, Error, "is one server too many: at most 5", "")
 				return
 			}
-			s := policy.RADIUSServer{Host: a[0].text, Secret: p.secretOf(a[2])}
+			s := policy.RADIUSServer{Host: a[0].text, Secret: secretOf(a[2])}
 			if a[1].ok {
 				p.count(a[1], 1, 65535, func(n int) { s.Port = uint16(n) })
 			}
@@ -47,7 +47,7 @@ func userSources() []directive {
 		{in: inLDAP, name: "base", args: "STRING", doc: "where to search", set: text(func(l *policy.LDAP) *string { return &l.Base })},
 		{in: inLDAP, name: "subtree", args: "SWITCH", doc: "search below the base", def: "off", set: setSwitch(func(p *parser) *bool { return &p.cfg.LDAP.Subtree })},
 		{in: inLDAP, name: "bind_dn", args: "STRING", doc: "our name", set: text(func(l *policy.LDAP) *string { return &l.BindDN })},
-		{in: inLDAP, name: "bind_pw", args: "SECRET", doc: "our password", set: func(p *parser, a []arg) { p.cfg.LDAP.BindPassword = p.secretOf(a[0]) }},
+		{in: inLDAP, name: "bind_pw", args: "SECRET", doc: "our password", set: func(p *parser, a []arg) { p.cfg.LDAP.BindPassword = secretOf(a[0]) }},
 		{in: inLDAP, name: "attr_user", args: "STRING", doc: "attribute with the user's name", def: "cn", set: text(func(l *policy.LDAP) *string { return &l.AttrUser })},
 		{in: inLDAP, name: "attr_addr", args: "STRING", doc: "with the address", def: "racoon-address", set: text(func(l *policy.LDAP) *string { return &l.AttrAddr })},
 		{in: inLDAP, name: "attr_mask", args: "STRING", doc: "with the mask", def: "racoon-netmask", set: text(func(l *policy.LDAP) *string { return &l.AttrMask })},

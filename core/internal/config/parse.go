@@ -42,6 +42,7 @@ type parser struct {
 	held     []held          // about the profile of the section being read
 	hclMain  *hclFile        // the main file, if it is HCL and can be parsed
 	pskAt    policy.Position // of path pre_shared_key
+	relative policy.Position // of the first relative path in the main file
 }
 
 // reading is where the parser is in a text.
@@ -201,6 +202,7 @@ func (p *parser) apply(d *directive, args []arg) {
 func (p *parser) body(d *directive, args []arg) {
 	name := p.word
 	if d.head != nil && p.last.is(";") { // remote X inherit Y;
+		p.inner = nil // that of another block
 		p.close(d)
 		return
 	}

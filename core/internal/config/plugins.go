@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -57,26 +59,40 @@ func (s PluginSpec) Zero() {
 // envReference is a secret that stands in an environment variable.
 var envReference = regexp.MustCompile(`"env:([A-Za-z_][A-Za-z0-9_]*)"`)
 
-// Variables are the environment variables the plugin's config block refers to. A
-// plugin's environment has no others of ours.
-func (s PluginSpec) Variables() (names []string) {
+// Variables are the environment variables the plugin's config block refers to, by itself
+// or through a local. A plugin's environment has no others of ours.
+func (s PluginSpec) Variables() []string {
+	names := map[string]bool{}
 	for _, ref := range s.References {
-		if name, ok := strings.CutPrefix(ref, "env:"); ok && !slices.Contains(names, name) {
-			names = append(names, name)
+		if name, ok := strings.CutPrefix(ref, "env:"); ok {
+			names[name] = true
 		}
 	}
-	slices.Sort(names)
-	b, ok := s.body.(*hclsyntax.Body)
-	if !ok || s.text == nil {
-		return names
-	}
-	at := b.Range()
-	for _, m := range envReference.FindAllStringSubmatch(s.text.text[at.Start.Byte:at.End.Byte], -1) {
-		if !slices.Contains(names, m[1]) {
-			names = append(names, m[1])
+	if body, ok := s.body.(*hclsyntax.Body); ok && s.text != nil {
+		at := body.Range()
+		text := s.text.text[at.Start.Byte:at.End.Byte]
+		for name, v := range s.ctx.Variables["local"].AsValueMap() {
+			if strings.Contains(text, "local."+name) {
+				text += "\n" + literalsOf(v)
+			}
+		}
+		for _, m := range envReference.FindAllStringSubmatch(text, -1) {
+			names[m[1]] = true
 		}
 	}
-	return names
+	return slices.Sorted(maps.Keys(names))
+}
+
+// literalsOf are the strings of a value, in double quotes.
+func literalsOf(v cty.Value) string {
+	var b strings.Builder
+	_ = cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
+		if v.Type() == cty.String && v.IsKnown() && !v.IsNull() {
+			b.WriteString(strconv.Quote(v.AsString()))
+		}
+		return true, nil
+	})
+	return b.String()
 }
 
 // withSecrets gives auth/psk the shared secrets, and adds it where nothing else asks
@@ -93,6 +109,21 @@ func withSecrets(specs []PluginSpec, shared sharedSecrets, at policy.Position) [
 	}
 	specs[i].sharedSecrets = shared
 	return specs
+}
+
+// checkSharedSecrets: the plugin finds the secret of a section by its name, so sections
+// of one name have one secret, or none.
+func (p *parser) checkSharedSecrets() {
+	first := map[string]*remote{}
+	for _, r := range p.remotes {
+		o := first[r.Name]
+		if o == nil {
+			first[r.Name] = r
+		} else if !o.SharedSecret.Same(r.SharedSecret) {
+			p.add(r.head, codeDuplicate, Error, r.title()+" has another shared_secret than the section of this name in "+r.head.elsewhere(o.Where)+", and a secret is found by the name",
+				"give one of them a name of its own")
+		}
+	}
 }
 
 // takeSharedSecrets moves the secrets of the sections out of the model, which the
@@ -137,8 +168,8 @@ var (
 // kinds of plugins racoon has.
 var kinds = []string{"auth", "kernel", "log"}
 
-// DefaultKernel is the kernel plugin of this platform.
-func DefaultKernel() string {
+// defaultKernel is the kernel plugin of this platform.
+func defaultKernel() string {
 	if runtime.GOOS == "linux" {
 		return "xfrm"
 	}
@@ -149,7 +180,7 @@ func DefaultKernel() string {
 // classic one, and adds what that does not name: the platform's kernel, auth/psk
 // where the model says which keys, log/syslog.
 func (p *parser) plugins() []PluginSpec {
-	kernel, specs := DefaultKernel(), []PluginSpec(nil)
+	kernel, specs := defaultKernel(), []PluginSpec(nil)
 	if f := p.pluginsFile(); f != nil {
 		kernel, specs = p.hclPlugins(f, kernel)
 	}
@@ -170,6 +201,7 @@ func (p *parser) plugins() []PluginSpec {
 	if !has("auth", "") {
 		p.missKeys()
 	}
+	p.checkSharedSecrets()
 	shared, at := p.takeSharedSecrets()
 	return withSecrets(specs, shared, at)
 }

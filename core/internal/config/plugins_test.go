@@ -32,7 +32,7 @@ func loadText(classic, plugins string) ([]PluginSpec, []Diagnostic) {
 // TestPluginsOfAConfiguration: what runs by default, and what plugins.hcl changes.
 func TestPluginsOfAConfiguration(t *testing.T) {
 	psk := `path pre_shared_key "psk.txt"; ` + minimal("192.0.2.1")
-	kernel := "kernel/" + DefaultKernel()
+	kernel := "kernel/" + defaultKernel()
 	for _, c := range []struct {
 		name, classic, hcl string
 		want               []string
@@ -293,12 +293,17 @@ func TestALiteralIsRefusedInHCL(t *testing.T) {
 
 // TestVariablesAPluginRefersTo, and no others.
 func TestVariablesAPluginRefersTo(t *testing.T) {
-	specs, diags := loadText("path pre_shared_key \"env:NO\"; log info;", `plugin "log" "x" {
+	specs, diags := loadText("path pre_shared_key \"env:NO\"; log info;", `locals {
+  places = { d = ["env:D", null, 1] }
+  unused = "env:E"
+}
+plugin "log" "x" {
   config { pin = "env:OTHER" }
 }
 plugin "auth" "x" {
   config {
     pin = "env:PIN_1"
+    key "d" { name = local.places.d[0] }
     key "a" { name = "env:PIN_1" }
     key "b" { name = "env:B" }
     file = "environment:C"
@@ -308,7 +313,7 @@ plugin "auth" "x" {
 		t.Fatal(render(diags))
 	}
 	for _, s := range specs {
-		want := map[string][]string{"auth/x": {"PIN_1", "B"}, "log/x": {"OTHER"}}[s.Kind+"/"+s.Name]
+		want := map[string][]string{"auth/x": {"B", "D", "PIN_1"}, "log/x": {"OTHER"}}[s.Kind+"/"+s.Name]
 		if d := cmp.Diff(want, s.Variables()); d != "" {
 			t.Errorf("%s/%s (-want +got):\n%s", s.Kind, s.Name, d)
 		}

@@ -52,7 +52,7 @@ func (r *remote) inherit(parent *remote) {
 	if len(parent.profiled) > 0 { // they yield to the child's, and take its lifetime
 		r.profiled, c.Proposals = parent.profiled, nil
 	}
-	r.Remote, r.lifetime, r.myID, r.local, r.needsPeerID = &c, parent.lifetime, parent.myID, parent.local, parent.needsPeerID
+	r.Remote, r.lifetime, r.legacy, r.myID, r.local, r.needsPeerID = &c, parent.lifetime, parent.legacy, parent.myID, parent.local, parent.needsPeerID
 }
 
 // remoteHead reads what is between "remote" and "{".
@@ -174,7 +174,7 @@ func (p *parser) parent(of *remote) *remote {
 func (p *parser) noParent(of *remote) {
 	other := func(r *remote) bool { return r.Name == of.Name }
 	if i := slices.IndexFunc(p.broken, other); i >= 0 {
-		p.errorf(of.name, "is the section in line %d, which cannot be used", p.broken[i].Where.Line)
+		p.errorf(of.name, "is the section in %s, which cannot be used", of.name.elsewhere(p.broken[i].Where))
 		return
 	}
 	if slices.ContainsFunc(p.remotes, other) {
@@ -189,7 +189,7 @@ func (p *parser) noParent(of *remote) {
 func (p *parser) remoteClose() {
 	r, has := p.remote, p.inner
 	p.release()
-	p.remote = nil
+	defer func() { p.remote = nil }() // its allow_legacy counts until then
 	if r.named && slices.ContainsFunc(p.remotes, func(o *remote) bool { return o.named && o.Name == r.Name }) {
 		p.add(r.name, codeDuplicate, Error, "is the name of a section that exists already", "")
 		return

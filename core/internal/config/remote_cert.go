@@ -116,9 +116,13 @@ func appleRemoteDirectives() []directive {
 				p.errorf(a[0].token, "is empty")
 				return
 			}
-			p.remote.SharedSecret = &policy.SharedSecret{Use: p.secretOf(a[0])}
+			p.remote.SharedSecret = &policy.SharedSecret{Use: secretOf(a[0])}
 		}},
 		{name: "shared_secret key", args: "STRING", doc: "the entry of the file of pre-shared keys with this identity", set: func(p *parser, a []arg) {
+			if a[0].text == "" {
+				p.errorf(a[0].token, "is empty")
+				return
+			}
 			p.remote.SharedSecret = &policy.SharedSecret{Key: a[0].text}
 		}},
 		{name: "shared_secret keychain", args: "STRING", state: missing, why: keychain, doc: "the entry of the keychain with this name", set: func(p *parser, a []arg) {

@@ -111,8 +111,8 @@ func (p *parser) checkLifetime(t token, life time.Duration) {
 	}
 }
 
-// checkIntegrity deals with non_auth: ESP that anyone can alter is never negotiated
-// , so a section that has nothing else is of no use.
+// checkIntegrity deals with non_auth: ESP that anyone can alter is never negotiated, so
+// a section that has nothing else is of no use.
 func (p *parser) checkIntegrity(s *sainfo, onlyAEAD bool) {
 	isNone := func(a policy.Algorithm) bool { return a.ID == 0 }
 	if !slices.ContainsFunc(s.Auth, isNone) || onlyAEAD {
@@ -131,7 +131,7 @@ func sameHeader(a, b *policy.SAInfo) bool {
 	id := func(x, y *policy.SAID) bool {
 		return x == nil && y == nil || x != nil && y != nil && x.Type == y.Type && x.Proto == y.Proto && x.Port == y.Port && string(x.Data) == string(y.Data)
 	}
-	from := a.From == nil && b.From == nil || a.From != nil && b.From != nil && a.From.Type == b.From.Type && string(a.From.Data) == string(b.From.Data)
+	from := a.From == nil && b.From == nil || a.From != nil && b.From != nil && a.From.Type == b.From.Type && a.From.DN == b.From.DN && string(a.From.Data) == string(b.From.Data)
 	return id(a.Local, b.Local) && id(a.Remote, b.Remote) && from && a.ClientAddr == b.ClientAddr && a.Group == b.Group && a.RemoteID == b.RemoteID
 }
 

@@ -13,7 +13,12 @@ import (
 // Show is a configuration as racoon has understood it, in the classic language:
 // profiles, includes and inheritance expanded, defaults filled in. It reads back as
 // an equal model, but for secrets, which are not shown.
-func Show(c *policy.Config) string {
+// A string with a double quote, which HCL has, is written with it, although the classic
+// language cannot read it.
+func Show(c *policy.Config) string { return strings.ReplaceAll(show(c), doubleQuote, `"`) }
+
+// show is Show with another sign for double quotes inside strings.
+func show(c *policy.Config) string {
 	w := &shower{}
 	w.global(c)
 	w.users(c)
@@ -33,20 +38,27 @@ func ShowHCL(c *policy.Config) string {
 	p.executable = func(string) string { return "" }                         // c has been read already
 	root := &statement{}
 	p.record = root
-	p.main(Show(c))
+	p.main(show(c))
 	w := &hclWriter{lang: p.lang, secret: func(arg) string { return "file:" + hidden }}
-	return format(w.nodes(root.body), root.last)
+	return strings.ReplaceAll(format(w.nodes(root.body), root.last), doubleQuote, `\"`)
 }
 
 // Describe is a remote section on one line: what -C logs.
 func Describe(r *policy.Remote) string {
 	w := &shower{}
 	w.remote(r)
-	return strings.Join(strings.Fields(w.b.String()), " ")
+	return strings.ReplaceAll(strings.Join(strings.Fields(w.b.String()), " "), doubleQuote, `"`)
 }
 
 // hidden stands for a secret.
 const hidden = "not-shown"
+
+// doubleQuote stands for a double quote inside a string while it is written: a classic
+// string has no way to say it.
+const doubleQuote = "\ufffc"
+
+// quoted is a string of the classic language, which has no escapes.
+func quoted(s string) string { return `"` + strings.ReplaceAll(s, `"`, doubleQuote) + `"` }
 
 type shower struct {
 	b      strings.Builder
@@ -61,7 +73,7 @@ func (w *shower) line(format string, a ...any) {
 // text writes a statement with a string, if there is one.
 func (w *shower) text(name, value string) {
 	if value != "" {
-		w.line("%s \"%s\"", name, value)
+		w.line("%s %s", name, quoted(value))
 	}
 }
 
@@ -121,8 +133,8 @@ func (w *shower) listen(l *policy.Listen) {
 	switch s := l.AdminSock; {
 	case s.Disabled:
 		w.line("adminsock disabled")
-	case s.Owner != "" || s.Group != "":
-		w.line("adminsock %q %q %q %o", s.Path, s.Owner, s.Group, s.Mode)
+	case s.Owner != "" || s.Group != "" || s.Mode != 0:
+		w.line("adminsock %s %s %s %o", quoted(s.Path), quoted(s.Owner), quoted(s.Group), s.Mode)
 	default:
 		w.text("adminsock", s.Path)
 	}
@@ -143,7 +155,7 @@ func remoteHead(r *policy.Remote) (head string, named bool) {
 	case !r.Addr.IsValid() && r.Name == "anonymous":
 		return r.Name + port, false
 	}
-	return `"` + r.Name + `"`, true
+	return quoted(r.Name), true
 }
 
 func (w *shower) remote(r *policy.Remote) {
@@ -172,7 +184,7 @@ func (w *shower) remote(r *policy.Remote) {
 		w.dpd(r)
 		w.credentials(r)
 		for _, s := range r.Scripts {
-			w.line("script %q %s", s.Path, strings.ReplaceAll(s.Event, "-", "_"))
+			w.line("script %s %s", quoted(s.Path), strings.ReplaceAll(s.Event, "-", "_"))
 		}
 		for _, p := range r.Proposals {
 			w.proposal(p)
@@ -195,7 +207,7 @@ func (w *shower) phase1(r *policy.Remote) {
 	w.onOff("weak_phase1_check", r.WeakPhase1Check)
 	w.onOff("mode_cfg", r.ModeCfg)
 	if r.XAuth {
-		w.line("%s", strings.TrimSuffix("xauth_login "+`"`+r.XAuthLogin+`"`, ` ""`))
+		w.line("%s", strings.TrimSuffix("xauth_login "+quoted(r.XAuthLogin), ` ""`))
 	}
 	if r.LocalAddr.IsValid() {
 		w.line("local_address %s", r.LocalAddr)
@@ -225,11 +237,11 @@ func (w *shower) credentials(r *policy.Remote) {
 	if c := r.Certificate; c != nil {
 		switch c.Kind {
 		case "x509":
-			w.line("certificate_type x509 %q %q", c.File, c.Key)
+			w.line("certificate_type x509 %s %s", quoted(c.File), quoted(c.Key))
 		case "plain_rsa":
 			w.text("certificate_type plain_rsa", c.Key)
 		case "keychain":
-			w.line("%s", strings.TrimSuffix("certificate_type x509 in_keychain "+`"`+c.File+`"`, ` ""`))
+			w.line("%s", strings.TrimSuffix("certificate_type x509 in_keychain "+quoted(c.File), ` ""`))
 		}
 	}
 	if c := r.PeerCertificate; c != nil && c.File == "" {
@@ -251,7 +263,7 @@ func (w *shower) credentials(r *policy.Remote) {
 	case s.Key != "":
 		w.text("shared_secret key", s.Key)
 	case s.ByID:
-		w.line("%s", strings.TrimSuffix("shared_secret keychain_by_id "+`"`+s.Keychain+`"`, ` ""`))
+		w.line("%s", strings.TrimSuffix("shared_secret keychain_by_id "+quoted(s.Keychain), ` ""`))
 	case s.Keychain != "":
 		w.text("shared_secret keychain", s.Keychain)
 	default:
@@ -294,7 +306,7 @@ func (w *shower) sainfo(s *policy.SAInfo) {
 	if s.From != nil {
 		head += " from " + identityText(s.From)
 	} else if s.Group != "" {
-		head += ` group "` + s.Group + `"`
+		head += " group " + quoted(s.Group)
 	}
 	w.block(head, func() {
 		if s.PFSGroup != 0 {
@@ -323,19 +335,19 @@ func identityText(id *policy.Identity) string {
 	words := strings.SplitN(id.Text, " ", 2)
 	if words[0] == "keyid" && len(words) > 1 {
 		qual, value, _ := strings.Cut(words[1], " ")
-		return "keyid " + qual + ` "` + value + `"`
+		return "keyid " + qual + " " + quoted(value)
 	}
 	if len(words) == 1 {
 		return words[0]
 	}
-	return words[0] + ` "` + words[1] + `"`
+	return words[0] + " " + quoted(words[1])
 }
 
 // phase2Text is a phase 2 identity in the words of racoon.conf, made of Text.
 func phase2Text(id *policy.SAID) string {
 	if slices.Contains([]uint8{policy.IDFQDN, policy.IDUserFQDN, policy.IDKeyID}, id.Type) {
 		typ, value, _ := strings.Cut(id.Text, " ")
-		return typ + ` "` + value + `"`
+		return typ + " " + quoted(value)
 	}
 	return "address " + strings.Replace(id.Text, "[", " [", 1)
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,5 +44,26 @@ func TestDescribeIsOneLine(t *testing.T) {
 	const want = `remote 192.0.2.2 [500] { exchange_mode main; my_identifier fqdn "gw-a.example"; peers_identifier fqdn "gw-b.example"; verify_identifier on; `
 	if got := Describe(cfg.Remotes[0]); len(got) < len(want) || got[:len(want)] != want {
 		t.Errorf("got %s", got)
+	}
+}
+
+// TestWhatStringsAndSocketsBecome: a classic string has no escapes, one of HCL may hold a
+// double quote, and a socket may have a mode and no owner.
+func TestWhatStringsAndSocketsBecome(t *testing.T) {
+	classic := `listen { adminsock "/run/x.sock" "" "" 660; } radiuscfg { auth "a\b" "hunter2"; }
+remote "a\b" { exchange_mode main; script "C:\x" phase1_up; ` + proposalText + ` }`
+	ignore := cmp.FilterValues(func(a, b policy.Secret) bool { return true }, cmp.Ignore())
+	want := model(t, t.TempDir(), "x.conf", classic)
+	for name, text := range map[string]string{"x.conf": Show(want), "x.hcl": ShowHCL(want)} {
+		if d := cmp.Diff(want, model(t, t.TempDir(), name, text), sameModel(nil), ignore); d != "" {
+			t.Errorf("%s (-want +got):\n%s\n%s", name, d, text)
+		}
+	}
+	want = model(t, t.TempDir(), "x.hcl", "remote \"a\\\"b\" {\n my_identifier = { keyid = \"c\\\"d\\\\\" }"+hclSection("sha256")[len(`remote "anonymous" {`):])
+	if d := cmp.Diff(want, model(t, t.TempDir(), "x.hcl", ShowHCL(want)), sameModel(nil)); d != "" {
+		t.Errorf("a double quote (-want +got):\n%s\n%s", d, ShowHCL(want))
+	}
+	if got := Show(want); !strings.Contains(got, `my_identifier keyid tag "c"d\";`) {
+		t.Errorf("a double quote:\n%s", got)
 	}
 }

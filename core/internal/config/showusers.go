@@ -33,7 +33,7 @@ func (w *shower) servers(name string, list []policy.RADIUSServer) {
 		if s.Port != 0 {
 			port = fmt.Sprintf(" %d", s.Port)
 		}
-		w.line("%s %q%s %q", name, s.Host, port, shownSecret(s.Secret))
+		w.line("%s %s%s %s", name, quoted(s.Host), port, quoted(shownSecret(s.Secret)))
 	}
 }
 
@@ -83,7 +83,11 @@ func (w *shower) modeCfg(m *policy.ModeCfg) {
 		list []string
 	}{{"split_dns", m.SplitDNS}, {"auth_groups", m.AuthGroups}} {
 		if len(l.list) > 0 {
-			w.line(`%s "%s"`, l.name, strings.Join(l.list, `", "`))
+			texts := make([]string, len(l.list))
+			for i, t := range l.list {
+				texts[i] = quoted(t)
+			}
+			w.line("%s %s", l.name, strings.Join(texts, ", "))
 		}
 	}
 	w.text("default_domain", m.DefaultDomain)

@@ -110,7 +110,7 @@ func sectionLabel(words []token) (label string, named bool) {
 	for _, t := range words {
 		switch t.kind {
 		case str:
-			return t.text, sectionTokens(t.text, false)[0].kind != str
+			return t.text, sectionTokens(t.text, false)[0].kind != str || likeAddress(t.text)
 		case address, word:
 			label = t.text
 		case prefix:

@@ -133,7 +133,7 @@ var explanations = []Explanation{
 		Why: "It is looked for again whenever it is to run. Unless it is there by then the SA comes up without what the script is to set up for it.",
 		Do:  "Correct the name, or write the file; chmod 755. A relative name belongs to path script, or to the directory of the file it stands in."},
 
-	{Code: "PSK001", Title: "a pre-shared key of fewer than 20 octets",
+	{Code: "PSK001", Title: "a pre-shared key that can be guessed: fewer than 80 bits",
 		Why: "Who has recorded one negotiation can guess the key at home; words and short keys fall.",
 		Do:  "Use a random one: openssl rand -hex 32. Two lines for one peer let both keys work while it is changed."},
 	{Code: "PSK002", Title: "a pre-shared key that ends with a blank or a carriage return",

@@ -112,18 +112,4 @@ func byPlace(a, b config.Diagnostic) int {
 
 func remoteName(r *policy.Remote) string { return "remote " + r.Name }
 
-func sainfoName(s *policy.SAInfo) string {
-	end := func(id *policy.SAID) string {
-		if id == nil {
-			return "anonymous"
-		}
-		return id.Text
-	}
-	switch {
-	case s.ClientAddr:
-		return "sainfo " + end(s.Local) + " clientaddr"
-	case s.Local == nil && s.Remote == nil:
-		return "sainfo anonymous"
-	}
-	return "sainfo " + end(s.Local) + " " + end(s.Remote)
-}
+func sainfoName(s *policy.SAInfo) string { return "sainfo " + s.String() }

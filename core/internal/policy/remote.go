@@ -153,6 +153,14 @@ type SharedSecret struct {
 	ByID     bool // in the keychain by the peer's identity, then by name
 }
 
+// Same reports whether two choices say the same.
+func (s *SharedSecret) Same(o *SharedSecret) bool {
+	if s == nil || o == nil {
+		return s == o
+	}
+	return same(s, o)
+}
+
 // Secret is a password or key: a literal, which only a classic file can hold, or
 // where to find one: "file:/path", "env:NAME", "handle:NAME".
 type Secret struct {

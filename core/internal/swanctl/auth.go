@@ -117,11 +117,19 @@ func (im *importer) how(s *section) string {
 	return ""
 }
 
+// keyOf is the private key of our certificate; known is false where either cannot
+// be written.
+func (im *importer) keyOf(c *conn) (key string, known bool) {
+	cert, _, ok := im.first(c.auth.local, "certs")
+	key = im.privateKey()
+	return key, ok && key != "" && quotable(cert)
+}
+
 // certificates writes the directives of a connection with certificates. The names
 // are those of swanctl's directories.
 func (im *importer) certificates(c *conn, d *directives) {
 	if cert, at, ok := im.first(c.auth.local, "certs"); ok {
-		if key := im.privateKey(); key != "" && quotable(cert) {
+		if key, known := im.keyOf(c); known {
 			d.add(`certificate_type x509 "%s" "%s"`, im.beside("x509", cert), im.beside("private", key))
 		} else {
 			d.comment(`certificate_type x509 "%s" "KEY";`, plain(im.beside("x509", cert)))

@@ -96,9 +96,13 @@ func (im *importer) identities(c *conn) (why string) {
 		im.note(at, Warning, "id: %s", why)
 		return "our identity cannot be written"
 	}
+	if c.mine.kind == "asn1dn" && !isDN(c.mine.text, false) {
+		im.note(at, Warning, "id: our own name cannot be a pattern")
+		return "our identity cannot be written"
+	}
 	if c.mine.kind == "" {
 		c.mine.kind = "address"
-		if strings.HasPrefix(sequenceOf(c.auth.local), "pubkey") && c.auth.local[0].has("certs") && im.privateKey() != "" {
+		if _, known := im.keyOf(c); known && strings.HasPrefix(sequenceOf(c.auth.local), "pubkey") {
 			c.mine.kind = "asn1dn" // the certificate's subject
 		}
 	}

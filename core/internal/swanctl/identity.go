@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
 // identity is an IKE identity in the words of racoon.conf(5).
@@ -107,13 +109,16 @@ func distinguished(s string) (identity, string) {
 	if !quotable(s) {
 		return identity{}, "a string of racoon.conf cannot hold this identity"
 	}
-	for part := range strings.SplitSeq(strings.ReplaceAll(s, `\,`, ""), ",") {
-		typ, _, ok := strings.Cut(part, "=")
-		if typ = strings.TrimSpace(typ); !ok || typ == "" || strings.ContainsAny(typ, blank) {
-			return identity{}, "this is no distinguished name: its parts are TYPE=VALUE, separated by commas"
-		}
+	if !isDN(s, true) {
+		return identity{}, "this is no distinguished name: its parts are TYPE=VALUE, separated by commas"
 	}
 	return identity{"asn1dn", s}, ""
+}
+
+// isDN reports whether racoon reads a text as a distinguished name. Only a peer's may
+// be a pattern.
+func isDN(s string, pattern bool) bool {
+	return policy.CheckDN(s, pattern, strings.Clone) == ""
 }
 
 // conf is the identity as my_identifier and peers_identifier have it.

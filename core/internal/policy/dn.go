@@ -1,4 +1,4 @@
-package config
+package policy
 
 import (
 	"fmt"
@@ -11,13 +11,15 @@ import (
 var dnTypes = []string{"C", "ST", "L", "O", "OU", "CN", "street", "DC", "UID", "SN", "GN", "title", "initials", "serialNumber",
 	"emailAddress", "Email", "E", "userId", "name", "surname", "givenName", "description", "unstructuredName", "dnQualifier"}
 
-// checkDN says what is wrong with the text of a distinguished name (racoon-conf
+const hexDigits = "0123456789abcdefABCDEF"
+
+// CheckDN says what is wrong with the text of a distinguished name (racoon-conf
 // section 5.4): components TYPE=VALUE with commas between, a backslash before one of
 // ,=+<>#;\ or two hexadecimal digits; "~" and hexadecimal DER; "*" as a value where
 // wild. "" if nothing is.
-func checkDN(text string, wild bool, quote func(string) string) string {
+func CheckDN(text string, wild bool, quote func(string) string) string {
 	if der, ok := strings.CutPrefix(text, "~"); ok {
-		if len(der) == 0 || len(der)%2 != 0 || run(der, isHex) != len(der) {
+		if len(der) == 0 || len(der)%2 != 0 || strings.Trim(der, hexDigits) != "" {
 			return "behind ~ stand hexadecimal digits, in pairs"
 		}
 		return ""
@@ -28,7 +30,7 @@ func checkDN(text string, wild bool, quote func(string) string) string {
 		switch {
 		case !ok:
 			return fmt.Sprintf("%q is not TYPE=VALUE", quote(component))
-		case !slices.ContainsFunc(dnTypes, func(t string) bool { return strings.EqualFold(t, typ) }) && run(typ, func(c byte) bool { return isDigit(c) || c == '.' }) != len(typ), typ == "":
+		case !slices.ContainsFunc(dnTypes, func(t string) bool { return strings.EqualFold(t, typ) }) && strings.Trim(typ, "0123456789.") != "", typ == "":
 			return fmt.Sprintf("%q is no type of its components (C, ST, L, O, OU, CN, emailAddress, ...)", quote(typ))
 		case value == "":
 			return quote(typ) + " has no value"
@@ -65,7 +67,7 @@ func checkEscapes(value string) string {
 		switch {
 		case rest != "" && strings.IndexByte(",=+<>#;\\", rest[0]) >= 0:
 			i++
-		case len(rest) >= 2 && isHex(rest[0]) && isHex(rest[1]):
+		case len(rest) >= 2 && strings.Trim(rest[:2], hexDigits) == "":
 			i += 2
 		default:
 			return "a backslash stands before one of ,=+<>#;\\ or two hexadecimal digits"
