@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,6 +25,8 @@ type Conversion struct {
 	Plugins string                  // plugins.hcl, for a classic file; "" = none is needed
 	Secrets map[string]secret.Bytes // files to be written, by path, mode 0600
 	Secret  bool                    // Text holds a secret
+	// Relative: Text names files relative to where it is.
+	Relative bool
 }
 
 // Convert reads a file in either language and writes it in the other. Comments stay
@@ -67,9 +70,14 @@ func (p *parser) convert(text string, o ConvertOptions) (*Conversion, error) {
 		w.block(root.body, root.last, "")
 		c.Text, c.Plugins = w.b.String(), p.pluginText()
 	}
-	if n := p.faults(); n > 0 {
+	switch n := p.faults(); n {
+	case 0:
+	case 1:
+		return nil, errors.New("not converted: 1 error")
+	default:
 		return nil, fmt.Errorf("not converted: %d errors", n)
 	}
+	c.Relative = p.relative
 	return c, nil
 }
 

@@ -93,6 +93,7 @@ func (p *parser) absolute(t token, path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Clean(path)
 	}
+	p.relative = p.relative || len(p.files) == 1
 	dir, err := filepath.Abs(filepath.Dir(t.src.name))
 	if err != nil { // no current directory: what was written is the best there is
 		return path

@@ -27,6 +27,7 @@ type parser struct {
 	witness     *witness        // of a dry run for what may be shown; nil in any other
 	record      *statement      // the block whose statements are kept for the converter; nil: none is
 	taken       []token         // since the statement began, while record is set
+	relative    bool            // the main file names a file relative to itself
 
 	cfg      *policy.Config
 	word     token // the directive being set
