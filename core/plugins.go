@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/racoon-ike/racoon/core/internal/config"
@@ -158,7 +159,7 @@ func explain(p *plugin, err error) error {
 	}
 	text := ""
 	for _, c := range p.located(refused.Diagnostics) {
-		text += "\n" + c.Text()
+		text += "\n" + strings.TrimSuffix(c.Text(), "\n")
 	}
 	return fmt.Errorf("plugin %s refused its configuration%s", p, text)
 }
