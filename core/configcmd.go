@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,7 +32,14 @@ func configCommands() []subcommand {
 		{name: "show", synopsis: showSynopsis, about: "print what the configuration means: everything expanded, defaults filled in", run: command(showSynopsis, configShow)},
 		{name: "convert", synopsis: convertSynopsis, about: "print a configuration file in the other language", run: command(convertSynopsis, configConvert)},
 		{name: "import", synopsis: importSynopsis, about: "print the IKEv1 connections of strongSwan's swanctl.conf as racoon.conf", run: command(importSynopsis, configImport)},
-		{name: "profiles", about: "print the names of the profiles", run: command("", func(_ []string, stdout, _ io.Writer) error {
+		{name: "profiles", about: "print the names of the profiles", run: command("", func(args []string, stdout, _ io.Writer) error {
+			flags := configFlags()
+			if err := flags.Parse(args); err != nil {
+				return usageError{err}
+			}
+			if flags.NArg() > 0 {
+				return usageError{noOption(flags.Arg(0))}
+			}
 			_, err := fmt.Fprintln(stdout, strings.Join(config.ProfileNames(), "\n"))
 			return err
 		})},
@@ -41,6 +49,7 @@ func configCommands() []subcommand {
 // command gives a function the form of a subcommand's run.
 func command(synopsis string, run func(args []string, stdout, stderr io.Writer) error) func([]string, io.Writer, io.Writer) int {
 	return func(args []string, stdout, stderr io.Writer) int {
+		usageLine := strings.TrimSpace("usage: " + args[0] + " " + synopsis)
 		err := run(args[1:], stdout, stderr)
 		var usage usageError
 		switch {
@@ -50,10 +59,10 @@ func command(synopsis string, run func(args []string, stdout, stderr io.Writer) 
 			fmt.Fprintf(stderr, "%s: %v\n", args[0], err)
 			return statusFindings
 		case errors.Is(err, pflag.ErrHelp):
-			fmt.Fprintf(stdout, "usage: %s %s\n", args[0], synopsis)
+			fmt.Fprintln(stdout, usageLine)
 			return statusFine
 		case errors.As(err, &usage):
-			fmt.Fprintf(stderr, "%s: %v\nusage: %s %s\n", args[0], err, args[0], synopsis)
+			fmt.Fprintf(stderr, "%s: %v\n%s\n", args[0], err, usageLine)
 			return statusError
 		}
 		return fail(stderr, args[0], err)
@@ -90,10 +99,14 @@ func configShow(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if names := flags.Args(); len(names) > 0 {
-		cfg.Remotes = slices.DeleteFunc(cfg.Remotes, func(r *policy.Remote) bool { return !slices.Contains(names, r.Name) })
-		if len(cfg.Remotes) == 0 {
-			return fmt.Errorf("no remote section of %s is called %s", *file, strings.Join(names, " or "))
+		for _, name := range names {
+			if !slices.ContainsFunc(cfg.Remotes, func(r *policy.Remote) bool { return called(r, name) }) {
+				return fmt.Errorf("no remote section of %s is called %s", *file, name)
+			}
 		}
+		cfg.Remotes = slices.DeleteFunc(cfg.Remotes, func(r *policy.Remote) bool {
+			return !slices.ContainsFunc(names, func(name string) bool { return called(r, name) })
+		})
 		cfg.SAInfos = slices.DeleteFunc(cfg.SAInfos, func(s *policy.SAInfo) bool {
 			return !slices.ContainsFunc(cfg.Remotes, func(r *policy.Remote) bool { return r.Ph1ID == s.RemoteID })
 		})
@@ -110,6 +123,12 @@ func configShow(args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	return err
+}
+
+// called reports whether a section is meant by a word: its name, or as in the file
+// without the port that the name of an address has.
+func called(r *policy.Remote, word string) bool {
+	return r.Name == word || r.Name == word+"[500]"
 }
 
 // configConvert translates a file.
@@ -129,12 +148,18 @@ func configConvert(args []string, stdout, stderr io.Writer) error {
 	}
 	in := or(*file, or(flags.Arg(0), defaultConfig()))
 	o := config.ConvertOptions{HCL: !config.IsHCL(in), SecretDir: *secrets}
-	switch *to {
-	case "":
-	case "classic", "hcl":
-		o.HCL = *to == "hcl"
-	default:
+	if *out == "-" {
+		*out = ""
+	}
+	switch {
+	case *to != "" && *to != "classic" && *to != "hcl":
 		return usageError{errors.New("--to is classic or hcl")}
+	case *to != "" && (*to == "hcl") != o.HCL:
+		return fmt.Errorf("%s is in that language already: files named .hcl are in HCL, all others in the classic language", in)
+	case *out != "" && o.HCL && !config.IsHCL(*out):
+		return fmt.Errorf("-o %s: the result is in HCL, which is read from files named .hcl only", *out)
+	case *out != "" && !o.HCL && config.IsHCL(*out):
+		return fmt.Errorf("-o %s: the result is in the classic language, whose files are not named .hcl", *out)
 	}
 	if o.SecretDir != "" {
 		abs, err := filepath.Abs(o.SecretDir)
@@ -147,6 +172,9 @@ func configConvert(args []string, stdout, stderr io.Writer) error {
 	if o.LegacyUntil, err = time.Parse(time.DateOnly, *until); err != nil {
 		return usageError{fmt.Errorf("--legacy-until: %q is no day as 2027-06-30", *until)}
 	}
+	if *until < time.Now().Format(time.DateOnly) {
+		return usageError{fmt.Errorf("--legacy-until: %s is over, and the file would be refused at once", *until)}
+	}
 	c, diags, err := config.Convert(in, o)
 	show(stderr, diags, config.Error)
 	if err != nil {
@@ -155,7 +183,7 @@ func configConvert(args []string, stdout, stderr io.Writer) error {
 	if *out != "" && c.Relative.Line != 0 && !sameDir(in, *out) {
 		return fmt.Errorf("%s:%d names a path relative to that file's directory: write the result there, or the path from the root", c.Relative.File, c.Relative.Line)
 	}
-	return writeConversion(c, *out, *force, stdout)
+	return writeConversion(c, *out, *force, stdout, stderr)
 }
 
 // sameDir reports whether two files are in one directory.
@@ -167,9 +195,13 @@ func sameDir(a, b string) bool {
 
 // writeConversion writes what a conversion has made. What is secret, or belongs
 // into a second file, does not go to standard output.
-func writeConversion(c *config.Conversion, out string, force bool, stdout io.Writer) error {
+func writeConversion(c *config.Conversion, out string, force bool, stdout, stderr io.Writer) error {
 	if out == "" && (c.Secret || c.Plugins != "") {
-		return errors.New("the result holds secrets or a plugins.hcl, which belong into files: name one with -o FILE")
+		what := "secrets"
+		if !c.Secret {
+			what = "a plugins.hcl"
+		}
+		return fmt.Errorf("the result has %s, which does not go to standard output: name a file with -o FILE", what)
 	}
 	files := map[string]secret.Bytes{}
 	for name, s := range c.Secrets {
@@ -183,6 +215,11 @@ func writeConversion(c *config.Conversion, out string, force bool, stdout io.Wri
 	}
 	if err := writeFiles(files, force); err != nil {
 		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) { // nobody has named the others
+		if name != out {
+			fmt.Fprintf(stderr, "wrote %s\n", name)
+		}
 	}
 	if out == "" {
 		_, err := io.WriteString(stdout, c.Text)

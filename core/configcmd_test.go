@@ -43,7 +43,7 @@ func TestConvertKeepsSecretsOutOfSight(t *testing.T) {
 		t.Errorf("without --secrets: %d\n%s%s", status, out, errs)
 	}
 	hcl := filepath.Join(dir, "racoon.hcl")
-	if status, out, errs := runMain(t, "config", "convert", "--secrets", filepath.Join(dir, "keys"), "-o", hcl, in); status != 0 {
+	if status, out, errs := runMain(t, "config", "convert", "--secrets", filepath.Join(dir, "keys"), "-o", hcl, in); status != 0 || !strings.Contains(errs, "wrote "+filepath.Join(dir, "keys")) {
 		t.Fatalf("status %d\n%s%s", status, out, errs)
 	}
 	text, err := os.ReadFile(hcl)
@@ -86,6 +86,32 @@ func TestConvertKeepsSecretsOutOfSight(t *testing.T) {
 	}
 }
 
+// TestConvertIsIntoTheOtherLanguage, into a file that will be read as such.
+func TestConvertIsIntoTheOtherLanguage(t *testing.T) {
+	dir := t.TempDir()
+	in := writeFile(t, dir, "racoon.conf", strings.ReplaceAll(classicText, "shared_secret", "#"))
+	hcl := filepath.Join(dir, "racoon.hcl")
+	for _, c := range []struct {
+		args   []string
+		status int
+		stderr string
+	}{
+		{[]string{"--to", "classic", in}, 1, "is in that language already"},
+		{[]string{"-o", in, "--force", in}, 1, "read from files named .hcl only"},
+		{[]string{"-o", filepath.Join(dir, "other", "racoon.hcl"), in}, 1, "names a path relative to that file's directory"},
+		{[]string{"-o", hcl, in}, 0, ""},
+		{[]string{"-o", hcl, hcl}, 1, "are not named .hcl"},
+		{[]string{"--to", "hcl", hcl}, 1, "is in that language already"},
+	} {
+		if status, out, errs := runMain(t, append([]string{"config", "convert"}, c.args...)...); status != c.status || !strings.Contains(errs, c.stderr) || out != "" {
+			t.Errorf("%v: %d\n%s%s", c.args, status, out, errs)
+		}
+	}
+	if status, out, errs := runMain(t, "config", "convert", "-o", "-", in); status != 0 || !strings.Contains(out, "path {") || errs != "" {
+		t.Errorf("to standard output: %d\n%s%s", status, out, errs)
+	}
+}
+
 // TestShowIsOfOneSection, if it is named.
 func TestShowIsOfOneSection(t *testing.T) {
 	in := writeFile(t, t.TempDir(), "racoon.conf", strings.ReplaceAll(classicText, "shared_secret", "#")+
@@ -93,6 +119,12 @@ func TestShowIsOfOneSection(t *testing.T) {
 	status, out, errs := runMain(t, "config", "show", "-f", in, "other")
 	if status != 0 || strings.Contains(out, "192.0.2.2") || !strings.Contains(out, `remote "other"`) || strings.Contains(out, "sainfo") {
 		t.Errorf("%d\n%s%s", status, out, errs)
+	}
+	if status, out, errs := runMain(t, "config", "show", "-f", in, "192.0.2.2"); status != 0 || !strings.Contains(out, "remote 192.0.2.2 {") || strings.Contains(out, "other") {
+		t.Errorf("by its address: %d\n%s%s", status, out, errs)
+	}
+	if status, _, errs := runMain(t, "config", "show", "-f", in, "other", "nobody"); status != 1 || !strings.Contains(errs, "is called nobody") {
+		t.Errorf("one of two: %d %s", status, errs)
 	}
 	if status, _, errs := runMain(t, "config", "show", "-f", in, "nobody"); status != 1 || !strings.Contains(errs, "nobody") {
 		t.Errorf("%d %s", status, errs)
@@ -116,7 +148,7 @@ secrets { ike-a { id = 192.0.2.2
 	secret = canary-secret-of-the-test } }
 `)
 	status, out, errs := runMain(t, "config", "import", in)
-	if status != 0 || strings.Contains(out+errs, "canary") || !strings.Contains(errs, "1 keys") || !strings.Contains(out, "# spdadd") {
+	if status != 0 || strings.Contains(out+errs, "canary") || !strings.Contains(errs, "1 key is") || !strings.Contains(out, "# spdadd") {
 		t.Errorf("%d\n%s%s", status, out, errs)
 	}
 	to := filepath.Join(dir, "out")
@@ -136,7 +168,7 @@ secrets { ike-a { id = 192.0.2.2
 // TestConfigCommandLinesThatMakeNoSense say how it is done.
 func TestConfigCommandLinesThatMakeNoSense(t *testing.T) {
 	for _, args := range [][]string{{"config"}, {"config", "shew"}, {"config", "show", "--format", "xml"}, {"config", "convert", "a", "b"},
-		{"config", "convert", "--to", "xml", "a"}, {"config", "convert", "--legacy-until", "soon", "a"}, {"config", "import"}} {
+		{"config", "convert", "--to", "xml", "a"}, {"config", "convert", "--legacy-until", "2020-01-01", "a"}, {"config", "profiles", "a"}, {"config", "convert", "--legacy-until", "soon", "a"}, {"config", "import"}} {
 		if status, out, errs := runMain(t, args...); status != 1 || !strings.Contains(out+errs, "usage") {
 			t.Errorf("%v: %d\n%s%s", args, status, out, errs)
 		}

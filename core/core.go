@@ -34,8 +34,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	if err != nil {
-		fmt.Fprintf(stdout, "%s: %v\n", f.name, err)
-		usage(stdout, f.name)
+		fmt.Fprintf(stderr, "%s: %v\nusage: %s %s (%[1]s -h says more)\n", f.name, err, f.name, synopsis)
 		return 1
 	}
 	if f.foreground {

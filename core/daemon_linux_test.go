@@ -409,7 +409,7 @@ func TestMainWithoutADaemon(t *testing.T) {
 		stdout, stderr string
 	}{
 		{"version", []string{"racoon", "-V"}, 0, "racoon " + Version + " (", ""},
-		{"usage", []string{"/sbin/racoon", "-q"}, 1, "usage: racoon [-46", ""},
+		{"usage", []string{"/sbin/racoon", "-q"}, 1, "", "usage: racoon [-46"},
 		{"a good configuration", []string{"rr", "-t", "-f", good}, 0, fmt.Sprintf("rr: configuration file %q syntax is ok\nrr: configuration file %q test is successful\n", good, good), ""},
 		{"a bad configuration", []string{"rr", "-t", "-f", bad}, 1, "", fmt.Sprintf("rr: configuration file %q test failed\n", bad)},
 		{"no configuration", []string{"rr", "-tf/does/not/exist"}, 1, "", "could not read configuration file"},

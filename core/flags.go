@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -44,13 +45,15 @@ type flags struct {
 	version    bool
 }
 
-const usageText = `usage: %s [-46BCdFLtvV] [-f file] [-l file] [-p port] [-P port]
+const synopsis = "[-46BCdFLtvV] [-f file] [-l file] [-p port] [-P port]"
+
+const usageText = `usage: %s %s
   -4, -6     listen on addresses of this family only, unless the configuration lists some
   -B         install the SAs of the file that "path backupsa" names (not yet)
   -C         log the remote sections after reading the configuration
   -d         log more; may be repeated
   -F         stay in the foreground and log to standard output
-  -f file    configuration file (%s)
+  -f file    configuration file (%s, or racoon.hcl beside it)
   -L         log the place in the program of each message
   -l file    log to this file instead of syslog
   -p port    ISAKMP port (500)
@@ -62,8 +65,16 @@ const usageText = `usage: %s [-46BCdFLtvV] [-f file] [-l file] [-p port] [-P por
 `
 
 func usage(w io.Writer, name string) {
-	fmt.Fprintf(w, usageText+"\n", name, DefaultConfig)
+	fmt.Fprintf(w, usageText+"\n", name, synopsis, DefaultConfig)
 	listSubcommands(w, name, subcommands())
+}
+
+// noOption is the error for a word where options are expected: most often the file.
+func noOption(word string) error {
+	if strings.ContainsAny(word, "./") {
+		return fmt.Errorf("%q is no option: write -f %s for a file", word, word)
+	}
+	return fmt.Errorf("%q is no option", word)
 }
 
 // parseFlags reads the command line as getopt does: options cluster (-Fdd), and a
@@ -96,7 +107,7 @@ func parseFlags(args []string) (*flags, error) {
 	}
 	switch {
 	case set.NArg() > 0:
-		return f, fmt.Errorf("%q is no option", set.Arg(0))
+		return f, noOption(set.Arg(0))
 	case *port == 0 || *port > 65535 || *natt == 0 || *natt > 65535:
 		return f, fmt.Errorf("-p and -P take ports from 1 to 65535")
 	case *port == *natt:

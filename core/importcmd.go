@@ -58,7 +58,11 @@ func printImport(r swanctl.Result, stdout, stderr io.Writer) error {
 	if r.Policies != "" {
 		text += "\n# The policies, for setkey(8):\n# " + strings.ReplaceAll(strings.TrimSpace(r.Policies), "\n", "\n# ") + "\n"
 	}
-	if n := len(r.PSK); n > 0 {
+	switch n := len(r.PSK); n {
+	case 0:
+	case 1:
+		fmt.Fprintln(stderr, "1 key is not shown: -o DIR writes it to DIR/psk.txt")
+	default:
 		fmt.Fprintf(stderr, "%d keys are not shown: -o DIR writes them to DIR/psk.txt\n", n)
 	}
 	_, err := io.WriteString(stdout, text)

@@ -46,11 +46,14 @@ func parseLintFlags(args []string) (*lintFlags, error) {
 	}
 	switch {
 	case fs.NArg() > 0:
-		return f, fmt.Errorf("%q is no option", fs.Arg(0))
+		return f, noOption(fs.Arg(0))
 	case f.config == "":
 		return f, errors.New("-f names no file")
 	case !slices.Contains(lint.Formats(), f.format):
 		return f, fmt.Errorf("--format takes one of %s", strings.Join(lint.Formats(), ", "))
+	}
+	if len(f.policies) == 0 {
+		f.policies = []string{""} // --policy "": not all of them
 	}
 	for i, name := range f.policies {
 		p, ok := lint.Named(name)

@@ -88,7 +88,10 @@ func TestLintCommandLine(t *testing.T) {
 		{"lint now", 1, "", `"now" is no option`},
 		{"lint -f", 1, "", "needs an argument"},
 		{"-h", 0, "racoon lint [-f file]", ""},
-		{"-t lint", 1, `"lint" is no option`, ""},
+		{"-t lint", 1, "", `"lint" is no option`},
+		{"lint x.conf", 1, "", "write -f x.conf"},
+		{"lint --policy=", 1, "", "--policy takes one of"},
+		{"-t -f", 1, "", "usage: racoon ["},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

@@ -182,7 +182,7 @@ func explain(p *plugin, err error) error {
 	}
 	text := ""
 	for _, c := range p.located(refused.Diagnostics) {
-		text += "\n" + c.Text()
+		text += "\n" + strings.TrimSuffix(c.Text(), "\n")
 	}
 	return fmt.Errorf("plugin %s refused its configuration%s", p, text)
 }

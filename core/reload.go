@@ -46,10 +46,29 @@ func (d *racoon) Reload(ctx context.Context) (control.ReloadResult, error) {
 	d.running = loaded
 	forget(old)
 	d.findings(diags)
-	if a, b := old.Policy, cfg; a.Listen.AdminSock != b.Listen.AdminSock || a.Paths.PidFile != b.Paths.PidFile || a.Paths.LogFile != b.Paths.LogFile {
-		d.log.Warn("adminsock, path pidfile and path logfile take effect at the next start")
+	found := findingTexts(diags)
+	for _, text := range atNextStart(old.Policy, cfg) {
+		d.log.Warn(text)
+		found = append(found, text)
 	}
-	return control.ReloadResult{Generation: cfg.Generation, Findings: findingTexts(diags), Plan: plan}, nil
+	return control.ReloadResult{Generation: cfg.Generation, Findings: found, Plan: plan}, nil
+}
+
+// atNextStart says what of a change has to wait.
+func atNextStart(a, b *policy.Config) (said []string) {
+	for _, c := range []struct {
+		name    string
+		changed bool
+	}{
+		{"adminsock", a.Listen.AdminSock != b.Listen.AdminSock},
+		{"path pidfile", a.Paths.PidFile != b.Paths.PidFile},
+		{"path logfile", a.Paths.LogFile != b.Paths.LogFile},
+	} {
+		if c.changed {
+			said = append(said, c.name+" has changed: that takes effect at the next start only")
+		}
+	}
+	return said
 }
 
 // PlanReload implements control.Daemon.
@@ -68,7 +87,8 @@ func (d *racoon) PlanReload(context.Context) (control.ReloadResult, error) {
 		return control.ReloadResult{}, err
 	}
 	old := d.running.Policy
-	return control.ReloadResult{Generation: old.Generation, Findings: findingTexts(diags), Plan: policy.NewPlan(old, d.prepare(loaded.Policy, 0))}, nil
+	cfg := d.prepare(loaded.Policy, 0)
+	return control.ReloadResult{Generation: old.Generation, Findings: append(findingTexts(diags), atNextStart(old, cfg)...), Plan: policy.NewPlan(old, cfg)}, nil
 }
 
 // read reads the configuration. The error has what is wrong in it, line by line.
@@ -80,7 +100,7 @@ func (d *racoon) read() (*config.Loaded, []config.Diagnostic, error) {
 	var b strings.Builder
 	for _, c := range diags {
 		if c.Severity == config.Error {
-			b.WriteString("\n" + c.Text())
+			b.WriteString("\n" + strings.TrimSuffix(c.Text(), "\n"))
 		}
 	}
 	return nil, diags, errs.Errorf(errs.Invalid, "%v%s", err, b.String())

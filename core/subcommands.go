@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
+	"strings"
 )
 
 // subcommand is a word behind racoon's name that does something else than to start
@@ -43,12 +43,17 @@ func dispatch(table []subcommand, args []string, stdout, stderr io.Writer) (stat
 		if status, ok := dispatch(c.words, args, stdout, stderr); ok {
 			return status, true
 		}
-		fmt.Fprintf(stdout, "usage:\n")
-		listSubcommands(stdout, args[0], c.words)
-		if len(args) > 1 && slices.Contains([]string{"-h", "--help"}, args[1]) {
-			return statusFine, true
+		w, status := stderr, statusError
+		switch {
+		case len(args) == 1:
+		case args[1] == "-h" || args[1] == "--help":
+			w, status = stdout, statusFine
+		default:
+			fmt.Fprintf(w, "%s: there is no command %q\n", args[0], args[1])
 		}
-		return statusError, true
+		fmt.Fprintf(w, "usage:\n")
+		listSubcommands(w, args[0], c.words)
+		return status, true
 	}
 	return 0, false
 }
@@ -60,6 +65,6 @@ func listSubcommands(w io.Writer, name string, table []subcommand) {
 			listSubcommands(w, name+" "+c.name, c.words)
 			continue
 		}
-		fmt.Fprintf(w, "  %s %s %s\n             %s\n", name, c.name, c.synopsis, c.about)
+		fmt.Fprintf(w, "  %s\n             %s\n", strings.TrimSpace(name+" "+c.name+" "+c.synopsis), c.about)
 	}
 }

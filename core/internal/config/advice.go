@@ -97,6 +97,16 @@ func (p *parser) slip(t token, want string) string {
 		}
 	case slices.Contains([]string{"any", "%any", "default", "all"}, text) && strings.Contains(want, `"anonymous"`):
 		return "write anonymous"
+	case want == ";" && p.in == inProposal && strings.HasSuffix(strings.TrimRight(t.src.text[:t.off], " \t\r\n"), ","):
+		return "a proposal has one of each: write another proposal { ... } for the next"
+	case want == ";" && p.last.kind == number && t.kind == word && spelledUnits[text] > 0:
+		return "the number stands without a unit"
+	case want == "time or byte" && t.kind == number:
+		return "write lifetime time " + t.quotable(text) + " and the unit"
+	case want == "a type of identity" && t.kind == address:
+		return "write address before it"
+	case strings.HasPrefix(want, "an upper layer protocol") && (t.is("{") || t.kind == word && (t.text == "from" || t.text == "anonymous" || slices.Contains(identityTypes, t.text))):
+		return "write any before it"
 	}
 	return ""
 }
@@ -122,7 +132,7 @@ func (p *parser) quoteIt(t token) string {
 	switch shown := t.src.show(t.off, t.off+len(whole)); {
 	case slices.Contains(identityTypes, t.text) && p.in == inRemote:
 		return "one directive takes one identity"
-	case strings.HasPrefix(behind, `"`):
+	case strings.HasPrefix(behind, `"`) && t.kind == word:
 		return "delete it"
 	case shown != whole:
 		return "write the value in double quotes"

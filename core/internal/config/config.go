@@ -97,7 +97,19 @@ func newParser(name string) *parser {
 
 // main reads the main file.
 func (p *parser) main(text string) {
-	p.file(p.lang.source(p.cfg.File, text))
+	wide := strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff")
+	if !wide {
+		p.file(p.lang.source(p.cfg.File, text))
+	}
+	// One sentence instead of an error for every word.
+	switch d := (Diagnostic{Code: codeLex, Severity: Error, File: p.cfg.File}); {
+	case wide:
+		d.What, d.Fix = "is encoded in UTF-16", "save it as UTF-8"
+		p.diags = []Diagnostic{d}
+	case errorCount(p.diags) > 0 && !IsHCL(p.cfg.File) && wellFormedHCL(p.cfg.File, text):
+		d.What, d.Fix = "is written in HCL, which is read from files named .hcl only", "rename it"
+		p.diags = []Diagnostic{d}
+	}
 }
 
 // file reads one file with the parser's state, at the top level.

@@ -253,3 +253,19 @@ func TestDefaultsAreThoseOfTheManual(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+// TestFilesOfAnotherKind are told as what they are, once.
+func TestFilesOfAnotherKind(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"racoon.conf", "path {\n  pre_shared_key = \"psk.txt\"\n}\nremote \"a\" {\n  exchange_mode = [\"main\"]\n}\n", "is written in HCL"},
+		{"racoon.conf", "\xff\xfel\x00o\x00g\x00", "is encoded in UTF-16"},
+		{"racoon.hcl", "\xfe\xff\x00l\x00o\x00g", "is encoded in UTF-16"},
+		{"racoon.conf", "log = info;\n", "is not expected here"},
+		{"racoon.conf", "logg info;\n", "is no directive"},
+	} {
+		_, diags := parse(c.name, c.text)
+		if len(diags) != 1 || !strings.Contains(diags[0].What, c.want) {
+			t.Errorf("%q: %v", c.text, diags)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -71,7 +72,11 @@ func (p *parser) convert(text string, o ConvertOptions) (*Conversion, error) {
 		w.block(root.body, root.last, "")
 		c.Text, c.Plugins = w.b.String(), p.pluginText()
 	}
-	if n := p.faults(); n > 0 {
+	switch n := p.faults(); n {
+	case 0:
+	case 1:
+		return nil, errors.New("not converted: 1 error")
+	default:
 		return nil, fmt.Errorf("not converted: %d errors", n)
 	}
 	c.Relative = p.relative

@@ -229,7 +229,11 @@ func (r *hclReader) item(in section, prefix string, i hclItem) {
 			label = `"NAME" `
 		}
 		r.fault(name)
-		r.errorf(where, codeSyntax, "is a block, not an attribute", "write "+name+" "+label+"{ ... }")
+		inside := "..."
+		if d != nil && d.fields != "" && !strings.Contains(d.fields, " ") {
+			inside = d.fields + " = ..."
+		}
+		r.errorf(where, codeSyntax, "is a block, not an attribute", "write "+name+" "+label+"{ "+inside+" }")
 	case i.attr != nil:
 		r.attribute(d, i.attr)
 	case d != nil && d.fields != "" && !(group && r.isGroup(in, name, i.block)):

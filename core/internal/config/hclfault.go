@@ -133,6 +133,14 @@ func (p *parser) hclSyntax(f *hclFile, diags hcl.Diagnostics) (line int) {
 			out.Fix = strings.ReplaceAll(unquoted.ReplaceAllString(text, `write $1 "$2" {`), `"*"`, `"LABEL"`)
 		case d.Summary == "Invalid expression" && out.Token == "":
 			out.What, out.Fix = "a value is expected here", ""
+		case d.Summary == "Invalid number literal":
+			out.What, out.Fix = "is no number", "write it in double quotes"
+			if out.Token != "" && !strings.Contains(out.Token, "*") {
+				out.Fix += `: "` + out.Token + `"`
+			}
+		case out.Token == "" && strings.HasPrefix(out.What, "is not expected here"):
+			out.What = "the line ends too early: a block on one line is closed on it"
+			out.Fix = "write } before the end of the line, or each setting and the } on a line of its own"
 		case out.Token == "}" && d.Summary == "Argument or block definition required":
 			out.What, out.Fix = "closes nothing", ""
 		}
@@ -148,6 +156,9 @@ var unquoted = regexp.MustCompile(`^(\w+) +[*']?([\w.:/-]+|\*)[*.:/'-]* *\{.*$`)
 func (p *parser) hclExpression(f *hclFile, diags hcl.Diagnostics) {
 	for _, d := range diags {
 		out := translate(f.src, d, codeValue)
+		if strings.HasPrefix(out.Fix, "there is no function") { // which has been said
+			out.Fix = ""
+		}
 		if t, ok := d.Expression.(*hclsyntax.ScopeTraversalExpr); ok && (d.Summary == "Unknown variable" || d.Summary == "Unsupported attribute") {
 			out = unknownName(f, t)
 		}

@@ -43,6 +43,15 @@ func (p *parser) openHCL(src *source) *hclFile {
 	return f
 }
 
+// wellFormedHCL reports whether a text has settings, all in the form of HCL.
+func wellFormedHCL(name, text string) bool {
+	if fault, _ := excess(newSource(name, text)); fault != "" || !strings.Contains(text, "=") {
+		return false
+	}
+	file, diags := hclsyntax.ParseConfig([]byte(text), name, hcl.InitialPos)
+	return !diags.HasErrors() && len(itemsOf(file.Body.(*hclsyntax.Body))) > 0
+}
+
 // maxFaults is how many errors of syntax are looked for in one part of a file, fewer in
 // one of more than 64 KiB.
 const maxFaults = 50

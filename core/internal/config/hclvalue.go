@@ -260,6 +260,11 @@ func identityAdvice(text string) string {
 	if fix := didYouMean(text, identityTypes); fix != "" {
 		return fix
 	}
+	for _, sep := range []string{":", " "} {
+		if kind, rest, ok := strings.Cut(text, sep); ok && rest != "" && slices.Contains(identityTypes, kind) {
+			return "write { " + kind + " = " + quote(strings.TrimSpace(rest)) + " }"
+		}
+	}
 	name := "keyid"
 	if _, err := netip.ParseAddr(text); err == nil {
 		name = "address"

@@ -127,7 +127,11 @@ func (p *parser) keyIDFile(id policy.Identity, v token) (policy.Identity, bool) 
 	data, err := p.readFile(path)
 	switch {
 	case err != nil:
-		p.add(v, codeFile, Error, "cannot be read: "+reason(err), "for the text itself "+p.write(v, inRemote, `my_identifier keyid tag "`+v.quotable(v.text)+`";`))
+		fix := "" // a sainfo's from
+		if name := p.word.text; name == "my_identifier" || name == "peers_identifier" {
+			fix = "for the text itself " + p.write(v, inRemote, name+` keyid tag "`+v.quotable(v.text)+`";`)
+		}
+		p.add(v, codeFile, Error, "cannot be read: "+reason(err), fix)
 		return id, false
 	case len(data) == 0 || len(data) > maxKeyID:
 		p.errorf(v, "is a file of %d octets: an identity has 1 to %d", len(data), maxKeyID)

@@ -41,6 +41,7 @@ type lexer struct {
 	pos    int
 	report func(Diagnostic)
 	silent int  // up to here nothing is reported
+	folded int  // line in which the first string of several lines begins
 	keep   bool // comments
 	kept   []token
 }
@@ -67,8 +68,11 @@ func (l *lexer) next() token {
 			t = l.take(t, bad, len(rest), "")
 			open := t
 			open.end = open.off + 1
-			l.fault(open, codeLex, Error, "this quote is never closed", "")
+			l.fault(open, codeLex, Error, "this quote is never closed", l.missingQuote())
 			return t
+		}
+		if l.folded == 0 && strings.Contains(rest[:end+1], "\n") {
+			l.folded, _ = l.src.position(l.pos)
 		}
 		return l.take(t, str, end+2, rest[1:end+1])
 	case strings.HasPrefix(rest, "//"), strings.HasPrefix(rest, "/*"):

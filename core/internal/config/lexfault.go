@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -10,6 +11,14 @@ func (l *lexer) fault(t token, code string, sev Severity, what, fix string) {
 	if t.off >= l.silent {
 		l.report(at(t, code, sev, what, fix))
 	}
+}
+
+// missingQuote guesses where the quote is missing that one too many tells of.
+func (l *lexer) missingQuote() string {
+	if l.folded == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the one that is missing may be in line %d, where a string begins that does not end there", l.folded)
 }
 
 // path takes a path without quotes: the parser says what it wants instead.

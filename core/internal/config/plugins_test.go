@@ -196,6 +196,15 @@ func TestANoteOfAPluginIsNoWarning(t *testing.T) {
 	}
 }
 
+// TestTheDetailOfAPluginIsSaidOnce: it is in the message, and no fix.
+func TestTheDetailOfAPluginIsSaidOnce(t *testing.T) {
+	specs, _ := loadText("log info;", `plugin "auth" "x" {}`)
+	got := specs[0].Explain(testSchema(), sdk.Diagnostics{{Severity: sdk.Warning, Summary: "no key", Detail: "/x does not exist"}})
+	if !strings.HasSuffix(got[0].What, "no key: /x does not exist") || got[0].Fix != "" {
+		t.Errorf("%+v", got[0])
+	}
+}
+
 // pskSchema is auth-psk's.
 func pskSchema() *sdk.Schema {
 	return &sdk.Schema{Body: sdk.Body{

@@ -123,9 +123,7 @@ func (s PluginSpec) Explain(declared *sdk.Schema, complaints sdk.Diagnostics) []
 		if c.Code != "" {
 			out[i].Code = c.Code
 		}
-		if c.Fix != "" {
-			out[i].Fix = c.Fix
-		}
+		out[i].Fix = c.Fix // not the detail, which What has
 		out[i].What = fmt.Sprintf("plugin %s/%s: %s", s.Kind, s.Name, c.Summary)
 		if c.Detail != "" {
 			out[i].What += ": " + c.Detail

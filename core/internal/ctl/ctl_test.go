@@ -444,3 +444,15 @@ func FuzzTarget(f *testing.F) {
 		}
 	})
 }
+
+// TestTheSocketOfASecondDaemon is found by the variable that names its directory.
+func TestTheSocketOfASecondDaemon(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("RACOON_RUNDIR", dir)
+	for args, want := range map[string]string{"version": dir + "/racoon.sock", "-s /nowhere version": "dial unix /nowhere:"} {
+		var stdout, stderr bytes.Buffer
+		if status := Main(strings.Fields(args), strings.NewReader(""), &stdout, &stderr); status != exitFailed || !strings.Contains(stderr.String(), want) {
+			t.Errorf("%s: %d %s", args, status, stderr.String())
+		}
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/control"
@@ -144,9 +146,17 @@ func (s *session) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("racoonctl", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.BoolVar(&s.json, "j", s.json, "")
-	f.StringVar(&s.socket, "s", orElse(s.socket, control.DefaultSocket), "")
+	f.StringVar(&s.socket, "s", orElse(s.socket, defaultSocket()), "")
 	f.DurationVar(&s.timeout, "t", orElse(s.timeout, patience), "")
 	return f
+}
+
+// defaultSocket is the one of a daemon with the same environment, as racoon(8) tells.
+func defaultSocket() string {
+	if dir := os.Getenv("RACOON_RUNDIR"); dir != "" {
+		return filepath.Join(dir, filepath.Base(control.DefaultSocket))
+	}
+	return control.DefaultSocket
 }
 
 func orElse[T comparable](v, otherwise T) T {
@@ -206,5 +216,5 @@ func printUsage(w io.Writer) {
   -j          JSON instead of text
   -s SOCKET   the daemon's control socket (%s)
   -t TIMEOUT  give up after this time (%v)
-`, control.DefaultSocket, patience)
+`, defaultSocket(), patience)
 }

@@ -38,10 +38,18 @@ func (e Explanation) Text() string {
 	fmt.Fprintf(&b, "%s: %s\n", e.Code, e.Title)
 	for _, part := range []struct{ head, text string }{{"Why", e.Why}, {"Do", e.Do}, {"Source", e.Source}} {
 		if part.text != "" {
-			fmt.Fprintf(&b, "\n%s:\n%s", part.head, wrap(part.text, "  ", 78))
+			fmt.Fprintf(&b, "\n%s:\n%s", part.head, wrap(upperFirst(part.text), "  ", 78))
 		}
 	}
 	return b.String()
+}
+
+// upperFirst makes a sentence of a fix, which begins small behind a message.
+func upperFirst(s string) string {
+	if strings.HasPrefix(s, "racoon") {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // wrap breaks a text into indented lines of a width.

@@ -15,6 +15,7 @@ func TestEveryCodeIsExplained(t *testing.T) {
 	for file, pattern := range map[string]string{
 		"../config/codes.go":                  `RC\d{4}`,
 		"../../plugins.go":                    `RC\d{4}`,
+		"../../keys.go":                       `RC\d{4}`,
 		"../../../plugins/auth-psk/README.md": `PSK\d{3}`,
 	} {
 		text, err := os.ReadFile(file)
@@ -84,7 +85,7 @@ Why:
   it.
 
 Do:
-  write dh_group ecp256; where the guide must be kept to the letter
+  Write dh_group ecp256; where the guide must be kept to the letter
 
 Source:
   NIST SP 800-77 rev. 1, Guide to IPsec VPNs (June 2020), Table 1
