@@ -1,10 +1,10 @@
 // Package config reads configuration files into one immutable policy.Config.
 //
-// The classic language of racoon.conf(5), in the dialects of ipsec-tools and of
-// Apple, is one table (directive.go): what may stand where, its grammar, its
-// setter and its words for the manual. All errors of a file are found in one run;
-// each says where it is, what is wrong and, if there is one answer, what to write.
-// It knows nothing of the engine, of sockets or of the kernel: everything here
+// The language of racoon.conf(5), in the dialects of ipsec-tools and of Apple, is
+// one table (directive.go): what may stand where, its grammar, its setter and its
+// words for the manual. It has two spellings, classic and HCL (hcl.go), and Convert
+// translates one into the other. All errors of a file are found in one run; each says
+// where it is, what is wrong and, if there is one answer, what to write. It knows nothing of the engine, of sockets or of the kernel: everything here
 // works without any privilege.
 //
 //	loaded, diags, err := config.Load("/etc/racoon/racoon.conf")
