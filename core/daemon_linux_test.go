@@ -371,7 +371,7 @@ func TestReload(t *testing.T) {
 	}
 	defer c.Close()
 	plan, err := c.PlanReload(t.Context())
-	if err != nil || !slices.Equal(plan.Changes.Others, []string{"log"}) {
+	if err != nil || !slices.Equal(plan.Changes.Others, []string{"log", "plugin auth/fake"}) {
 		t.Errorf("plan: %+v, %v", plan, err)
 	}
 	s.write("racoon.conf", "nonsense;")

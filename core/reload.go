@@ -11,6 +11,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/control"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	sdk "github.com/racoon-ike/racoon/core/sdk/config"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 )
 
@@ -30,6 +31,7 @@ func (d *racoon) Reload(ctx context.Context) (control.ReloadResult, error) {
 	}
 	old := d.running
 	cfg := d.prepare(loaded.Policy, old.Policy.Generation+1)
+	changed := d.changedPlugins(loaded)
 	undo, err := d.reconfigure(ctx, loaded)
 	if err != nil {
 		forget(loaded)
@@ -43,6 +45,7 @@ func (d *racoon) Reload(ctx context.Context) (control.ReloadResult, error) {
 		forget(loaded)
 		return control.ReloadResult{}, err
 	}
+	plan.Others = append(plan.Others, changed...)
 	d.running = loaded
 	forget(old)
 	d.findings(diags)
@@ -88,7 +91,9 @@ func (d *racoon) PlanReload(context.Context) (control.ReloadResult, error) {
 	}
 	old := d.running.Policy
 	cfg := d.prepare(loaded.Policy, 0)
-	return control.ReloadResult{Generation: old.Generation, Findings: append(findingTexts(diags), atNextStart(old, cfg)...), Plan: policy.NewPlan(old, cfg)}, nil
+	plan := policy.NewPlan(old, cfg)
+	plan.Others = append(plan.Others, d.changedPlugins(loaded)...)
+	return control.ReloadResult{Generation: old.Generation, Findings: append(findingTexts(diags), atNextStart(old, cfg)...), Plan: plan}, nil
 }
 
 // read reads the configuration. The error has what is wrong in it, line by line.
@@ -143,6 +148,30 @@ func (d *racoon) samePlugins(loaded *config.Loaded) error {
 		}
 	}
 	return nil
+}
+
+// changedPlugins names the plugins that get another configuration.
+func (d *racoon) changedPlugins(loaded *config.Loaded) (names []string) {
+	for _, p := range d.plugins {
+		for _, s := range loaded.Plugins {
+			p.mu.Lock()
+			old, schema := p.spec, p.schema
+			p.mu.Unlock()
+			if s.Kind == p.kind && s.Name == p.name && differ(schema, old, s) {
+				names = append(names, "plugin "+p.String())
+			}
+		}
+	}
+	return names
+}
+
+// differ reports whether a plugin gets something else by the one than by the other.
+func differ(schema *sdk.Schema, a, b config.PluginSpec) bool {
+	x, err1 := a.Decode(schema)
+	y, err2 := b.Decode(schema)
+	defer clear(x) // they may hold secrets
+	defer clear(y)
+	return err1 != nil || err2 != nil || !bytes.Equal(x, y)
 }
 
 // acceptable compares the plugins' part of a configuration with their schemas, which
@@ -204,11 +233,8 @@ func (p *plugin) change(ctx context.Context, s config.PluginSpec, generation uin
 		if err != nil {
 			return err
 		}
-		was, err := from.Decode(schema)
-		same := err == nil && bytes.Equal(was, text)
-		clear(was) // it may hold secrets
 		p.use(to)
-		if same {
+		if !differ(schema, from, to) {
 			clear(text)
 			return nil
 		}

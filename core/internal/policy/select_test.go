@@ -299,6 +299,7 @@ func TestPeersIdentifier(t *testing.T) {
 		{"address without value is no name", list(anyOf(IDIPv4)), fqdn("gw"), false},
 		{"a type without value is any of that type", list(anyOf(IDFQDN)), fqdn("gw"), true},
 		{"a type without value is none of another", list(anyOf(IDFQDN)), name(IDKeyID, "gw"), false},
+		{"a distinguished name as text is nobody's yet", list(Identity{Type: IDDN, DN: "CN=*"}), name(IDDN, "der"), false},
 		{"a value of no octets is a value", list(name(IDKeyID, "")), name(IDKeyID, "k"), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
