@@ -86,6 +86,7 @@ type Ping struct {
 	Count    int    `hcl:"count,optional"`    // default 1
 	Interval string `hcl:"interval,optional"` // default 20ms
 	Answered string `hcl:"answered,optional"` // all, none or any; default all
+	Lost     int    `hcl:"lost,optional"`     // how many of all may be missing: what a foreign peer loses by itself
 
 	interval time.Duration
 }
@@ -268,6 +269,9 @@ func (p *Ping) settle(at string) (err error) {
 	}
 	if p.interval, err = time.ParseDuration(p.Interval); err != nil {
 		return fmt.Errorf("ping: interval: %w", err)
+	}
+	if p.Lost != 0 && p.Answered != "all" {
+		return fmt.Errorf("ping: lost goes with answered = \"all\"")
 	}
 	return oneOf("answered", p.Answered, "all", "none", "any")
 }

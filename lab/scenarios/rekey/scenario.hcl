@@ -36,8 +36,8 @@ step "45 seconds of traffic, nothing is lost" {
   at = "left"
   ping {
     count = 2900
-    # What strongSwan loses when nobody else is there is no fault of ours: now and then one packet.
-    answered = var.left == "strongswan" && var.right == "strongswan" ? "any" : "all"
+    # strongSwan loses a packet now and then with nobody but itself: one for each renewal, at most.
+    lost = var.left == "strongswan" && var.right == "strongswan" ? 3 : 0
   }
 }
 
