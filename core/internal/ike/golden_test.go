@@ -315,6 +315,15 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 				}
 				o.Proposals = append(o.Proposals, p)
 			}
+		case "mode":
+			o.Modes = nil
+			for _, name := range strings.Split(val, ",") {
+				m, ok := map[string]policy.ExchangeMode{"main": policy.Main, "aggressive": policy.Aggressive, "base": policy.Base}[name]
+				if !ok {
+					t.Fatalf("unknown exchange mode %q", name)
+				}
+				o.Modes = append(o.Modes, m)
+			}
 		case "pfs":
 			o.PFS = oakley.Group(number(t, val))
 		case "transport":

@@ -198,7 +198,8 @@ func (p *Peer) overheard(ev Datagram, h isakmp.Header) {
 // forgetPeer removes everything an earlier life of the peer had with us
 // (INITIAL-CONTACT, RFC 2407 section 4.6.3.3): all that was there when the phase 1
 // that says so began. What is younger the peer knows, or is about to: two ends
-// that begin at one moment both say it.
+// that begin at one moment both say it. So it is with an SA whose last message was
+// ours (aggressive mode) and under which the peer has said nothing yet.
 func (p *Peer) forgetPeer(by *ISAKMPSA) {
 	for _, q := range slices.Clone(p.pairs) {
 		if q.since.Before(by.began) {
@@ -206,7 +207,8 @@ func (p *Peer) forgetPeer(by *ISAKMPSA) {
 		}
 	}
 	for _, sa := range slices.Clone(p.sas) {
-		if sa != by && sa.Since.Before(by.began) {
+		unheard := sa.role == initiator && sa.lastExchange != nil
+		if sa != by && sa.Since.Before(by.began) && !unheard {
 			p.endISAKMP(sa, notice.PeerRestarted, false)
 		}
 	}

@@ -179,7 +179,10 @@ func (p *Peer) phase1Message(ev Datagram, h isakmp.Header) {
 			continue
 		}
 		switch {
-		case x.role == initiator && x.sa.CkyR.IsZero():
+		case x.kind != h.Exchange:
+			p.dropped(ev, h, notice.BadExchange, "the exchange with these cookies is "+x.kind.String())
+			return
+		case x.role == initiator && x.pc <= 1:
 			p.firstAnswer(x, ev, h)
 			return
 		case x.sa.CkyR == h.CkyR:
@@ -208,15 +211,14 @@ func (p *Peer) phase1Message(ev Datagram, h isakmp.Header) {
 // dropped takes its cookie with it: it may have been forged. With two equal cookies
 // HASH_I could be played back as HASH_R.
 func (p *Peer) firstAnswer(x *exchange, ev Datagram, h isakmp.Header) {
-	if h.CkyR.IsZero() || h.CkyR == h.CkyI {
+	if h.CkyR.IsZero() || h.CkyR == h.CkyI || x.pc == 0 {
 		p.dropped(ev, h, notice.BadCookie, "an answer has a cookie of the responder's own")
 		return
 	}
-	x.sa.CkyR = h.CkyR
-	x.deliver(ev.Data)
-	if x.pc == 1 && !x.over {
-		x.sa.CkyR = isakmp.Cookie{}
+	if x.inbox == nil {
+		x.sa.CkyR = h.CkyR
 	}
+	x.deliver(ev.Data)
 }
 
 // phase2Message routes a message under an ISAKMP SA, by its message ID.
@@ -227,7 +229,9 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 	}
 	i := slices.IndexFunc(p.sas, func(sa *ISAKMPSA) bool { return sa.CkyI == h.CkyI && sa.CkyR == h.CkyR })
 	if i < 0 {
-		p.dropped(ev, h, notice.UnknownSA, "no ISAKMP SA has these cookies")
+		if !p.early(ev, h) {
+			p.dropped(ev, h, notice.UnknownSA, "no ISAKMP SA has these cookies")
+		}
 		return
 	}
 	sa := p.sas[i]
@@ -259,6 +263,29 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 		x.info = &notes{}
 	}
 	p.start(x)
+}
+
+// early keeps what a peer says under an ISAKMP SA that it has and we are about to
+// have: its last message of phase 1 is being worked on, was overtaken or is lost. In
+// case it is lost ours is said again, since nothing else makes the peer repeat its own.
+// Whoever shows both cookies has received what we say.
+func (p *Peer) early(ev Datagram, h isakmp.Header) bool {
+	i := slices.IndexFunc(p.exchanges, func(x *exchange) bool {
+		return x.p1 != nil && !x.over && x.sa.CkyI == h.CkyI && x.sa.CkyR == h.CkyR && x.pc == len(x.script)-1 && x.theirTurn()
+	})
+	if i < 0 {
+		return false
+	}
+	x := p.exchanges[i]
+	if octets := len(ev.Data) + x.sa.early.octets; octets <= maxEarly {
+		x.sa.early = held{append(x.sa.early.datagrams, ev), octets}
+	} else {
+		p.dropped(ev, h, notice.Busy, "phase 1 is not over yet")
+	}
+	if x.role == responder && x.inbox == nil {
+		x.repeat()
+	}
+	return true
 }
 
 // room reports whether the peer may begin one more exchange. The oldest that is

@@ -116,6 +116,9 @@ func (s *schedule) options() iketest.Options {
 	if s.pick(8) == 0 {
 		o.PFS = oakley.X25519
 	}
+	if s.pick(4) == 0 {
+		o.Modes = []policy.ExchangeMode{policy.Aggressive}
+	}
 	if s.pick(8) == 0 {
 		o.Transport = true
 	}
@@ -144,9 +147,13 @@ func (s *schedule) build(o iketest.Options) {
 			w.Connect(h, s.hosts[1], o)
 		}
 	}
-	if len(o.PSK) > 1 && !s.calm { // the responder's first key is the wrong one
-		s.hosts[1].PSK[s.hosts[0].Addr] = []string{"another", "secret"}
-		s.hosts[0].PSK[s.hosts[1].Addr] = []string{"secret"}
+	if len(o.PSK) > 1 && !s.calm { // the first key of the one who can find out is the wrong one
+		one, all := s.hosts[0], s.hosts[1]
+		if o.Modes != nil { // aggressive mode: the initiator verifies first
+			one, all = all, one
+		}
+		all.PSK[one.Addr] = []string{"another", "secret"}
+		one.PSK[all.Addr] = []string{"secret"}
 	}
 	w.Net.MinDelay, w.Net.MaxDelay = 5*time.Millisecond, 50*time.Millisecond
 	w.MinService, w.MaxService = time.Millisecond, 5*time.Millisecond
