@@ -278,7 +278,7 @@ func (x *exchange) waitingFor() string {
 		return "the first message could not be sent"
 	}
 	why := "the peer did not answer message " + string(rune('0'+x.pc))
-	if x.p1 != nil && x.pc == 5 { // to the first sealed one
+	if x.p1 != nil && slices.Contains(x.script[x.pc-1].must, AUTH) {
 		why += "; do the pre-shared keys differ?"
 	}
 	return why

@@ -161,7 +161,7 @@ func (f *phase1) proves(x *exchange, c candidate, m message) bool {
 			auth = p.Body
 		}
 	}
-	return id != nil && oakley.Equal(x.hashOf(x.role.other(), c.SKEYID, id), auth)
+	return id != nil && oakley.Equal(hashOf(x, x.role.other(), c.SKEYID, id), auth)
 }
 
 // zero wipes every key but those the SA lives on.

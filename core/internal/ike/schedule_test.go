@@ -116,8 +116,8 @@ func (s *schedule) options() iketest.Options {
 	if s.pick(8) == 0 {
 		o.PFS = oakley.X25519
 	}
-	if s.pick(4) == 0 {
-		o.Modes = []policy.ExchangeMode{policy.Aggressive}
+	if m := s.pick(8); m < 3 {
+		o.Modes = []policy.ExchangeMode{policy.Aggressive, policy.Aggressive, policy.Base}[m : m+1]
 	}
 	if s.pick(8) == 0 {
 		o.Transport = true
@@ -149,7 +149,7 @@ func (s *schedule) build(o iketest.Options) {
 	}
 	if len(o.PSK) > 1 && !s.calm { // the first key of the one who can find out is the wrong one
 		one, all := s.hosts[0], s.hosts[1]
-		if o.Modes != nil { // aggressive mode: the initiator verifies first
+		if o.Modes != nil && o.Modes[0] == policy.Aggressive { // its initiator verifies first
 			one, all = all, one
 		}
 		all.PSK[one.Addr] = []string{"another", "secret"}

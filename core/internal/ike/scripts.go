@@ -88,10 +88,26 @@ var aggressiveMode = script{
 	{from: initiator, seal: sentSeal, must: p(AUTH), may: p(CERT, N, VID), before: deriveKeys, then: establish},
 }
 
+// baseMode shows the identities, and lets both negotiate before either computes
+// (draft-ietf-ipsec-ike-base-mode-02). All of it is in clear, and HASH_I is one of
+// its own.
+//
+//	1  I→R  HDR, SA, IDii, Ni
+//	2  R→I  HDR, SA, IDir, Nr
+//	3  I→R  HDR, KE, HASH_I         the initiator is authenticated
+//	4  R→I  HDR, KE, HASH_R         both have an ISAKMP SA
+var baseMode = script{
+	{from: initiator, must: p(SA, ID, NONCE), may: p(VID), then: chooseISAKMP},
+	{from: responder, must: p(SA, ID, NONCE), may: p(VID), most: 3},
+	{from: initiator, must: p(KE, AUTH), may: p(CERT, CR, VID)},
+	{from: responder, must: p(KE, AUTH), may: p(CERT, VID), then: establish},
+}
+
 // phase1Scripts are the exchanges that end with an ISAKMP SA.
 var phase1Scripts = map[isakmp.ExchangeType]script{
 	isakmp.IdentityProtection: mainMode,
 	isakmp.Aggressive:         aggressiveMode,
+	isakmp.Base:               baseMode,
 }
 
 // quickMode negotiates IPsec SAs (RFC 2409 section 5.5). Nothing is lost: a
@@ -118,22 +134,26 @@ type handler struct {
 	take func(x *exchange, bodies [][]byte) error
 }
 
-var phase1Handlers = map[isakmp.PayloadType]handler{
-	SA:    {emitISAKMPSA, takeISAKMPSA},
-	KE:    {emitKE, takeKE},
-	NONCE: {emitNonce, takeNonce},
-	ID:    {emitID, takeID},
-	AUTH:  {emitAuth, takeAuth},
-	N:     {emitPhase1Notify, takePhase1Notify},
-	VID:   {emitVendorIDs, takeVendorIDs},
-	CERT:  {emitNothing, takeNothing}, // a pre-shared key needs none
-	CR:    {emitNothing, takeNothing},
+// phase1Handlers are those of an exchange with these proofs.
+func phase1Handlers(prove proof) map[isakmp.PayloadType]handler {
+	return map[isakmp.PayloadType]handler{
+		SA:    {emitISAKMPSA, takeISAKMPSA},
+		KE:    {emitKE, takeKE},
+		NONCE: {emitNonce, takeNonce},
+		ID:    {emitID, takeID},
+		AUTH:  {prove.emit, prove.take},
+		N:     {emitPhase1Notify, takePhase1Notify},
+		VID:   {emitVendorIDs, takeVendorIDs},
+		CERT:  {emitNothing, takeNothing}, // a pre-shared key needs none
+		CR:    {emitNothing, takeNothing},
+	}
 }
 
 // handlers of a payload type, for each exchange.
 var handlers = map[isakmp.ExchangeType]map[isakmp.PayloadType]handler{
-	isakmp.IdentityProtection: phase1Handlers,
-	isakmp.Aggressive:         phase1Handlers,
+	isakmp.IdentityProtection: phase1Handlers(hashOf),
+	isakmp.Aggressive:         phase1Handlers(hashOf),
+	isakmp.Base:               phase1Handlers(baseHashOf),
 	isakmp.QuickMode: {
 		SA:    {emitIPsecSA, takeIPsecSA},
 		NONCE: {emitQuickNonce, takeQuickNonce},

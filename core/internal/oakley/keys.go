@@ -102,6 +102,13 @@ func HashR(h Hash, skeyid secret.Bytes, gxi, gxr []byte, ckyI, ckyR [8]byte, sai
 	return h.PRF(skeyid.Reveal(), gxr, gxi, ckyR[:], ckyI[:], saiB, idirB)
 }
 
+// BaseHashI is HASH_I of base mode with a pre-shared key
+// (draft-ietf-ipsec-ike-base-mode-02): prf(SKEYID, g^xi | CKY-I | CKY-R | SAi_b |
+// IDii_b), since the responder has sent no public value yet. Its HASH_R is HashR.
+func BaseHashI(h Hash, skeyid secret.Bytes, gxi []byte, ckyI, ckyR [8]byte, saiB, idiiB []byte) []byte {
+	return h.PRF(skeyid.Reveal(), gxi, ckyI[:], ckyR[:], saiB, idiiB)
+}
+
 // Hash1 is HASH(1) of quick mode, prf(SKEYID_a, M-ID | rest), where rest is
 // everything of the message after the hash payload, without padding (RFC 2409
 // section 5.5). Informational (section 5.7) and transaction exchanges use it too.
