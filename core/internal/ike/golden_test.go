@@ -232,6 +232,14 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 		h := s.host(t, args[0])
 		h.Acquire(s.other(h))
 	},
+	// forge-notify HOST: a refusal in clear to a host's message 1, as if from the other
+	"forge-notify": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		st := h.Peer(s.other(h)).Status(s.w.Now()).Exchanges[0]
+		n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, Type: isakmp.NotifyNoProposalChosen}
+		s.w.Net.Inject(s.other(h), h, isakmp.AppendMessage(nil, isakmp.Header{CkyI: st.CkyI, CkyR: st.CkyR, Version: isakmp.Version1,
+			Exchange: isakmp.Informational, MessageID: 0x12345678}, []isakmp.Payload{{Type: isakmp.PayloadN, Body: n.Append(nil)}}))
+	},
 	"establish": func(t *testing.T, s *stage, args []string) {
 		h := s.host(t, args[0])
 		h.Establish(s.other(h), slices.Contains(args, "isakmp"))
@@ -326,6 +334,8 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			}
 		case "pfs":
 			o.PFS = oakley.Group(number(t, val))
+		case "weak":
+			o.Weak = true
 		case "transport":
 			o.Transport = true
 		case "esp":

@@ -180,21 +180,6 @@ func (x *exchange) tellPeer(t isakmp.NotifyType) {
 	}
 }
 
-// overheard reports an unauthenticated informational message. It is a hint for a
-// person and changes nothing.
-func (p *Peer) overheard(ev Datagram, h isakmp.Header) {
-	detail := "unreadable"
-	if _, ps, err := isakmp.ParseMessage(ev.Data); err == nil {
-		for _, pl := range ps {
-			if n, err := isakmp.ParseNotify(pl.Body); pl.Type == N && err == nil {
-				detail = n.Type.String()
-			}
-		}
-	}
-	p.notice(notice.Notice{Event: notice.PeerNotify, Reason: notice.Unauthenticated, Local: ev.Path.Local, Peer: ev.Path.Remote,
-		CkyI: h.CkyI, CkyR: h.CkyR, Exchange: h.Exchange, Detail: detail + ", in clear: a hint, not acted on"})
-}
-
 // forgetPeer removes everything an earlier life of the peer had with us
 // (INITIAL-CONTACT, RFC 2407 section 4.6.3.3): all that was there when the phase 1
 // that says so began. What is younger the peer knows, or is about to: two ends
