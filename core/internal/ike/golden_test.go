@@ -211,8 +211,22 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 		for _, name := range args {
 			h := s.host(t, name)
 			out := h.Kernel.Outbound(s.other(h).Addr)
-			h.Peer(s.other(h)).Post(ike.Expire{Dst: out.Dst, Proto: out.Proto, SPI: out.SPI})
+			h.HasPeer(s.other(h)).Post(ike.Expire{Dst: out.Dst, Proto: out.Proto, SPI: out.SPI})
 		}
+	},
+	// wear HOST...: for each its ISAKMP SA is so old that it is to be renewed
+	"wear": func(t *testing.T, s *stage, args []string) {
+		for _, name := range args {
+			m := s.host(t, name).HasPeer(s.other(s.host(t, name)))
+			ike.Wear(m.Peer, s.w.Now())
+			m.Post(ike.Wake{})
+		}
+	},
+	// reload HOST OPTION...: configure, and its machine is told
+	"reload": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.Configure(s.other(h), options(t, s.opts, args[1:]))
+		h.Peer(s.other(h)).Post(ike.Reconfigure{Config: policy.NewCommon(h.Config), Remote: h.Config.Remotes[0]})
 	},
 	"auth": func(t *testing.T, s *stage, args []string) { s.host(t, args[0]).AuthDown = args[1] == "down" },
 	"replay": func(t *testing.T, s *stage, args []string) {
@@ -332,6 +346,10 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			o.ISAKMPLife = duration(t, val)
 		case "check":
 			o.Check = map[string]policy.Check{"strict": policy.Strict, "obey": policy.Obey, "claim": policy.Claim, "exact": policy.Exact}[val]
+		case "rekey":
+			o.Rekey = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
+		case "passive":
+			o.Passive = true
 		case "peer-id":
 			o.PeerIDs = []policy.Identity{{Type: 2, Data: []byte(val), Text: val}}
 		default:

@@ -23,6 +23,8 @@ type Options struct {
 	Check      policy.Check
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
+	Rekey      policy.Toggle
+	Passive    bool
 }
 
 // Phase 1 proposals with pre-shared keys.
@@ -48,7 +50,8 @@ func (w *World) Connect(a, b *Host, o Options) {
 func (h *Host) Configure(to *Host, o Options) {
 	o.defaults()
 	r := &policy.Remote{Name: to.Name, Addr: to.Addr, Modes: []policy.ExchangeMode{policy.Main}, NonceSize: 16,
-		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals}
+		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals,
+		Rekey: o.Rekey, Passive: o.Passive}
 	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, Encryption: o.Encryption, Auth: o.Auth,
 		Where: policy.Position{File: h.Name + ".conf", Line: 1}}
 	tmpl := spd.Template{Proto: 50, Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: uint32(to.Addr.As4()[3]), Src: h.Addr, Dst: to.Addr}

@@ -111,7 +111,7 @@ func (h *Host) Peer(to *Host) *Machine {
 
 // HasPeer is Peer, or nil where there is no machine.
 func (h *Host) HasPeer(to *Host) *Machine {
-	for _, r := range (policy.Query{Addr: to.Addr, Local: h.Addr, Initiating: true}).Candidates(h.Config.Remotes) {
+	for _, r := range (policy.Query{Addr: to.Addr, Local: h.Addr}).Candidates(h.Config.Remotes) {
 		if m := h.byKey[ike.PeerKeyFor(r, h.path(to.Addr).Remote)]; m != nil {
 			return m
 		}
