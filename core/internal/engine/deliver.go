@@ -63,7 +63,7 @@ func (e *Engine) travelled(ev notice.Event, p ike.Path, h isakmp.Header, msg []b
 func (e *Engine) handover(s *actor, h ike.Handover) {
 	peer, lost := e.registry.adopt(s, h.Key, h.SA, nil)
 	if peer == nil {
-		peer, lost = e.registry.adopt(s, h.Key, h.SA, e.newPeer(h.Key, destination{remote: h.Remote, path: s.path}))
+		peer, lost = e.registry.adopt(s, h.Key, h.SA, e.newPeer(h.Key, destination{remote: h.Remote, path: h.SA.Path, ambiguous: s.ambiguous}))
 	}
 	for range lost {
 		e.drop(s.path, isakmp.Header{}, notice.MailboxFull, "")

@@ -72,7 +72,7 @@ type (
 		Remote *policy.Remote
 	}
 
-	// Adopt gives the machine an ISAKMP SA that a stranger's machine established.
+	// Adopt gives the machine an ISAKMP SA that another one's Handover named it for.
 	Adopt struct{ SA *ISAKMPSA }
 
 	// Establish is an operator's wish for SAs. Without HasPair only an ISAKMP SA

@@ -348,6 +348,8 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			o.Check = map[string]policy.Check{"strict": policy.Strict, "obey": policy.Obey, "claim": policy.Claim, "exact": policy.Exact}[val]
 		case "rekey":
 			o.Rekey = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
+		case "anonymous":
+			o.Anonymous = true
 		case "passive":
 			o.Passive = true
 		case "peer-id":

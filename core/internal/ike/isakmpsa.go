@@ -46,6 +46,8 @@ type ISAKMPSA struct {
 
 	renewAt time.Time // begin the phase 1 of its successor
 	endAt   time.Time // another has relieved it: end it, the peer has had its time
+
+	wants []*want // that waited for it, until it is handed over
 }
 
 // startPhase1 begins a phase 1 as initiator, with the section's first exchange.
@@ -93,9 +95,10 @@ func establish(x *exchange) error {
 	}
 	x.notice(notice.Notice{Event: notice.Phase1Up, Remote: sa.Remote.Name, PeerID: sa.PeerID.Text(), Initiate: x.role == initiator,
 		Detail: "with " + sa.PeerID.String()})
-	if p.setup.Stranger {
+	if key := KeyOf(sa.Remote, sa.PeerID, sa.Path.Remote); p.setup.Stranger || p.key.ID == "" && key.ID != "" {
 		p.gone = true
-		p.out = append(p.out, Handover{KeyOf(sa.Remote, sa.PeerID, sa.Path.Remote), sa.Remote, sa})
+		sa.wants, p.wants = p.wants, nil
+		p.out = append(p.out, Handover{key, sa.Remote, sa})
 		return nil
 	}
 	p.adopt(sa)
@@ -123,6 +126,9 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	sa.Remote = p.setup.Remotes[0] // there may be a younger snapshot than phase 1 began under
 	if p.closing {                 // the stranger's machine was quicker than our shutdown
 		p.endISAKMP(sa, notice.ShuttingDown, true)
+		for _, w := range sa.wants {
+			p.wantFailed(w, notice.ShuttingDown, "shutting down")
+		}
 		return
 	}
 	if sa.initialContact {
@@ -143,6 +149,11 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 		p.inform(sa, notes{notifies: []isakmp.Notify{sa.contactNotify()}})
 	}
 	p.setup.Path = sa.Path
+	wants := sa.wants
+	sa.wants = nil
+	for _, w := range wants {
+		p.want(w)
+	}
 }
 
 // contactNotify says that we remember nothing of the peer (RFC 2407 section

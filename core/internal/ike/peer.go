@@ -53,7 +53,10 @@ type pendingCall struct {
 
 // New makes a machine. Setup.Remotes is not empty.
 func New(s Setup) *Peer {
-	return &Peer{scripts: scripts{phase1Scripts, quickMode, informational, handlers}, setup: s, cfg: s.Config, key: PeerKeyFor(s.Remotes[0], s.Path.Remote), calls: map[CallID]*pendingCall{}}
+	if s.Key == (PeerKey{}) {
+		s.Key = PeerKeyFor(s.Remotes[0], s.Path.Remote)
+	}
+	return &Peer{scripts: scripts{phase1Scripts, quickMode, informational, handlers}, setup: s, cfg: s.Config, key: s.Key, calls: map[CallID]*pendingCall{}}
 }
 
 // Step tells the machine one thing and returns what is now to be done. It never

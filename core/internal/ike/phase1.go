@@ -318,6 +318,10 @@ func (x *exchange) identify() error {
 		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.AmbiguousRemote,
 			fmt.Errorf("the peer is %v, and %w", x.sa.PeerID, err)}
 	}
+	if key := KeyOf(r, x.sa.PeerID, x.path.Remote); !x.p.setup.Stranger && x.p.key.ID != "" && key.ID != x.p.key.ID {
+		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity,
+			errors.New("somebody else answers where the peer was: " + x.sa.PeerID.String())}
+	}
 	if !r.Identifies(peer) {
 		x.notice(notice.Notice{Event: notice.Finding, Reason: notice.BadIdentity,
 			Detail: "the peer's identity " + x.sa.PeerID.String() + " is no peers_identifier, accepted because verify_identifier is off"})

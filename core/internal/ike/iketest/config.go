@@ -25,6 +25,7 @@ type Options struct {
 	PeerIDs    []policy.Identity
 	Rekey      policy.Toggle
 	Passive    bool
+	Anonymous  bool // the section does not name the peer's address
 }
 
 // Phase 1 proposals with pre-shared keys.
@@ -52,6 +53,9 @@ func (h *Host) Configure(to *Host, o Options) {
 	r := &policy.Remote{Name: to.Name, Addr: to.Addr, Modes: []policy.ExchangeMode{policy.Main}, NonceSize: 16,
 		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals,
 		Rekey: o.Rekey, Passive: o.Passive}
+	if o.Anonymous {
+		r.Addr = netip.Addr{}
+	}
 	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, Encryption: o.Encryption, Auth: o.Auth,
 		Where: policy.Position{File: h.Name + ".conf", Line: 1}}
 	tmpl := spd.Template{Proto: 50, Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: uint32(to.Addr.As4()[3]), Src: h.Addr, Dst: to.Addr}
