@@ -116,6 +116,7 @@ func (e *Engine) followAddresses(again bool) {
 		e.reloading.Lock() // the configuration must not change under it
 		again, err = e.net.sync(e.ctx, e.config.Load().Listen)
 		e.reloading.Unlock()
+		e.refreshKept()
 		if err != nil && !errors.Is(err, context.Canceled) {
 			again = true
 		}

@@ -176,6 +176,7 @@ func (e *Engine) changeSPD(f func(*spd.DB)) {
 	e.spdMu.Lock()
 	defer e.spdMu.Unlock()
 	f(e.spd)
+	e.refreshKept()
 }
 
 func (e *Engine) policyDeleted(ev kernel.Event) {
@@ -243,6 +244,7 @@ func (w *watch) compare(ctx context.Context) error {
 	e.spdMu.Lock()
 	e.spd = db
 	e.spdMu.Unlock()
+	e.refreshKept()
 
 	var lost []ike.SAKey
 	for k := range before {

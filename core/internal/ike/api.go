@@ -35,6 +35,7 @@ type Status struct {
 	IPsec     []IPsecStatus
 	Exchanges []ExchangeStatus
 	Queued    int // requests waiting for phase 1
+	Kept      int // policies whose SAs are to be there without anybody asking
 }
 
 // ISAKMPStatus is one ISAKMP SA.
@@ -64,6 +65,7 @@ type IPsecStatus struct {
 	Replaced          bool // a newer pair carries the traffic
 	Since             time.Time
 	Soft, Hard        time.Duration
+	HardKB            uint64 // kilobytes it may carry, 0 = without limit
 }
 
 // ExchangeStatus is a negotiation in progress.

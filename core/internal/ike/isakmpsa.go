@@ -47,7 +47,9 @@ type ISAKMPSA struct {
 	renewAt time.Time // begin the phase 1 of its successor
 	endAt   time.Time // another has relieved it: end it, the peer has had its time
 
-	wants []*want // that waited for it, until it is handed over
+	// Of an initiator that did not know whom it would meet, until it is handed over.
+	wants []*want
+	kept  []*kept
 }
 
 // startPhase1 begins a phase 1 as initiator, with the section's first exchange.
@@ -97,7 +99,7 @@ func establish(x *exchange) error {
 		Detail: "with " + sa.PeerID.String()})
 	if key := KeyOf(sa.Remote, sa.PeerID, sa.Path.Remote); p.setup.Stranger || p.key.ID == "" && key.ID != "" {
 		p.gone = true
-		sa.wants, p.wants = p.wants, nil
+		sa.wants, sa.kept, p.wants, p.kept = p.wants, p.kept, nil, nil
 		p.out = append(p.out, Handover{key, sa.Remote, sa})
 		return nil
 	}
@@ -149,11 +151,11 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 		p.inform(sa, notes{notifies: []isakmp.Notify{sa.contactNotify()}})
 	}
 	p.setup.Path = sa.Path
-	wants := sa.wants
-	sa.wants = nil
-	for _, w := range wants {
+	for _, w := range sa.wants {
 		p.want(w)
 	}
+	p.kept = append(p.kept, slices.DeleteFunc(sa.kept, func(k *kept) bool { return p.keeps(k.traffic()) >= 0 })...)
+	sa.wants, sa.kept = nil, nil
 }
 
 // contactNotify says that we remember nothing of the peer (RFC 2407 section

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/internal/doi"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
@@ -16,7 +17,8 @@ import (
 // wears sets when the successor of an ISAKMP SA is due: at the initiator of the old
 // one first, as with IPsec SAs. Its cookies are chance enough.
 func (sa *ISAKMPSA) wears() {
-	sa.renewAt = sa.Since.Add(softLife(sa.Expires.Sub(sa.Since), sa.role == initiator, sa.CkyI[0]^sa.CkyR[0]))
+	life := doi.Life{Time: sa.Expires.Sub(sa.Since)}
+	sa.renewAt = sa.Since.Add(softLife(life, sa.role == initiator, sa.CkyI[0]^sa.CkyR[0]).Time)
 }
 
 // ends is when an ISAKMP SA ends, if nothing ends it before.
