@@ -219,7 +219,7 @@ func (e *Engine) clean(ctx context.Context) error {
 		s, _ := e.registry.disown(k)
 		keys = append(keys, ledgerKey{k, s.src})
 	}
-	_, sas, err := w.dump(ctx)
+	_, sas, _, err := w.dump(ctx)
 	if err == nil {
 		_, err = w.deleteOrphans(ctx, sas)
 	}
