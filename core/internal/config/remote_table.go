@@ -36,6 +36,7 @@ func remoteDirectives() []directive {
 		{name: "verify_identifier", args: "SWITCH", doc: "refuse other identities than those of peers_identifier", def: "off", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.VerifyIdentifier })},
 		{name: "nonce_size", args: "NUMBER", doc: "octets, 8 to 256", def: "16", set: remoteCount(8, 256, func(r *policy.Remote) *int { return &r.NonceSize })},
 		{name: "passive", args: "SWITCH", doc: "never initiate", def: "off", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.Passive })},
+		{name: "start", args: "on_demand|up", from: ours, doc: "when the SAs of the policies with the peer are made: when there is traffic, or at once, and again whenever they are lost", def: "on_demand", set: func(p *parser, a []arg) { p.remote.KeepUp = a[0].text == "up" }},
 		{name: "initial_contact", args: "SWITCH", doc: "tell a new peer that we know nothing of before", def: "on", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.InitialContact })},
 		{name: "proposal_check", args: "obey|strict|claim|exact", doc: "how far the peer's values may differ", def: "strict", set: setCheck},
 		{name: "ph1id", args: "NUMBER", from: ipsecTools, doc: "chooses the sainfo sections with the same remoteid", def: "0", set: func(p *parser, a []arg) { p.remote.Ph1ID = uint32(a[0].n) }},

@@ -231,6 +231,15 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 			h.HasPeer(s.other(h)).Post(ike.Expire{Dst: out.Dst, Proto: out.Proto, SPI: out.SPI})
 		}
 	},
+	// keep-up HOST [nothing]: its SAs are to be there without anybody asking
+	"keep-up": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		if len(args) > 1 {
+			h.Peer(s.other(h)).Post(ike.KeepUp{})
+		} else {
+			h.KeepUp(s.other(h))
+		}
+	},
 	// wear HOST...: for each its ISAKMP SA is so old that it is to be renewed
 	"wear": func(t *testing.T, s *stage, args []string) {
 		for _, name := range args {
@@ -398,6 +407,8 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			o.Check = map[string]policy.Check{"strict": policy.Strict, "obey": policy.Obey, "claim": policy.Claim, "exact": policy.Exact}[val]
 		case "rekey":
 			o.Rekey = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
+		case "anonymous":
+			o.Anonymous = true
 		case "passive":
 			o.Passive = true
 		case "peer-id":

@@ -29,6 +29,7 @@ type Peer struct {
 	pairs     []*pair     // oldest first
 	exchanges []*exchange
 	wants     []*want
+	kept      []*kept
 
 	calls    map[CallID]*pendingCall
 	lastCall CallID
@@ -53,7 +54,10 @@ type pendingCall struct {
 
 // New makes a machine. Setup.Remotes is not empty.
 func New(s Setup) *Peer {
-	return &Peer{scripts: scripts{phase1Scripts, quickMode, informational, handlers}, setup: s, cfg: s.Config, key: PeerKeyFor(s.Remotes[0], s.Path.Remote), calls: map[CallID]*pendingCall{}}
+	if s.Key == (PeerKey{}) {
+		s.Key = PeerKeyFor(s.Remotes[0], s.Path.Remote)
+	}
+	return &Peer{scripts: scripts{phase1Scripts, quickMode, informational, handlers}, setup: s, cfg: s.Config, key: s.Key, calls: map[CallID]*pendingCall{}}
 }
 
 // Step tells the machine one thing and returns what is now to be done. It never
@@ -82,6 +86,8 @@ func (p *Peer) Step(now time.Time, ev Event) []Action {
 		p.adopt(ev.SA)
 	case Establish:
 		p.want(&want{policy: ev.Pair, isakmp: !ev.HasPair, local: ev.Src, remote: ev.Dst, command: ev.Command})
+	case KeepUp:
+		p.keepUp(ev)
 	case Delete:
 		p.delete(ev)
 	case Shutdown:
@@ -122,6 +128,7 @@ func (p *Peer) settle() {
 		p.deleteSAs(ops)
 	}
 	p.expireWants()
+	p.tendKept()
 	p.serveWants()
 	p.exchanges = slices.DeleteFunc(p.exchanges, func(x *exchange) bool { return x.gone })
 }
@@ -144,13 +151,16 @@ func (p *Peer) Deadline() time.Time {
 	for _, w := range p.wants {
 		t = earliest(t, w.until)
 	}
+	for _, k := range p.kept {
+		t = earliest(t, k.at)
+	}
 	return t
 }
 
 // Done reports whether nothing is left of the peer here: no SA, no exchange, no
 // wish, no question out. The machine may then be dropped.
 func (p *Peer) Done() bool {
-	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.calls)+len(p.undeleted) == 0
+	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.kept)+len(p.calls)+len(p.undeleted) == 0
 }
 
 // datagram routes a message to its exchange (RFC 2408 section 2.4).
@@ -412,6 +422,7 @@ func (p *Peer) credentialChanged(ev CredentialChanged) {
 func (p *Peer) reconfigure(ev Reconfigure) {
 	p.cfg = ev.Config
 	if ev.Remote == nil {
+		p.kept = nil
 		p.endAll(notice.Reloaded)
 		return
 	}
