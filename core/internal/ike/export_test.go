@@ -57,3 +57,11 @@ func Forge(p *Peer, kind isakmp.ExchangeType, ps []isakmp.Payload) []byte {
 
 // SoftLife is when a pair is renewed.
 var SoftLife = softLife
+
+// FragmentOctets is what a machine holds of messages not whole yet.
+func FragmentOctets(p *Peer) (n int) {
+	for _, s := range p.fragments {
+		n += s.cost()
+	}
+	return n
+}

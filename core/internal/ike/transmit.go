@@ -92,7 +92,7 @@ func (x *exchange) send(msg []byte) {
 		n = 1
 	}
 	for range n {
-		x.p.out = append(x.p.out, Send{x.path, msg})
+		x.p.put(x.sa, x.path, msg)
 	}
 }
 
@@ -121,7 +121,7 @@ func (x *exchange) duplicate(msg []byte) bool {
 		n.Event, n.Reason = notice.Dropped, notice.Duplicate
 	} else {
 		x.tries++
-		x.p.out = append(x.p.out, Send{x.path, x.answer})
+		x.p.put(x.sa, x.path, x.answer)
 	}
 	x.notice(n)
 	return true

@@ -23,6 +23,7 @@ type Options struct {
 	Check      policy.Check
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
+	Remote     []func(*policy.Remote) // what else its section says
 }
 
 // Phase 1 proposals with pre-shared keys.
@@ -49,6 +50,9 @@ func (h *Host) Configure(to *Host, o Options) {
 	o.defaults()
 	r := &policy.Remote{Name: to.Name, Addr: to.Addr, Modes: []policy.ExchangeMode{policy.Main}, NonceSize: 16,
 		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals}
+	for _, f := range o.Remote {
+		f(r)
+	}
 	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, Encryption: o.Encryption, Auth: o.Auth,
 		Where: policy.Position{File: h.Name + ".conf", Line: 1}}
 	tmpl := spd.Template{Proto: 50, Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: uint32(to.Addr.As4()[3]), Src: h.Addr, Dst: to.Addr}
