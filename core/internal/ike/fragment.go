@@ -77,8 +77,7 @@ func fragmentCapability(kind isakmp.ExchangeType) []byte {
 }
 
 // fragmentsIn reports whether a peer that says these capabilities takes fragments in
-// the exchange. One that says none at all takes
-// them in every exchange.
+// the exchange. One that says no capabilities takes them in all.
 func fragmentsIn(kind isakmp.ExchangeType, capability []byte) bool {
 	return len(capability) == 0 || capability[0]&fragmentCapability(kind)[0] != 0
 }
