@@ -113,6 +113,7 @@ func (s *schedule) seconds(lo, hi int) time.Duration {
 func (s *schedule) options() iketest.Options {
 	o := iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519},
 		ISAKMPLife: s.seconds(90, 400).Round(time.Second), IPsecLife: s.seconds(140, 400).Round(time.Second)}
+	o.Rekey = []policy.Toggle{policy.Off, policy.On, policy.Force}[s.pick(3)]
 	if s.pick(8) == 0 {
 		o.PFS = oakley.X25519
 	}

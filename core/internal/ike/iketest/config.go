@@ -18,12 +18,16 @@ type Options struct {
 	Auth       []policy.Algorithm      // HMAC-SHA2-256
 	PFS        oakley.Group
 	Transport  bool
+	Protos     []uint8       // of a bundle, the innermost first: 50 ESP; in tunnel mode that one is the tunnel
 	ISAKMPLife time.Duration // 8 h, for proposals without
 	IPsecLife  time.Duration // 1 h
+	IPsecKB    uint64        // no limit
 	Check      policy.Check
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
 	Remote     []func(*policy.Remote) // what else its section says
+	Rekey      policy.Toggle
+	Passive    bool
 }
 
 // Phase 1 proposals with pre-shared keys.
@@ -49,13 +53,15 @@ func (w *World) Connect(a, b *Host, o Options) {
 func (h *Host) Configure(to *Host, o Options) {
 	o.defaults()
 	r := &policy.Remote{Name: to.Name, Addr: to.Addr, Modes: []policy.ExchangeMode{policy.Main}, NonceSize: 16,
-		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals}
+		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals,
+		Rekey: o.Rekey, Passive: o.Passive}
 	for _, f := range o.Remote {
 		f(r)
 	}
-	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, Encryption: o.Encryption, Auth: o.Auth,
+	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, LifetimeKB: o.IPsecKB, Encryption: o.Encryption, Auth: o.Auth,
+		Comp:  []policy.Algorithm{{ID: isakmp.IPCompDeflate}},
 		Where: policy.Position{File: h.Name + ".conf", Line: 1}}
-	tmpl := spd.Template{Proto: 50, Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: uint32(to.Addr.As4()[3]), Src: h.Addr, Dst: to.Addr}
+	tmpl := spd.Template{Proto: o.Protos[0], Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: uint32(to.Addr.As4()[3]), Src: h.Addr, Dst: to.Addr}
 	local, remote := h.Net, to.Net
 	if o.Transport {
 		tmpl.Mode, tmpl.Src, tmpl.Dst = spd.Transport, netip.Addr{}, netip.Addr{}
@@ -65,6 +71,11 @@ func (h *Host) Configure(to *Host, o Options) {
 	}
 	in := tmpl
 	in.Src, in.Dst = tmpl.Dst, tmpl.Src
+	outs, ins := []spd.Template{tmpl}, []spd.Template{in}
+	for _, p := range o.Protos[1:] {
+		around := spd.Template{Proto: p, Mode: spd.Transport, Level: spd.LevelUnique, ReqID: tmpl.ReqID}
+		outs, ins = append(outs, around), append(ins, around)
+	}
 
 	c := *h.Config // snapshots are never changed
 	c.Generation++
@@ -77,8 +88,8 @@ func (h *Host) Configure(to *Host, o Options) {
 	c.SAInfos = append([]*policy.SAInfo{s}, c.SAInfos...)
 	h.Config = &c
 	h.PSK[to.Addr] = o.PSK
-	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.Out, Src: local, Dst: remote}, Action: spd.IPsec, Templates: []spd.Template{tmpl}})
-	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: remote, Dst: local}, Action: spd.IPsec, Templates: []spd.Template{in}})
+	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.Out, Src: local, Dst: remote}, Action: spd.IPsec, Templates: outs})
+	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: remote, Dst: local}, Action: spd.IPsec, Templates: ins})
 }
 
 func (o *Options) defaults() {
@@ -103,6 +114,9 @@ func (o *Options) defaults() {
 	}
 	if o.Auth == nil {
 		o.Auth = []policy.Algorithm{{ID: 5}}
+	}
+	if o.Protos == nil {
+		o.Protos = []uint8{50}
 	}
 	if o.PSK == nil {
 		o.PSK = []string{"secret"}

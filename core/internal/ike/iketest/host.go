@@ -59,7 +59,7 @@ func (w *World) AddHost(name string) *Host {
 	n := byte(len(w.Hosts) + 1)
 	h := &Host{Name: name, Addr: netip.AddrFrom4([4]byte{192, 0, 2, n}),
 		Net:    netip.PrefixFrom(netip.AddrFrom4([4]byte{10, n, 0, 0}), 16),
-		Config: &policy.Config{Timer: policy.DefaultTimer(), Padding: policy.DefaultPadding()},
+		Config: &policy.Config{Timer: policy.DefaultTimer(), Padding: policy.DefaultPadding(), ComplexBundle: true},
 		PSK:    map[netip.Addr][]string{}, w: w,
 		byCookies: map[cookies]*Machine{}, byKey: map[ike.PeerKey]*Machine{}}
 	h.rand = chanceBytes(rand.New(rand.NewPCG(w.rand.Uint64(), uint64(n))))
@@ -111,7 +111,7 @@ func (h *Host) Peer(to *Host) *Machine {
 
 // HasPeer is Peer, or nil where there is no machine.
 func (h *Host) HasPeer(to *Host) *Machine {
-	for _, r := range (policy.Query{Addr: to.Addr, Local: h.Addr, Initiating: true}).Candidates(h.Config.Remotes) {
+	for _, r := range (policy.Query{Addr: to.Addr, Local: h.Addr}).Candidates(h.Config.Remotes) {
 		if m := h.byKey[ike.PeerKeyFor(r, h.path(to.Addr).Remote)]; m != nil {
 			return m
 		}
