@@ -46,7 +46,7 @@ func remoteDirectives() []directive {
 		{name: "proposal", doc: "one proposal of phase 1; the order is the preference", def: "required", set: (*parser).openProposal, body: inProposal, close: (*parser).closeProposal},
 
 		{name: "nat_traversal", args: "SWITCH|force", doc: "UDP encapsulation through NAT", def: "off", state: partly, why: "NAT traversal comes later", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.NATTraversal })},
-		{name: "ike_frag", args: "SWITCH|force", doc: "fragments of IKE messages", def: "off", state: partly, why: "IKE fragmentation comes later", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.IKEFrag })},
+		{name: "ike_frag", args: "SWITCH|force", doc: "fragments of IKE messages: on, take them and send them to a peer that takes them; force, send them unasked", def: "off", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.IKEFrag })},
 		{name: "rekey", args: "SWITCH|force", from: ipsecTools, doc: "renew phase 1 before it expires: while there are IPsec SAs, or always", def: "on", set: setRekey},
 		{name: "dpd", args: "SWITCH", doc: "dead peer detection (RFC 3706)", def: "on", state: partly, why: "dead peer detection comes later", set: laterSwitch(func(r *policy.Remote) *bool { return &r.DPD })},
 		{name: "dpd_delay", args: "NUMBER", doc: "seconds between probes, 0 = none", def: "0", state: partly, why: "dead peer detection comes later", set: laterSeconds(func(r *policy.Remote) *time.Duration { return &r.DPDDelay })},
@@ -117,7 +117,9 @@ func setToggle(field func(*policy.Remote) *policy.Toggle) func(*parser, []arg) {
 		case "force":
 			*to = policy.Force
 		}
-		p.later()
+		if p.row.state == partly {
+			p.later()
+		}
 	}
 }
 

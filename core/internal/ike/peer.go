@@ -30,6 +30,7 @@ type Peer struct {
 	exchanges []*exchange
 	wants     []*want
 	kept      []*kept
+	fragments []*fragments // of messages not whole yet, the one that moved last last
 
 	calls    map[CallID]*pendingCall
 	lastCall CallID
@@ -127,6 +128,7 @@ func (p *Peer) settle() {
 		p.undeleted, p.deleteAt = nil, time.Time{}
 		p.deleteSAs(ops)
 	}
+	p.expireFragments()
 	p.expireWants()
 	p.tendKept()
 	p.serveWants()
@@ -154,13 +156,16 @@ func (p *Peer) Deadline() time.Time {
 	for _, k := range p.kept {
 		t = earliest(t, k.at)
 	}
+	for _, s := range p.fragments {
+		t = earliest(t, s.until)
+	}
 	return t
 }
 
 // Done reports whether nothing is left of the peer here: no SA, no exchange, no
-// wish, no question out. The machine may then be dropped.
+// wish, no fragment, no question out. The machine may then be dropped.
 func (p *Peer) Done() bool {
-	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.kept)+len(p.calls)+len(p.undeleted) == 0
+	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.kept)+len(p.fragments)+len(p.calls)+len(p.undeleted) == 0
 }
 
 // datagram routes a message to its exchange (RFC 2408 section 2.4).
@@ -173,6 +178,8 @@ func (p *Peer) datagram(ev Datagram) {
 	switch {
 	case h.Major() != 1:
 		p.dropped(ev, h, notice.BadVersion, "version "+h.String())
+	case h.Next == isakmp.PayloadFragment:
+		p.fragment(ev, h)
 	case p.phase1[h.Exchange] != nil:
 		p.phase1Message(ev, h)
 	case h.Exchange == isakmp.Informational && h.Flags&isakmp.FlagEncryption == 0:
@@ -467,7 +474,7 @@ func (p *Peer) endAll(reason notice.Reason) {
 	for _, w := range p.wants {
 		p.wantFailed(w, reason, reason.String())
 	}
-	p.wants = nil
+	p.wants, p.fragments = nil, nil
 	for _, q := range slices.Clone(p.pairs) {
 		p.endPair(q, reason, true)
 	}

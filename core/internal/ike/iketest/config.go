@@ -26,7 +26,8 @@ type Options struct {
 	Check      policy.Check
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
-	Weak       bool // weak_phase1_check
+	Weak       bool                   // weak_phase1_check
+	Remote     []func(*policy.Remote) // what else its section says
 	Rekey      policy.Toggle
 	Passive    bool
 	Anonymous  bool // the section does not name the peer's address
@@ -59,6 +60,9 @@ func (h *Host) Configure(to *Host, o Options) {
 		Rekey: o.Rekey, Passive: o.Passive, WeakPhase1Check: o.Weak}
 	if o.Anonymous {
 		r.Addr = netip.Addr{}
+	}
+	for _, f := range o.Remote {
+		f(r)
 	}
 	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, LifetimeKB: o.IPsecKB, Encryption: o.Encryption, Auth: o.Auth,
 		Comp:  []policy.Algorithm{{ID: isakmp.IPCompDeflate}},
