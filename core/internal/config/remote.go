@@ -214,6 +214,9 @@ func (p *parser) remoteClose() {
 	if len(blocks) == 0 && len(r.Proposals) == 0 && !has["proposal"] {
 		p.add(r.head, codeMissing, Error, r.title()+" has no proposal", "")
 	}
+	if r.KeepUp && r.Passive {
+		p.add(r.head, codeValue, Error, r.title()+" is passive, and its SAs are to be made at once", p.write(r.head, inRemote, "start on_demand;"))
+	}
 	p.checkAggressive(r)
 	p.checkCertificates(r)
 	if peer := cmp.Or(r.Addr, r.Net.Addr()); r.LocalAddr.IsValid() && peer.IsValid() && peer.Is4() != r.LocalAddr.Is4() {

@@ -36,6 +36,7 @@ func remoteDirectives() []directive {
 		{name: "verify_identifier", args: "SWITCH", doc: "refuse other identities than those of peers_identifier", def: "off", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.VerifyIdentifier })},
 		{name: "nonce_size", args: "NUMBER", doc: "octets, 8 to 256", def: "16", set: remoteCount(8, 256, func(r *policy.Remote) *int { return &r.NonceSize })},
 		{name: "passive", args: "SWITCH", doc: "never initiate", def: "off", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.Passive })},
+		{name: "start", args: "on_demand|up", from: ours, doc: "when the SAs of the policies with the peer are made: when there is traffic, or at once, and again whenever they are lost", def: "on_demand", set: func(p *parser, a []arg) { p.remote.KeepUp = a[0].text == "up" }},
 		{name: "initial_contact", args: "SWITCH", doc: "tell a new peer that we know nothing of before", def: "on", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.InitialContact })},
 		{name: "proposal_check", args: "obey|strict|claim|exact", doc: "how far the peer's values may differ", def: "strict", set: setCheck},
 		{name: "ph1id", args: "NUMBER", from: ipsecTools, doc: "chooses the sainfo sections with the same remoteid", def: "0", set: func(p *parser, a []arg) { p.remote.Ph1ID = uint32(a[0].n) }},
@@ -45,7 +46,7 @@ func remoteDirectives() []directive {
 		{name: "proposal", doc: "one proposal of phase 1; the order is the preference", def: "required", set: (*parser).openProposal, body: inProposal, close: (*parser).closeProposal},
 
 		{name: "nat_traversal", args: "SWITCH|force", doc: "UDP encapsulation through NAT", def: "off", state: partly, why: "NAT traversal comes later", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.NATTraversal })},
-		{name: "ike_frag", args: "SWITCH|force", doc: "fragments of IKE messages", def: "off", state: partly, why: "IKE fragmentation comes later", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.IKEFrag })},
+		{name: "ike_frag", args: "SWITCH|force", doc: "fragments of IKE messages: on, take them and send them to a peer that takes them; force, send them unasked", def: "off", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.IKEFrag })},
 		{name: "rekey", args: "SWITCH|force", from: ipsecTools, doc: "renew phase 1 before it expires: while there are IPsec SAs, or always", def: "on", set: setRekey},
 		{name: "dpd", args: "SWITCH", doc: "dead peer detection (RFC 3706)", def: "on", state: partly, why: "dead peer detection comes later", set: laterSwitch(func(r *policy.Remote) *bool { return &r.DPD })},
 		{name: "dpd_delay", args: "NUMBER", doc: "seconds between probes, 0 = none", def: "0", state: partly, why: "dead peer detection comes later", set: laterSeconds(func(r *policy.Remote) *time.Duration { return &r.DPDDelay })},
@@ -116,7 +117,9 @@ func setToggle(field func(*policy.Remote) *policy.Toggle) func(*parser, []arg) {
 		case "force":
 			*to = policy.Force
 		}
-		p.later()
+		if p.row.state == partly {
+			p.later()
+		}
 	}
 }
 

@@ -107,3 +107,11 @@ func Wear(p *Peer, now time.Time) {
 
 // SoftLife is when a pair is renewed.
 var SoftLife = softLife
+
+// FragmentOctets is what a machine holds of messages not whole yet.
+func FragmentOctets(p *Peer) (n int) {
+	for _, s := range p.fragments {
+		n += s.cost()
+	}
+	return n
+}

@@ -231,6 +231,15 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 			h.HasPeer(s.other(h)).Post(ike.Expire{Dst: out.Dst, Proto: out.Proto, SPI: out.SPI})
 		}
 	},
+	// keep-up HOST [nothing]: its SAs are to be there without anybody asking
+	"keep-up": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		if len(args) > 1 {
+			h.Peer(s.other(h)).Post(ike.KeepUp{})
+		} else {
+			h.KeepUp(s.other(h))
+		}
+	},
 	// wear HOST...: for each its ISAKMP SA is so old that it is to be renewed
 	"wear": func(t *testing.T, s *stage, args []string) {
 		for _, name := range args {
@@ -342,6 +351,7 @@ func duration(t *testing.T, s string) time.Duration {
 
 var proposals = map[string]policy.Phase1Proposal{
 	"aes128-sha256-modp2048": iketest.AES128SHA256MODP2048,
+	"aes128-sha256-modp3072": iketest.Proposal(oakley.AES, 128, oakley.SHA256, oakley.MODP3072),
 	"3des-sha1-modp1024":     iketest.TripleDESSHA1MODP1024,
 	"aes128-sha256-x25519":   iketest.AES128SHA256X25519,
 	"aes256-sha384-ecp384":   iketest.Proposal(oakley.AES, 256, oakley.SHA384, oakley.ECP384),
@@ -396,8 +406,16 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			o.ISAKMPLife = duration(t, val)
 		case "check":
 			o.Check = map[string]policy.Check{"strict": policy.Strict, "obey": policy.Obey, "claim": policy.Claim, "exact": policy.Exact}[val]
+		case "frag":
+			to := map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
+			o.Remote = append(o.Remote, func(r *policy.Remote) { r.IKEFrag = to })
+		case "nonce":
+			size := number(t, val)
+			o.Remote = append(o.Remote, func(r *policy.Remote) { r.NonceSize = size })
 		case "rekey":
 			o.Rekey = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
+		case "anonymous":
+			o.Anonymous = true
 		case "passive":
 			o.Passive = true
 		case "peer-id":

@@ -66,6 +66,10 @@ func (x *exchange) identify() error {
 	if err != nil {
 		return err
 	}
+	if key := KeyOf(r, x.sa.PeerID, x.path.Remote); !x.p.setup.Stranger && x.p.key.ID != "" && key.ID != x.p.key.ID {
+		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity,
+			errors.New("somebody else answers where the peer was: " + x.sa.PeerID.String())}
+	}
 	if !r.Identifies(policy.Identity{Type: uint8(x.sa.PeerID.Type), Data: x.sa.PeerID.Data}) {
 		x.notice(notice.Notice{Event: notice.Finding, Reason: notice.BadIdentity,
 			Detail: "the peer's identity " + x.sa.PeerID.String() + " is no peers_identifier, accepted because verify_identifier is off"})

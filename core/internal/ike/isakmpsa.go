@@ -47,6 +47,10 @@ type ISAKMPSA struct {
 
 	renewAt time.Time // begin the phase 1 of its successor
 	endAt   time.Time // another has relieved it: end it, the peer has had its time
+
+	// Of an initiator that did not know whom it would meet, until it is handed over.
+	wants []*want
+	kept  []*kept
 }
 
 // maxEarly bounds what is kept for a peer that has not authenticated, but has
@@ -106,9 +110,10 @@ func establish(x *exchange) error {
 	}
 	x.notice(notice.Notice{Event: notice.Phase1Up, Remote: sa.Remote.Name, PeerID: sa.PeerID.Text(), Initiate: x.role == initiator,
 		Detail: "with " + sa.PeerID.String()})
-	if p.setup.Stranger {
+	if key := KeyOf(sa.Remote, sa.PeerID, sa.Path.Remote); p.setup.Stranger || p.key.ID == "" && key.ID != "" {
 		p.gone = true
-		p.out = append(p.out, Handover{KeyOf(sa.Remote, sa.PeerID, sa.Path.Remote), sa.Remote, sa})
+		sa.wants, sa.kept, p.wants, p.kept = p.wants, p.kept, nil, nil
+		p.out = append(p.out, Handover{key, sa.Remote, sa})
 		return nil
 	}
 	p.adopt(sa)
@@ -137,6 +142,9 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	sa.Remote = p.setup.Remotes[0] // there may be a younger snapshot than phase 1 began under
 	if p.closing {                 // the stranger's machine was quicker than our shutdown
 		p.endISAKMP(sa, notice.ShuttingDown, true)
+		for _, w := range sa.wants {
+			p.wantFailed(w, notice.ShuttingDown, "shutting down")
+		}
 		return
 	}
 	if sa.initialContact {
@@ -162,6 +170,11 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	for _, ev := range early {
 		p.datagram(ev)
 	}
+	for _, w := range sa.wants {
+		p.want(w)
+	}
+	p.kept = append(p.kept, slices.DeleteFunc(sa.kept, func(k *kept) bool { return p.keeps(k.traffic()) >= 0 })...)
+	sa.wants, sa.kept = nil, nil
 }
 
 // contactNotify says that we remember nothing of the peer (RFC 2407 section

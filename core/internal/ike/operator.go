@@ -44,6 +44,7 @@ func (p *Peer) credentialChanged(ev CredentialChanged) {
 func (p *Peer) reconfigure(ev Reconfigure) {
 	p.cfg = ev.Config
 	if ev.Remote == nil {
+		p.kept = nil
 		p.endAll(notice.Reloaded)
 		return
 	}
@@ -88,7 +89,7 @@ func (p *Peer) endAll(reason notice.Reason) {
 	for _, w := range p.wants {
 		p.wantFailed(w, reason, reason.String())
 	}
-	p.wants = nil
+	p.wants, p.fragments = nil, nil
 	for _, q := range slices.Clone(p.pairs) {
 		p.endPair(q, reason, true)
 	}

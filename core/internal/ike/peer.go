@@ -28,6 +28,8 @@ type Peer struct {
 	pairs     []*pair     // oldest first
 	exchanges []*exchange
 	wants     []*want
+	kept      []*kept
+	fragments []*fragments // of messages not whole yet, the one that moved last last
 
 	calls    map[CallID]*pendingCall
 	lastCall CallID
@@ -52,7 +54,10 @@ type pendingCall struct {
 
 // New makes a machine. Setup.Remotes is not empty.
 func New(s Setup) *Peer {
-	return &Peer{scripts: scripts{phase1Scripts, quickMode, informational, transaction, handlers}, setup: s, cfg: s.Config, key: PeerKeyFor(s.Remotes[0], s.Path.Remote), calls: map[CallID]*pendingCall{}}
+	if s.Key == (PeerKey{}) {
+		s.Key = PeerKeyFor(s.Remotes[0], s.Path.Remote)
+	}
+	return &Peer{scripts: scripts{phase1Scripts, quickMode, informational, transaction, handlers}, setup: s, cfg: s.Config, key: s.Key, calls: map[CallID]*pendingCall{}}
 }
 
 // Step tells the machine one thing and returns what is now to be done. It never
@@ -81,6 +86,8 @@ func (p *Peer) Step(now time.Time, ev Event) []Action {
 		p.adopt(ev.SA)
 	case Establish:
 		p.want(&want{policy: ev.Pair, isakmp: !ev.HasPair, local: ev.Src, remote: ev.Dst, command: ev.Command})
+	case KeepUp:
+		p.keepUp(ev)
 	case Delete:
 		p.delete(ev)
 	case Shutdown:
@@ -120,7 +127,9 @@ func (p *Peer) settle() {
 		p.undeleted, p.deleteAt = nil, time.Time{}
 		p.deleteSAs(ops)
 	}
+	p.expireFragments()
 	p.expireWants()
+	p.tendKept()
 	p.serveWants()
 	p.exchanges = slices.DeleteFunc(p.exchanges, func(x *exchange) bool { return x.gone })
 }
@@ -143,13 +152,19 @@ func (p *Peer) Deadline() time.Time {
 	for _, w := range p.wants {
 		t = earliest(t, w.until)
 	}
+	for _, k := range p.kept {
+		t = earliest(t, k.at)
+	}
+	for _, s := range p.fragments {
+		t = earliest(t, s.until)
+	}
 	return t
 }
 
 // Done reports whether nothing is left of the peer here: no SA, no exchange, no
-// wish, no question out. The machine may then be dropped.
+// wish, no fragment, no question out. The machine may then be dropped.
 func (p *Peer) Done() bool {
-	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.calls)+len(p.undeleted) == 0
+	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.kept)+len(p.fragments)+len(p.calls)+len(p.undeleted) == 0
 }
 
 // reply answers a Call. Of an exchange that has failed meanwhile, what the kernel

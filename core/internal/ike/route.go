@@ -17,6 +17,8 @@ func (p *Peer) datagram(ev Datagram) {
 	switch {
 	case h.Major() != 1:
 		p.dropped(ev, h, notice.BadVersion, "version "+h.String())
+	case h.Next == isakmp.PayloadFragment:
+		p.fragment(ev, h)
 	case p.phase1[h.Exchange] != nil:
 		p.phase1Message(ev, h)
 	case h.Exchange == isakmp.Informational && h.Flags&isakmp.FlagEncryption == 0:

@@ -26,9 +26,11 @@ type Options struct {
 	Check      policy.Check
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
-	Weak       bool // weak_phase1_check
+	Weak       bool                   // weak_phase1_check
+	Remote     []func(*policy.Remote) // what else its section says
 	Rekey      policy.Toggle
 	Passive    bool
+	Anonymous  bool // the section does not name the peer's address
 }
 
 // Phase 1 proposals with pre-shared keys.
@@ -56,6 +58,12 @@ func (h *Host) Configure(to *Host, o Options) {
 	r := &policy.Remote{Name: to.Name, Addr: to.Addr, Modes: o.Modes, NonceSize: 16,
 		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals,
 		Rekey: o.Rekey, Passive: o.Passive, WeakPhase1Check: o.Weak}
+	if o.Anonymous {
+		r.Addr = netip.Addr{}
+	}
+	for _, f := range o.Remote {
+		f(r)
+	}
 	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, LifetimeKB: o.IPsecKB, Encryption: o.Encryption, Auth: o.Auth,
 		Comp:  []policy.Algorithm{{ID: isakmp.IPCompDeflate}},
 		Where: policy.Position{File: h.Name + ".conf", Line: 1}}
