@@ -15,7 +15,7 @@ import (
 func (x *exchange) deliver(msg []byte) {
 	switch {
 	case x.duplicate(msg):
-	case x.over:
+	case x.over && !x.goesOn():
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Superseded, Detail: "the exchange has ended"})
 	case x.inbox != nil: // the peer will retransmit
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Busy, Detail: "an earlier message is being worked on"})
