@@ -29,6 +29,7 @@ type Peer struct {
 	pairs     []*pair     // oldest first
 	exchanges []*exchange
 	wants     []*want
+	life      life
 	fragments []*fragments // of messages not whole yet, the one that moved last last
 
 	calls    map[CallID]*pendingCall
@@ -122,6 +123,9 @@ func (p *Peer) settle() {
 		p.undeleted, p.deleteAt = nil, time.Time{}
 		p.deleteSAs(ops)
 	}
+	if due(p.lookAt(), p.now) {
+		p.look()
+	}
 	p.expireFragments()
 	p.expireWants()
 	p.serveWants()
@@ -130,7 +134,7 @@ func (p *Peer) settle() {
 
 // Deadline is when Step wants its next Wake, or zero.
 func (p *Peer) Deadline() time.Time {
-	t := p.deleteAt
+	t := earliest(p.deleteAt, p.lookAt())
 	for _, x := range p.exchanges {
 		t = earliest(t, x.deadline())
 	}
@@ -252,7 +256,7 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 		}
 	}
 	switch {
-	case sa.used[h.MessageID]:
+	case sa.spent(h.MessageID):
 		p.dropped(ev, h, notice.Replayed, "this message ID has been used")
 		return
 	case len(sa.used) >= maxMessageIDs:
@@ -399,6 +403,7 @@ func (p *Peer) reconfigure(ev Reconfigure) {
 	for _, sa := range p.sas {
 		sa.Remote = ev.Remote
 	}
+	p.lookLater()
 }
 
 // delete is an operator's command.
