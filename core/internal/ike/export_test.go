@@ -115,3 +115,23 @@ func FragmentOctets(p *Peer) (n int) {
 	}
 	return n
 }
+
+// ForgeNotify seals a notify, as only an authenticated peer can.
+func ForgeNotify(p *Peer, n isakmp.Notify) []byte {
+	sa := p.current()
+	x := sa.exchange(isakmp.Informational, p.informational, initiator, p.messageID(sa))
+	x.p, x.cfg = p, p.cfg
+	h := isakmp.Header{CkyI: sa.CkyI, CkyR: sa.CkyR, Version: isakmp.Version1, Exchange: isakmp.Informational, MessageID: x.msgID}
+	return x.sealMessage(h, &x.script[0], []isakmp.Payload{{Type: N, Body: n.Append(nil)}})
+}
+
+// MessageIDs is how many message IDs a machine remembers.
+func MessageIDs(p *Peer) (n int) {
+	for _, sa := range p.sas {
+		n += len(sa.used)
+	}
+	return n
+}
+
+// NewWindow returns the take of a new window.
+func NewWindow() func(uint32) bool { return new(window).take }

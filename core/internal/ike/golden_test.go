@@ -182,6 +182,11 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 			t.Fatalf("unknown fault %v", args)
 		}
 	},
+	// carry HOST [lost]: a packet to the other
+	"carry": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.Carry(s.other(h), 100, len(args) > 1)
+	},
 	"repair": func(t *testing.T, s *stage, _ []string) { s.w.NoFaults() },
 	"kernel": func(t *testing.T, s *stage, args []string) {
 		h := s.host(t, args[0])
@@ -409,6 +414,15 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 		case "frag":
 			to := map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
 			o.Remote = append(o.Remote, func(r *policy.Remote) { r.IKEFrag = to })
+		case "dpd": // delay, retry, maxfail, and perhaps the algorithm
+			v := strings.Split(val, "/")
+			delay, retry, maxfail := duration(t, v[0]), duration(t, v[1]), number(t, v[2])
+			o.Remote = append(o.Remote, func(r *policy.Remote) {
+				r.DPD, r.DPDDelay, r.DPDRetry, r.DPDMaxFail, r.DPDAlgorithm = true, delay, retry, maxfail, "default"
+				if len(v) > 3 {
+					r.DPDAlgorithm = v[3]
+				}
+			})
 		case "nonce":
 			size := number(t, val)
 			o.Remote = append(o.Remote, func(r *policy.Remote) { r.NonceSize = size })

@@ -28,6 +28,7 @@ type Peer struct {
 	pairs     []*pair     // oldest first
 	exchanges []*exchange
 	wants     []*want
+	life      life
 	kept      []*kept
 	fragments []*fragments // of messages not whole yet, the one that moved last last
 
@@ -127,6 +128,9 @@ func (p *Peer) settle() {
 		p.undeleted, p.deleteAt = nil, time.Time{}
 		p.deleteSAs(ops)
 	}
+	if due(p.lookAt(), p.now) {
+		p.look()
+	}
 	p.expireFragments()
 	p.expireWants()
 	p.tendKept()
@@ -136,7 +140,7 @@ func (p *Peer) settle() {
 
 // Deadline is when Step wants its next Wake, or zero.
 func (p *Peer) Deadline() time.Time {
-	t := p.deleteAt
+	t := earliest(p.deleteAt, p.lookAt())
 	for _, x := range p.exchanges {
 		t = earliest(t, x.deadline())
 	}

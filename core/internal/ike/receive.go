@@ -110,6 +110,9 @@ func (x *exchange) open(st *step) (message, error) {
 	}
 	// It is the peer's: whatever else may be wrong with it, it counts only once.
 	x.sa.used[x.msgID], x.sa.lastExchange = true, nil
+	if x.info == nil { // else it depends on what it says
+		x.p.lives()
+	}
 	return m, nil
 }
 
