@@ -2,6 +2,7 @@ package ike
 
 import (
 	"iter"
+	"maps"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
@@ -53,6 +54,21 @@ func Forge(p *Peer, kind isakmp.ExchangeType, ps []isakmp.Payload) []byte {
 	x.p, x.cfg = p, p.cfg
 	h := isakmp.Header{CkyI: sa.CkyI, CkyR: sa.CkyR, Version: isakmp.Version1, Exchange: kind, MessageID: x.msgID}
 	return x.sealMessage(h, &x.script[0], ps)
+}
+
+// SetCommit makes the machine a responder that sets the commit bit and says CONNECTED;
+// the bit itself is in the header, which the net can write.
+func SetCommit(p *Peer) {
+	p.quick = append(quickMode[:3:3], step{from: responder, seal: sealed, hash: hash1, must: []isakmp.PayloadType{N}})
+	p.handlers = maps.Clone(p.handlers)
+	p.handlers[isakmp.QuickMode] = maps.Clone(p.handlers[isakmp.QuickMode])
+	n := p.handlers[isakmp.QuickMode][N]
+	p.handlers[isakmp.QuickMode][N] = handler{func(x *exchange) ([][]byte, error) {
+		if x.pc < 3 {
+			return n.emit(x)
+		}
+		return [][]byte{isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoESP, SPI: x.qm.offer.Proposals[0].SPI, Type: isakmp.NotifyConnected}.Append(nil)}, nil
+	}, n.take}
 }
 
 // SoftLife is when a pair is renewed.

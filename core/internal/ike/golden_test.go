@@ -54,15 +54,22 @@ func TestGoldenTranscripts(t *testing.T) {
 
 // stage is a world and the words to play with it.
 type stage struct {
-	w    *iketest.World
-	opts iketest.Options
+	w       *iketest.World
+	commits map[*iketest.Host]bool
+	opts    iketest.Options
 }
 
 func newStage() *stage {
 	w := iketest.New(1)
 	w.KeepSecrets()
-	w.OnStep = keepSecrets(w)
-	return &stage{w: w}
+	s := &stage{w: w, commits: map[*iketest.Host]bool{}}
+	keep := keepSecrets(w)
+	w.OnStep = func(m *iketest.Machine) {
+		if keep(m); s.commits[m.Host] {
+			ike.SetCommit(m.Peer)
+		}
+	}
+	return s
 }
 
 // play answers every block of a file.
@@ -176,6 +183,8 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 			s.w.Fault(iketest.CorruptHash(n))
 		case "corrupt":
 			s.w.Fault(iketest.Corrupt(n, number(t, args[2])))
+		case "mutate": // MESSAGE OFFSET MASK
+			s.w.Fault(iketest.Mutate(n, number(t, args[2]), byte(number(t, args[3]))))
 		case "ke-zero":
 			s.w.Fault(iketest.ZeroKE(n))
 		default:
@@ -209,6 +218,13 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 		h.SPD.Remove(out.Key)
 		h.Net = netip.MustParsePrefix(args[1])
 		h.Configure(s.other(h), s.opts)
+	},
+	// commits HOST: it sets the commit bit in message 2 of quick mode, of which N is the number
+	"commits": func(t *testing.T, s *stage, args []string) {
+		s.commits[s.host(t, args[0])] = true
+		for _, n := range args[1:] {
+			s.w.Fault(iketest.Mutate(number(t, n), 19, byte(isakmp.FlagCommit)))
+		}
 	},
 	// one-mode HOST...: complex_bundle off
 	"one-mode": func(t *testing.T, s *stage, args []string) {

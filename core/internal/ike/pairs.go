@@ -242,7 +242,7 @@ func (p *Peer) findPair(match func(KernelSA) bool) *pair {
 // making finds the quick mode that is installing a matching SA.
 func (p *Peer) making(match func(KernelSA) bool) *exchange {
 	for _, x := range p.exchanges {
-		if x.qm != nil && !x.over && x.qm.pair != nil && x.qm.pair.has(match) {
+		if x.qm != nil && !x.over && !x.qm.up && x.qm.pair != nil && x.qm.pair.has(match) {
 			return x
 		}
 	}

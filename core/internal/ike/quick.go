@@ -36,7 +36,9 @@ type quick struct {
 	shared  future[secret.Bytes]
 	apply   future[any] // inbound; for an initiator's first pair, both directions
 	applyTo future[any] // the responder's outbound
+	commit  bool        // the peer's last message has the commit bit
 	pair    *pair       // what has been, or is being, installed
+	up      bool        // the pair is in use; only CONNECTED is waited for
 	out     bool        // its outbound SAs are, or may be, in the kernel
 }
 

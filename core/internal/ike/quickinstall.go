@@ -171,7 +171,8 @@ func (x *exchange) quickSecret() ([]byte, error) {
 
 // installInitiator runs between messages 2 and 3: the responder already sends
 // when it has message 3. A first pair goes in whole; when a pair is renewed, the
-// outbound SA follows a second later, when the responder surely has its inbound one.
+// outbound SA follows a second later, when the responder surely has its inbound one;
+// and so it does where the commit bit says that the responder is not ready yet.
 func installInitiator(x *exchange) error {
 	q := x.qm
 	if err := q.checkPFS(); err != nil {
@@ -185,13 +186,16 @@ func installInitiator(x *exchange) error {
 		return err
 	}
 	kinds := []OpKind{InstallInbound, InstallOutbound}
-	if q.pair.renews {
+	if q.commit {
+		x.script = append(x.script[:x.pc+1:x.pc+1], connected)
+	}
+	if q.commit || q.pair.renews {
 		kinds = kinds[:1]
 	}
 	return x.install(&q.apply, kinds...)
 }
 
-// quickDone runs when the initiator has sent message 3, and ends its exchange.
+// quickDone runs when message 3 is sent, or taken: the pair is in use.
 func quickDone(x *exchange) error {
 	q, p := x.qm, x.p
 	if x.role == responder {
@@ -199,16 +203,26 @@ func quickDone(x *exchange) error {
 			return err
 		}
 	}
-	q.pair.outbound = x.role == responder || !q.pair.renews
+	q.pair.outbound = q.out
 	switch {
 	case q.pair.outbound:
-	case p.covers(q.pair):
+	case q.commit, p.covers(q.pair):
 		q.pair.outAt = p.now.Add(time.Second)
 	default: // what it renews has ended meanwhile
 		q.pair.outAt = p.now
 	}
+	q.up = true
 	p.addPair(q.pair)
 	p.wantServed(q.want, "")
+	return nil
+}
+
+// quickConnected: the responder has its SAs, it may be sent to at once. Should it never
+// say so, or somebody else have set the bit, the SAs are in use all the same.
+func quickConnected(x *exchange) error {
+	if q := x.qm.pair; !q.outAt.IsZero() {
+		q.outAt = x.p.now
+	}
 	return nil
 }
 

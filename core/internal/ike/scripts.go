@@ -89,6 +89,12 @@ var quickMode = script{
 	{from: initiator, seal: sealed, hash: hash3, before: installInitiator, then: quickDone},
 }
 
+// connected is the fourth message where the responder has set the commit bit (RFC 2408
+// section 3.1): until it is there message 3 is repeated. We never set the bit.
+//
+//	4  R→I  HDR*, HASH(4), N        CONNECTED
+var connected = step{from: responder, seal: sealed, hash: hash1, may: p(N), then: quickConnected}
+
 // informational is one message that wants no answer (RFC 2409 section 5.7).
 var informational = script{
 	{from: initiator, seal: sealed, hash: hash1, may: p(N, D), then: informed},
@@ -138,7 +144,8 @@ type scripts struct {
 func emitNothing(*exchange) ([][]byte, error) { return nil, nil }
 func takeNothing(*exchange, [][]byte) error   { return nil }
 
-// HASH(1) to HASH(3) of RFC 2409 section 5.5; informational uses HASH(1).
+// HASH(1) to HASH(3) of RFC 2409 section 5.5; informational uses HASH(1), and so does
+// the message with CONNECTED.
 func hash1(x *exchange, rest []byte) []byte {
 	return oakley.Hash1(x.sa.hash, x.sa.keys.A, x.msgID, rest)
 }
