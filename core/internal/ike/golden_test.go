@@ -19,6 +19,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden transcripts")
@@ -226,6 +227,11 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 			s.w.Fault(iketest.Mutate(number(t, n), 19, byte(isakmp.FlagCommit)))
 		}
 	},
+	// no-policies HOST: it has none but those it generates
+	"no-policies": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.SPD = spd.DB{}
+	},
 	// one-mode HOST...: complex_bundle off
 	"one-mode": func(t *testing.T, s *stage, args []string) {
 		for _, name := range args {
@@ -308,6 +314,15 @@ func (s *stage) show() string {
 				fmt.Fprintf(&b, "  %v step %d waiting for %s\n", x.Exchange, x.Step, x.Waiting)
 			}
 		}
+		for _, g := range h.Kernel.Generated {
+			for _, dir := range []spd.Direction{spd.Out, spd.In, spd.Fwd} {
+				for key := range g.Policies {
+					if key.Dir == dir {
+						fmt.Fprintf(&b, "  generated %v\n", key)
+					}
+				}
+			}
+		}
 		for _, key := range h.Kernel.Keys() {
 			fmt.Fprintf(&b, "  kernel %s larval=%v\n", h.Kernel.Name(key), h.Kernel.SAs[key].Larval)
 		}
@@ -364,6 +379,10 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			for _, name := range strings.Split(val, "+") {
 				o.Protos = append(o.Protos, map[string]uint8{"esp": 50, "ah": 51, "ipcomp": 108}[name])
 			}
+		case "generate":
+			o.Generate = map[string]policy.Level{"require": policy.GenerateRequire, "unique": policy.GenerateUnique}[val]
+		case "sainfo-anonymous":
+			o.AnySAInfo = true
 		case "kb":
 			o.IPsecKB = uint64(number(t, val))
 		case "esp":

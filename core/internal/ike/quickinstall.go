@@ -27,15 +27,28 @@ func prepareAnswer(x *exchange) error {
 	if err := x.matchPolicy(); err != nil {
 		return err
 	}
+	if err := x.findSAInfo(); err != nil {
+		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoSAInfo, err}
+	}
+	if err := x.endPoints(); err != nil {
+		return err
+	}
 	if err := x.collide(); err != nil {
 		return err
 	}
-	if err := x.findSAInfo(); err != nil {
-		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoSAInfo, err}
+	if q.policy.Generated {
+		if err := x.reservePolicy(); err != nil {
+			return err
+		}
 	}
 	var err error
 	if q.choice, err = doi.ChooseIPsec(q.offer, x.ourSide()); err != nil {
 		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.NoProposal, err}
+	}
+	if q.policy.Generated {
+		if err := x.setTemplates(q.choice.Templates); err != nil {
+			return err
+		}
 	}
 	if err := q.checkPFS(); err != nil {
 		return err
@@ -46,12 +59,20 @@ func prepareAnswer(x *exchange) error {
 		return err
 	}
 	if err := x.reserve(); err != nil {
-		return err
+		return refusedToo(err)
 	}
 	if err := x.makePair(gxy); err != nil {
 		return err
 	}
-	return x.install(&q.apply, InstallInbound)
+	return refusedToo(x.install(&q.apply, InstallInbound))
+}
+
+// refusedToo tells the peer of what our kernel refuses: it would wait in vain.
+func refusedToo(err error) error {
+	if reasonOf(err) == notice.KernelRefused {
+		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.KernelRefused, err}
+	}
+	return err
 }
 
 // install asks for SAs of the pair.
@@ -70,26 +91,38 @@ func (x *exchange) matchPolicy() error {
 	sel := policy.Selector{Local: netip.PrefixFrom(q.local, q.local.BitLen()), Remote: netip.PrefixFrom(q.remote, q.remote.BitLen())}
 	if q.idci != nil {
 		var err error
-		if sel, err = selectorOf(q.idcr, q.idci); err != nil {
+		if sel, err = x.selector(); err != nil {
 			return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity, err}
 		}
 	}
 	match, err := q.match.await(x, MatchPolicy{x.path, sel})
 	var none *NoPolicyError
-	if errors.As(err, &none) {
-		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoPolicy, none}
+	if errors.As(err, &none) && !none.Taken && x.sa.Remote.GeneratePolicy != policy.GenerateOff {
+		q.policy = spd.PairFor(sel)
+		q.policy.Generated = true
+		return nil
 	}
-	if err != nil {
-		return err
+	q.policy = match
+	return noPolicy(err)
+}
+
+// endPoints decides between which addresses the SAs run: those of the IKE messages, but
+// in transport mode with support_proxy, where a sainfo trusts this peer by its
+// identity, those it proposes traffic for, both hosts. A policy belongs to the peer its
+// templates name; nobody else gets its SAs.
+func (x *exchange) endPoints() error {
+	q := x.qm
+	sel := q.policy.Selector()
+	tunnel := slices.ContainsFunc(q.templates(), func(t spd.Template) bool { return t.Mode == spd.Tunnel })
+	if x.sa.Remote.SupportProxy && q.sainfo.From != nil && !tunnel && !q.policy.Generated && sel.Local.IsSingleIP() && sel.Remote.IsSingleIP() {
+		q.local, q.remote = sel.Local.Addr(), sel.Remote.Addr()
 	}
-	// A policy belongs to the peer its templates name; nobody else gets its SAs.
-	for _, t := range match.Out.Templates {
+	for _, t := range q.templates() {
 		if t.Mode == spd.Tunnel && (names(t.Dst, q.remote) || names(t.Src, q.local)) {
 			return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoPolicy,
 				fmt.Errorf("the policy for %v names the tunnel %v-%v, not %v-%v", sel, t.Src, t.Dst, q.local, q.remote)}
 		}
 	}
-	q.policy = match
 	return nil
 }
 
@@ -125,16 +158,19 @@ func (x *exchange) precedes(o *exchange) bool {
 // names reports whether a template's end point is set, and is not a.
 func names(end, a netip.Addr) bool { return end.IsValid() && !end.IsUnspecified() && end != a }
 
-func selectorOf(local, remote []byte) (policy.Selector, error) {
-	l, err := isakmp.ParseID(local)
+// selector is the traffic the peer proposes. A name is for the choice of a sainfo; who
+// has it is the host.
+func (x *exchange) selector() (policy.Selector, error) {
+	q := x.qm
+	l, err := isakmp.ParseID(q.idcr)
 	if err != nil {
 		return policy.Selector{}, err
 	}
-	r, err := isakmp.ParseID(remote)
+	r, err := isakmp.ParseID(q.idci)
 	if err != nil {
 		return policy.Selector{}, err
 	}
-	return doi.Selector(l, r)
+	return doi.Selector(doi.OfHost(l, q.local), doi.OfHost(r, q.remote))
 }
 
 // checkPFS wants a KE payload exactly where a group was agreed on.
@@ -306,6 +342,10 @@ func softLife(hard doi.Life, initiator bool, jitter byte) (soft doi.Life) {
 func (x *exchange) undoQuick(reason notice.Reason) {
 	q := x.qm
 	ops := x.spiRequests().giveBack(q.spis.val)
+	reserved := x.role == initiator || q.reqID.done && q.reqID.err == nil
+	if reserved && !q.apply.pending() && !q.applyTo.pending() { // else the Reply does it
+		ops = append(ops, x.p.ungenerate(q.policy)...)
+	}
 	if q.pair != nil {
 		if q.out {
 			ops = append(ops, deletes(q.pair.out)...)

@@ -23,6 +23,10 @@ type Options struct {
 	IPsecLife  time.Duration // 1 h
 	IPsecKB    uint64        // no limit
 	Check      policy.Check
+	Generate   policy.Level // instead of policies
+	AnySAInfo  bool         // sainfo anonymous
+	From       string       // of the sainfo: an FQDN
+	Proxy      bool
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
 }
@@ -50,7 +54,8 @@ func (w *World) Connect(a, b *Host, o Options) {
 func (h *Host) Configure(to *Host, o Options) {
 	o.defaults()
 	r := &policy.Remote{Name: to.Name, Addr: to.Addr, Modes: []policy.ExchangeMode{policy.Main}, NonceSize: 16,
-		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals}
+		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals,
+		GeneratePolicy: o.Generate, SupportProxy: o.Proxy}
 	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, LifetimeKB: o.IPsecKB, Encryption: o.Encryption, Auth: o.Auth,
 		Comp:  []policy.Algorithm{{ID: isakmp.IPCompDeflate}},
 		Where: policy.Position{File: h.Name + ".conf", Line: 1}}
@@ -61,6 +66,12 @@ func (h *Host) Configure(to *Host, o Options) {
 		local, remote = netip.PrefixFrom(h.Addr, 32), netip.PrefixFrom(to.Addr, 32)
 	} else {
 		s.Local, s.Remote = doi.SAID(doi.PrefixID(local, 0, 0)), doi.SAID(doi.PrefixID(remote, 0, 0))
+	}
+	if o.AnySAInfo {
+		s.Local, s.Remote = nil, nil
+	}
+	if o.From != "" {
+		s.From = &policy.Identity{Type: policy.IDFQDN, Data: []byte(o.From), Text: o.From}
 	}
 	in := tmpl
 	in.Src, in.Dst = tmpl.Dst, tmpl.Src
@@ -81,6 +92,9 @@ func (h *Host) Configure(to *Host, o Options) {
 	c.SAInfos = append([]*policy.SAInfo{s}, c.SAInfos...)
 	h.Config = &c
 	h.PSK[to.Addr] = o.PSK
+	if o.Generate != policy.GenerateOff {
+		return
+	}
 	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.Out, Src: local, Dst: remote}, Action: spd.IPsec, Templates: outs})
 	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: remote, Dst: local}, Action: spd.IPsec, Templates: ins})
 }
