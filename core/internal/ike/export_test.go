@@ -3,6 +3,7 @@ package ike
 import (
 	"iter"
 	"maps"
+	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
@@ -69,6 +70,13 @@ func SetCommit(p *Peer) {
 		}
 		return [][]byte{isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoESP, SPI: x.qm.offer.Proposals[0].SPI, Type: isakmp.NotifyConnected}.Append(nil)}, nil
 	}, n.take}
+}
+
+// Wear makes the ISAKMP SA in use so old that a successor is due.
+func Wear(p *Peer, now time.Time) {
+	if sa := p.current(); sa != nil {
+		sa.renewAt = now
+	}
 }
 
 // SoftLife is when a pair is renewed.

@@ -250,8 +250,31 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 		for _, name := range args {
 			h := s.host(t, name)
 			out := h.Kernel.Outbound(s.other(h).Addr)
-			h.Peer(s.other(h)).Post(ike.Expire{Dst: out.Dst, Proto: out.Proto, SPI: out.SPI})
+			h.HasPeer(s.other(h)).Post(ike.Expire{Dst: out.Dst, Proto: out.Proto, SPI: out.SPI})
 		}
+	},
+	// keep-up HOST [nothing]: its SAs are to be there without anybody asking
+	"keep-up": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		if len(args) > 1 {
+			h.Peer(s.other(h)).Post(ike.KeepUp{})
+		} else {
+			h.KeepUp(s.other(h))
+		}
+	},
+	// wear HOST...: for each its ISAKMP SA is so old that it is to be renewed
+	"wear": func(t *testing.T, s *stage, args []string) {
+		for _, name := range args {
+			m := s.host(t, name).HasPeer(s.other(s.host(t, name)))
+			ike.Wear(m.Peer, s.w.Now())
+			m.Post(ike.Wake{})
+		}
+	},
+	// reload HOST OPTION...: configure, and its machine is told
+	"reload": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.Configure(s.other(h), options(t, s.opts, args[1:]))
+		h.Peer(s.other(h)).Post(ike.Reconfigure{Config: policy.NewCommon(h.Config), Remote: h.Config.Remotes[0]})
 	},
 	// soft-expire-all HOST: that of every SA it has
 	"soft-expire-all": func(t *testing.T, s *stage, args []string) {
@@ -277,6 +300,14 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 	"acquire": func(t *testing.T, s *stage, args []string) {
 		h := s.host(t, args[0])
 		h.Acquire(s.other(h))
+	},
+	// forge-notify HOST: a refusal in clear to a host's message 1, as if from the other
+	"forge-notify": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		st := h.Peer(s.other(h)).Status(s.w.Now()).Exchanges[0]
+		n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, Type: isakmp.NotifyNoProposalChosen}
+		s.w.Net.Inject(s.other(h), h, isakmp.AppendMessage(nil, isakmp.Header{CkyI: st.CkyI, CkyR: st.CkyR, Version: isakmp.Version1,
+			Exchange: isakmp.Informational, MessageID: 0x12345678}, []isakmp.Payload{{Type: isakmp.PayloadN, Body: n.Append(nil)}}))
 	},
 	"establish": func(t *testing.T, s *stage, args []string) {
 		h := s.host(t, args[0])
@@ -370,8 +401,19 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 				}
 				o.Proposals = append(o.Proposals, p)
 			}
+		case "mode":
+			o.Modes = nil
+			for _, name := range strings.Split(val, ",") {
+				m, ok := map[string]policy.ExchangeMode{"main": policy.Main, "aggressive": policy.Aggressive, "base": policy.Base}[name]
+				if !ok {
+					t.Fatalf("unknown exchange mode %q", name)
+				}
+				o.Modes = append(o.Modes, m)
+			}
 		case "pfs":
 			o.PFS = oakley.Group(number(t, val))
+		case "weak":
+			o.Weak = true
 		case "transport":
 			o.Transport = true
 		case "bundle": // the innermost first: "ipcomp+esp"
@@ -398,6 +440,12 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			o.ISAKMPLife = duration(t, val)
 		case "check":
 			o.Check = map[string]policy.Check{"strict": policy.Strict, "obey": policy.Obey, "claim": policy.Claim, "exact": policy.Exact}[val]
+		case "rekey":
+			o.Rekey = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
+		case "anonymous":
+			o.Anonymous = true
+		case "passive":
+			o.Passive = true
 		case "peer-id":
 			o.PeerIDs = []policy.Identity{{Type: 2, Data: []byte(val), Text: val}}
 		default:

@@ -288,6 +288,10 @@ func (p *Peer) rekey(q *pair) {
 	if p.closing || same[len(same)-1] != q || p.wanted(w) {
 		return
 	}
+	if p.current() == nil && !p.mayBegin() {
+		p.renewLater(q.traffic())
+		return
+	}
 	p.pairNotice(q, notice.Notice{Event: notice.Rekeying})
 	p.want(w)
 }

@@ -13,6 +13,7 @@ import (
 
 // Options of a connection; zero values are the defaults named behind them.
 type Options struct {
+	Modes      []policy.ExchangeMode   // main
 	Proposals  []policy.Phase1Proposal // AES128SHA256MODP2048
 	Encryption []policy.Algorithm      // AES-CBC with 128 bits
 	Auth       []policy.Algorithm      // HMAC-SHA2-256
@@ -29,6 +30,10 @@ type Options struct {
 	Proxy      bool
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
+	Weak       bool // weak_phase1_check
+	Rekey      policy.Toggle
+	Passive    bool
+	Anonymous  bool // the section does not name the peer's address
 }
 
 // Phase 1 proposals with pre-shared keys.
@@ -53,9 +58,13 @@ func (w *World) Connect(a, b *Host, o Options) {
 // had for it is replaced.
 func (h *Host) Configure(to *Host, o Options) {
 	o.defaults()
-	r := &policy.Remote{Name: to.Name, Addr: to.Addr, Modes: []policy.ExchangeMode{policy.Main}, NonceSize: 16,
+	r := &policy.Remote{Name: to.Name, Addr: to.Addr, Modes: o.Modes, NonceSize: 16,
 		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals,
+		Rekey: o.Rekey, Passive: o.Passive, WeakPhase1Check: o.Weak,
 		GeneratePolicy: o.Generate, SupportProxy: o.Proxy}
+	if o.Anonymous {
+		r.Addr = netip.Addr{}
+	}
 	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, LifetimeKB: o.IPsecKB, Encryption: o.Encryption, Auth: o.Auth,
 		Comp:  []policy.Algorithm{{ID: isakmp.IPCompDeflate}},
 		Where: policy.Position{File: h.Name + ".conf", Line: 1}}
@@ -100,6 +109,9 @@ func (h *Host) Configure(to *Host, o Options) {
 }
 
 func (o *Options) defaults() {
+	if o.Modes == nil {
+		o.Modes = []policy.ExchangeMode{policy.Main}
+	}
 	if o.ISAKMPLife == 0 {
 		o.ISAKMPLife = 8 * time.Hour
 	}

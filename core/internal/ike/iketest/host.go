@@ -81,19 +81,18 @@ func (h *Host) cookie(p ike.Path, i isakmp.Cookie) isakmp.Cookie {
 	return isakmp.Cookie(s[:8])
 }
 
-func (h *Host) newMachine(remotes []*policy.Remote, path ike.Path, stranger bool) *Machine {
-	m := &Machine{Host: h, Stranger: stranger}
-	m.Peer = ike.New(ike.Setup{Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Rand: h.rand, Cookie: h.cookie, Stranger: stranger})
+func (h *Host) newMachine(remotes []*policy.Remote, path ike.Path, key ike.PeerKey, stranger bool) *Machine {
+	m := &Machine{Host: h, Key: key, Stranger: stranger}
+	m.Peer = ike.New(ike.Setup{Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Key: key, Rand: h.rand, Cookie: h.cookie, Stranger: stranger})
 	h.Machines = append(h.Machines, m)
 	return m
 }
 
 // machine is that of a peer, made where there is none.
 func (h *Host) machine(key ike.PeerKey, r *policy.Remote, path ike.Path) *Machine {
-	m := h.byKey[key]
+	m := h.has(key)
 	if m == nil {
-		m = h.newMachine([]*policy.Remote{r}, path, false)
-		m.Key = key
+		m = h.newMachine([]*policy.Remote{r}, path, key, false)
 		h.byKey[key] = m
 	}
 	return m
@@ -111,8 +110,22 @@ func (h *Host) Peer(to *Host) *Machine {
 
 // HasPeer is Peer, or nil where there is no machine.
 func (h *Host) HasPeer(to *Host) *Machine {
-	for _, r := range (policy.Query{Addr: to.Addr, Local: h.Addr, Initiating: true}).Candidates(h.Config.Remotes) {
-		if m := h.byKey[ike.PeerKeyFor(r, h.path(to.Addr).Remote)]; m != nil {
+	for _, r := range (policy.Query{Addr: to.Addr, Local: h.Addr}).Candidates(h.Config.Remotes) {
+		if m := h.has(ike.PeerKeyFor(r, h.path(to.Addr).Remote)); m != nil {
+			return m
+		}
+	}
+	return nil
+}
+
+// has is the machine with a key, or without an identity in it the one at the address.
+func (h *Host) has(key ike.PeerKey) *Machine {
+	if m := h.byKey[key]; m != nil {
+		return m
+	}
+	for _, m := range h.Machines {
+		k := m.Key
+		if k.ID = ""; k == key {
 			return m
 		}
 	}
@@ -129,13 +142,13 @@ func (h *Host) receive(path ike.Path, data []byte) {
 	if m == nil { // perhaps the first answer to an initiator
 		m = h.byCookies[cookies{i: hd.CkyI}]
 	}
-	if m == nil && hd.CkyR.IsZero() && hd.Exchange == isakmp.IdentityProtection {
-		remotes := policy.Query{Addr: path.Remote.Addr(), Local: path.Local.Addr(), Mode: policy.Main}.Candidates(h.Config.Remotes)
+	if m == nil && hd.CkyR.IsZero() && isPhase1(hd.Exchange) {
+		remotes := policy.Query{Addr: path.Remote.Addr(), Local: path.Local.Addr(), Mode: policy.ExchangeMode(hd.Exchange)}.Candidates(h.Config.Remotes)
 		if len(remotes) == 0 {
 			h.w.Log.line(h.w, h.Name, "unknown peer %v", path.Remote)
 			return
 		}
-		m = h.newMachine(remotes, path, true)
+		m = h.newMachine(remotes, path, ike.PeerKey{}, true)
 		m.know(cookies{i: hd.CkyI})
 	}
 	if m == nil {
@@ -143,6 +156,10 @@ func (h *Host) receive(path ike.Path, data []byte) {
 		return
 	}
 	m.Post(ike.Datagram{Path: path, Data: data})
+}
+
+func isPhase1(t isakmp.ExchangeType) bool {
+	return t == isakmp.Base || t == isakmp.IdentityProtection || t == isakmp.Aggressive
 }
 
 func (m *Machine) know(c cookies) {

@@ -220,6 +220,12 @@ func (h *Host) Acquire(to *Host) {
 	h.Peer(to).Post(ike.Acquire{Seq: h.acquires, Pair: h.SPD.PairOf(out), Src: h.Addr, Dst: to.Addr})
 }
 
+// KeepUp is the configuration asking for the SAs with another host, always.
+func (h *Host) KeepUp(to *Host) {
+	out, _ := h.Policy(to)
+	h.Peer(to).Post(ike.KeepUp{SAs: []ike.Wanted{{Pair: h.SPD.PairOf(out), Src: h.Addr, Dst: to.Addr}}})
+}
+
 // Establish is an operator asking for SAs, or for an ISAKMP SA alone.
 func (h *Host) Establish(to *Host, isakmpOnly bool) {
 	out, _ := h.Policy(to)
