@@ -202,14 +202,20 @@ func (p *Peer) undo(c *pendingCall, ev Reply) {
 	case AllocateSPIs:
 		spis, _ := ev.Value.([]uint32)
 		p.deleteSAs(req.giveBack(spis))
+	case ReservePolicy:
+		if _, ok := ev.Value.(uint32); ok {
+			p.deleteSAs(p.ungenerate(c.x.qm.policy))
+		}
 	case Apply:
 		c.x.qm.pair.zero()
 		if mayBeDone(ev.Err) {
 			var sas []KernelSA
 			for _, op := range req.Ops {
-				sas = append(sas, op.SA)
+				if op.Policy == nil {
+					sas = append(sas, op.SA)
+				}
 			}
-			p.deleteSAs(deletes(sas))
+			p.deleteSAs(append(deletes(sas), p.ungenerate(c.x.qm.policy)...))
 		}
 	}
 }
