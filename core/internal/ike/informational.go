@@ -204,8 +204,9 @@ func (x *exchange) tellPeer(t isakmp.NotifyType) {
 // forgetPeer removes everything an earlier life of the peer had with us
 // (INITIAL-CONTACT, RFC 2407 section 4.6.3.3): all that was there when the phase 1
 // that says so began. What is younger the peer knows, or is about to: two ends
-// that begin at one moment both say it. So it is with an SA whose last message was
-// ours (aggressive mode) and under which the peer has said nothing yet.
+// that begin at one moment both say it. So it is with an SA under which the peer
+// has spoken since, and with one whose last message was ours (aggressive mode) and
+// under which it has said nothing yet.
 func (p *Peer) forgetPeer(by *ISAKMPSA) {
 	for _, q := range slices.Clone(p.pairs) {
 		if q.since.Before(by.began) {
@@ -214,7 +215,7 @@ func (p *Peer) forgetPeer(by *ISAKMPSA) {
 	}
 	for _, sa := range slices.Clone(p.sas) {
 		unheard := sa.role == initiator && sa.lastExchange != nil
-		if sa != by && sa.Since.Before(by.began) && !unheard {
+		if sa != by && sa.Since.Before(by.began) && sa.spoken.Before(by.began) && !unheard {
 			p.endISAKMP(sa, notice.PeerRestarted, false)
 		}
 	}
