@@ -14,8 +14,8 @@ import (
 
 // ChooseIPsec picks from the peer's offer the first proposal, and in it the first
 // transforms, that the templates and the sainfo accept.
-func ChooseIPsec(offer isakmp.SA, tmpls []spd.Template, s *policy.SAInfo, check policy.Check) (IPsecChoice, error) {
-	m := match{tmpls: tmpls, sainfo: s, check: check}
+func ChooseIPsec(offer isakmp.SA, our Side) (IPsecChoice, error) {
+	m := match{Side: our}
 	for _, b := range bundles(offer.Proposals) {
 		if c, ok := m.bundle(b); ok {
 			return c, nil
@@ -27,8 +27,8 @@ func ChooseIPsec(offer isakmp.SA, tmpls []spd.Template, s *policy.SAInfo, check 
 // CheckIPsec decides whether answer is one of the alternatives we offered. Its
 // lifetime may differ as far as proposal_check allows, its key be longer; not so
 // the PFS group, since our public value of it has been sent.
-func CheckIPsec(answer isakmp.SA, tmpls []spd.Template, s *policy.SAInfo, check policy.Check) (IPsecChoice, error) {
-	m := match{tmpls: tmpls, sainfo: s, check: check, initiator: true}
+func CheckIPsec(answer isakmp.SA, our Side) (IPsecChoice, error) {
+	m := match{Side: our, initiator: true}
 	b := bundles(answer.Proposals)
 	if len(b) != 1 || slices.ContainsFunc(answer.Proposals, func(p isakmp.Proposal) bool { return len(p.Transforms) != 1 }) {
 		return IPsecChoice{}, &Mismatch{What: "IPsec answer", Offer: "it", Why: "there is not exactly one transform for each protocol"}
@@ -57,18 +57,16 @@ func bundles(ps []isakmp.Proposal) (all [][]isakmp.Proposal) {
 
 // match is our side of a comparison.
 type match struct {
-	tmpls     []spd.Template
-	sainfo    *policy.SAInfo
-	check     policy.Check
+	Side
 	initiator bool
 	near      closest
 }
 
 // bundle tries to serve every template from the proposals of one number.
 func (m *match) bundle(props []isakmp.Proposal) (IPsecChoice, bool) {
-	c := IPsecChoice{Suites: make([]Suite, len(m.tmpls))}
-	if len(props) != len(m.tmpls) {
-		m.near.refuse(place{proposal: props[0].Number}, fmt.Sprintf("there are %d protocols, the policy asks for %d", len(props), len(m.tmpls)))
+	c := IPsecChoice{Suites: make([]Suite, len(m.Templates))}
+	if len(props) != len(m.Templates) {
+		m.near.refuse(place{proposal: props[0].Number}, fmt.Sprintf("there are %d protocols, the policy asks for %d", len(props), len(m.Templates)))
 		return c, false
 	}
 	for _, p := range props {
@@ -93,7 +91,7 @@ func (m *match) proposal(p isakmp.Proposal, c *IPsecChoice) bool {
 		return false
 	}
 	asked := false
-	for i, t := range slices.Backward(m.tmpls) {
+	for i, t := range slices.Backward(m.Templates) {
 		if protocols[t.Proto] != p.Protocol || slices.Contains(c.tmpl, i) {
 			continue
 		}
@@ -114,9 +112,9 @@ func (m *match) proposal(p isakmp.Proposal, c *IPsecChoice) bool {
 // transform picks the first transform of p that template i accepts, and records
 // what it means.
 func (m *match) transform(p isakmp.Proposal, t spd.Template, c *IPsecChoice, i int) (isakmp.Transform, bool) {
-	ours, err := suites(t.Proto, m.sainfo)
+	ours, err := suites(t.Proto, m.SAInfo)
 	if err != nil {
-		m.near.refuse(place{proposal: p.Number, protocol: p.Protocol}, fmt.Sprintf("nothing is accepted, %s: %v", sainfo(m.sainfo), err))
+		m.near.refuse(place{proposal: p.Number, protocol: p.Protocol}, fmt.Sprintf("nothing is accepted, %s: %v", sainfo(m.SAInfo), err))
 		return isakmp.Transform{}, false
 	}
 	for n, tr := range p.Transforms {
@@ -131,8 +129,8 @@ func (m *match) transform(p isakmp.Proposal, t spd.Template, c *IPsecChoice, i i
 				continue
 			}
 			life := theirs.life
-			if m.check == policy.Claim && life > m.sainfo.Lifetime {
-				life, c.Claim = m.sainfo.Lifetime, true
+			if m.Check == policy.Claim && life > m.SAInfo.Lifetime {
+				life, c.Claim = m.SAInfo.Lifetime, true
 			}
 			if len(c.answer) == 0 || life < c.Lifetime {
 				c.Lifetime = life
@@ -146,27 +144,27 @@ func (m *match) transform(p isakmp.Proposal, t spd.Template, c *IPsecChoice, i i
 }
 
 func (m *match) where() string {
-	return fmt.Sprintf("%s, proposal_check %v", sainfo(m.sainfo), m.check)
+	return fmt.Sprintf("%s, proposal_check %v", sainfo(m.SAInfo), m.Check)
 }
 
 // fields are the comparisons of racoon.conf(5), proposal_check. c has what the
 // bundle's earlier protocols agreed on.
 func (m *match) fields(theirs phase2Transform, ours Suite, t spd.Template, c *IPsecChoice) []field {
-	s := m.sainfo
+	s := m.SAInfo
 	pfs := named("PFS group", theirs.group, s.PFSGroup, isakmp.Groups)
 	if len(c.answer) > 0 {
 		pfs = named("PFS group", theirs.group, c.Group, isakmp.Groups) // one KE payload serves all
 	} else if !m.initiator {
-		pfs.fits = groupFits(m.check, theirs.group, s.PFSGroup)
+		pfs.fits = groupFits(m.Check, theirs.group, s.PFSGroup)
 	}
 	pfs.fits = pfs.fits && (theirs.group == 0 || oakley.Group(theirs.group).Supported())
 	return []field{
 		named("encapsulation mode", theirs.mode, encapModes[t.Mode], isakmp.EncapModes),
 		named("encryption algorithm", theirs.encr, ours.Encr, isakmp.ESPTransforms),
 		named("authentication algorithm", theirs.auth, ours.Auth, isakmp.AuthAlgorithms),
-		keyLength(theirs.keyBits, ours.KeyBits, keyBitsFit(m.check, m.initiator, theirs.keyBits, ours.KeyBits)),
+		keyLength(theirs.keyBits, ours.KeyBits, keyBitsFit(m.Check, m.initiator, theirs.keyBits, ours.KeyBits)),
 		pfs,
-		lifetime(theirs.life, s.Lifetime, phase2LifeFits(m.check, theirs.life, s.Lifetime)),
+		lifetime(theirs.life, s.Lifetime, phase2LifeFits(m.Check, theirs.life, s.Lifetime)),
 	}
 }
 

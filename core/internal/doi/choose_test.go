@@ -48,9 +48,9 @@ func TestPhase2ProposalCheck(t *testing.T) {
 					}
 				}
 				sa := saOf(esp(1, isakmp.ESPAESCBC, as...))
-				for i, choose := range []func(isakmp.SA, []spd.Template, *policy.SAInfo, policy.Check) (IPsecChoice, error){ChooseIPsec, CheckIPsec} {
+				for i, choose := range []func(isakmp.SA, Side) (IPsecChoice, error){ChooseIPsec, CheckIPsec} {
 					levels := []string{test.responds, test.confirms}[i]
-					got, err := choose(sa, []spd.Template{espTunnel}, s, check)
+					got, err := choose(sa, Side{Templates: []spd.Template{espTunnel}, SAInfo: s, Check: check})
 					if accepted := strings.Contains(levels, check.String()); accepted != (err == nil) {
 						t.Errorf("%v, accepted by %q", err, levels)
 					}
@@ -118,7 +118,7 @@ func TestPhase2TransformsAsPeersWriteThem(t *testing.T) {
 		{"an SPI of two octets", short, espTunnel, prefix + "ESP there is an SPI of 2 octets"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := ChooseIPsec(saOf(test.prop), []spd.Template{test.tmpl}, sainfoOf(ciphers), policy.Strict)
+			_, err := ChooseIPsec(saOf(test.prop), Side{Templates: []spd.Template{test.tmpl}, SAInfo: sainfoOf(ciphers), Check: policy.Strict})
 			wantMismatch(t, err, test.want)
 		})
 	}
@@ -168,7 +168,7 @@ func TestPhase2ChoiceOfProposalsAndBundles(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			offer := saOf(test.offer...)
-			got, err := ChooseIPsec(offer, test.tmpls, sainfoOf(), policy.Claim)
+			got, err := ChooseIPsec(offer, Side{Templates: test.tmpls, SAInfo: sainfoOf(), Check: policy.Claim})
 			wantMismatch(t, err, test.err)
 			if err != nil {
 				return
@@ -206,7 +206,7 @@ func TestABundleLivesAsLongAsItsShortestSA(t *testing.T) {
 	}
 	offer := saOf(esp(1, isakmp.ESPNull, life(3600)...), ah(1, isakmp.AHSHA256, life(86400)...))
 	s := sainfoOf(func(s *policy.SAInfo) { s.Encryption = algs{{ID: isakmp.ESPNull}} })
-	got, err := ChooseIPsec(offer, []spd.Template{espTransport, ahTransport}, s, policy.Claim)
+	got, err := ChooseIPsec(offer, Side{Templates: []spd.Template{espTransport, ahTransport}, SAInfo: s, Check: policy.Claim})
 	if err != nil || got.Lifetime != hour || !got.Claim {
 		t.Errorf("%v claim %v, %v", got.Lifetime, got.Claim, err)
 	}
@@ -231,7 +231,7 @@ func TestIPsecAnswerMustBeOneTransformForEachProtocol(t *testing.T) {
 		"not our algorithm": {saOf(single(1)), "no acceptable IPsec answer: in proposal 1 ESP transform 1 the encapsulation mode is transport, ours is tunnel (sainfo racoon.conf:7, proposal_check obey)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := CheckIPsec(test.answer, []spd.Template{espTunnel}, sainfoOf(), policy.Obey)
+			_, err := CheckIPsec(test.answer, Side{Templates: []spd.Template{espTunnel}, SAInfo: sainfoOf(), Check: policy.Obey})
 			wantMismatch(t, err, test.want)
 		})
 	}
@@ -241,6 +241,6 @@ func TestASainfoThatCannotBeKeyedAcceptsNothing(t *testing.T) {
 	s := sainfoOf(func(s *policy.SAInfo) {
 		s.Encryption = append(s.Encryption, policy.Algorithm{ID: isakmp.ESPTwofish, KeyBits: 40})
 	})
-	_, err := ChooseIPsec(saOf(esp(1, isakmp.ESPAESCBC, tunnelAES()...)), []spd.Template{espTunnel}, s, policy.Obey)
+	_, err := ChooseIPsec(saOf(esp(1, isakmp.ESPAESCBC, tunnelAES()...)), Side{Templates: []spd.Template{espTunnel}, SAInfo: s, Check: policy.Obey})
 	wantMismatch(t, err, "no acceptable IPsec proposal: in proposal 1 ESP nothing is accepted, sainfo racoon.conf:7: twofish-cbc cannot have a key of 40 bits")
 }

@@ -58,7 +58,7 @@ func FuzzChooseIPsec(f *testing.F) {
 	})
 	sets := [][]spd.Template{{espTunnel}, {espTransport}, {espTransport, ahTransport}, {espTransport, espTunnel}}
 	for i, tmpls := range sets {
-		offer, err := OfferIPsec(tmpls, s, []uint32{1000, 2000}[:len(tmpls)])
+		offer, err := OfferIPsec(Side{Templates: tmpls, SAInfo: s}, []uint32{1000, 2000}[:len(tmpls)])
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func FuzzChooseIPsec(f *testing.F) {
 			return
 		}
 		tmpls, check := sets[how%4], policy.Check(how/4%4)
-		got, err := ChooseIPsec(offer, tmpls, s, check)
+		got, err := ChooseIPsec(offer, Side{Templates: tmpls, SAInfo: s, Check: check})
 		if err != nil {
 			return
 		}
@@ -95,7 +95,7 @@ func FuzzChooseIPsec(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := CheckIPsec(overTheWire(t, got.Answer(offer, []uint32{0x1000, 0x1001})), tmpls, s, check); err != nil && got.Group == s.PFSGroup {
+		if _, err := CheckIPsec(overTheWire(t, got.Answer(offer, []uint32{0x1000, 0x1001})), Side{Templates: tmpls, SAInfo: s, Check: check}); err != nil && got.Group == s.PFSGroup {
 			t.Fatalf("what was chosen is no answer to itself: %v", err)
 		}
 	})

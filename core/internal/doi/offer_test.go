@@ -36,7 +36,7 @@ func TestIPsecOfferHasATransformForEachPairEncryptionOutermost(t *testing.T) {
 			[]isakmp.Attribute{tv(4, 1), tv(6, 256), tv(3, 14)},
 			[]isakmp.Attribute{tv(4, 1), tv(5, 5), tv(3, 14)},
 			[]isakmp.Attribute{tv(4, 1), tv(5, 1), tv(3, 14)})})
-	got, err := OfferIPsec([]spd.Template{espTunnel, ahTransport}, s, []uint32{0x101, 0x202})
+	got, err := OfferIPsec(Side{Templates: []spd.Template{espTunnel, ahTransport}, SAInfo: s}, []uint32{0x101, 0x202})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,13 +74,13 @@ func TestIPsecOffersThatCannotBeMade(t *testing.T) {
 			"sainfo racoon.conf:7: authentication algorithm kpdk is not supported"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := OfferIPsec(test.tmpls, test.s, make([]uint32, len(test.tmpls)))
+			_, err := OfferIPsec(Side{Templates: test.tmpls, SAInfo: test.s}, make([]uint32, len(test.tmpls)))
 			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("got  %v\nwant %v", err, test.want)
 			}
 		})
 	}
-	if _, err := OfferIPsec([]spd.Template{espTunnel}, sainfoOf(), nil); err == nil {
+	if _, err := OfferIPsec(Side{Templates: []spd.Template{espTunnel}, SAInfo: sainfoOf()}, nil); err == nil {
 		t.Error("an offer without an SPI")
 	}
 }

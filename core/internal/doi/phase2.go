@@ -44,11 +44,19 @@ var protocols = map[uint8]isakmp.Protocol{ipESP: isakmp.ProtoESP, ipAH: isakmp.P
 
 var encapModes = map[spd.Mode]uint16{spd.Tunnel: isakmp.EncapTunnel, spd.Transport: isakmp.EncapTransport}
 
+// Side is what one of the two ends, we, brings into a quick mode.
+type Side struct {
+	Templates []spd.Template // the SAs our policy asks for, outermost last
+	SAInfo    *policy.SAInfo
+	Check     policy.Check // how far the peer's values may differ from ours; OfferIPsec needs none
+}
+
 // OfferIPsec builds the SA payload of quick mode's first message: one proposal
 // with a protocol for each template, outermost first, and a transform for each
 // pair of algorithms the sainfo allows. spis are ours, one for each template. The
 // error says what of the policy or the sainfo cannot be offered.
-func OfferIPsec(tmpls []spd.Template, s *policy.SAInfo, spis []uint32) (isakmp.SA, error) {
+func OfferIPsec(our Side, spis []uint32) (isakmp.SA, error) {
+	tmpls, s := our.Templates, our.SAInfo
 	sa := isakmp.SA{DOI: isakmp.DOIIPsec, Situation: isakmp.SituationIdentityOnly}
 	if n := len(tmpls); n == 0 || n > isakmp.MaxProposals || n != len(spis) {
 		return sa, fmt.Errorf("an offer of %d SAs with %d SPIs: want an SPI for each, 1 to %d SAs", n, len(spis), isakmp.MaxProposals)

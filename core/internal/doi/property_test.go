@@ -118,17 +118,17 @@ func TestIPsecAnswersToOurOffersAreAccepted(t *testing.T) {
 		}
 		initiator, responder := randomSAInfo(r), randomSAInfo(r)
 		spisI, spisR := []uint32{0x1000, 0x1001}, []uint32{0x2000, 0x2001}
-		offer, err := OfferIPsec(mine, initiator, spisI[:len(mine)])
+		offer, err := OfferIPsec(Side{Templates: mine, SAInfo: initiator}, spisI[:len(mine)])
 		if err != nil {
 			continue
 		}
 		received := overTheWire(t, offer)
-		theirs, err := ChooseIPsec(received, yours, responder, randomCheck(r))
+		theirs, err := ChooseIPsec(received, Side{Templates: yours, SAInfo: responder, Check: randomCheck(r)})
 		if err != nil {
 			continue
 		}
 		agreed++
-		ours, err := CheckIPsec(overTheWire(t, theirs.Answer(received, spisR)), mine, initiator, randomCheck(r))
+		ours, err := CheckIPsec(overTheWire(t, theirs.Answer(received, spisR)), Side{Templates: mine, SAInfo: initiator, Check: randomCheck(r)})
 		where := fmt.Sprintf("initiator %+v %+v\nresponder %+v %+v", mine, initiator, yours, responder)
 		if err != nil {
 			t.Fatalf("%s\n%v", where, err)

@@ -162,8 +162,19 @@ type KernelSA struct {
 	EncrKey  secret.Bytes // with the salt at its end for AES-GCM and AES-CTR
 	Auth     uint16       // 0 with AES-GCM
 	AuthKey  secret.Bytes
+	Comp     uint16 // IPComp transform
 	Soft     time.Duration
 	Hard     time.Duration
+	HardKB   uint64 // kilobytes it may carry, 0 = without limit
+	Encap    *Encap // nil: not in UDP
+}
+
+// Encap is how ESP is wrapped in UDP (RFC 3948). The ports are those of Src and Dst
+// of the SA. OrigDst is the peer's own address, where it has told (NAT-OA): transport
+// mode checksums were made for it.
+type Encap struct {
+	SrcPort, DstPort uint16
+	OrigDst          netip.Addr
 }
 
 func (s KernelSA) zero() {

@@ -35,6 +35,7 @@ type ISAKMPSA struct {
 	cbc         *oakley.CBC
 	lastBlock   []byte          // of phase 1: where every later exchange's IV starts
 	used        map[uint32]bool // message IDs; each is good for one exchange
+	said, heard vendors         // vendor IDs, ours and the peer's
 	credential  string
 
 	// lastExchange answers duplicates of message 5 until the SA is first used: what
@@ -44,20 +45,21 @@ type ISAKMPSA struct {
 	initialContact bool
 }
 
-// startMain begins a main mode as initiator.
-func (p *Peer) startMain() {
+// startPhase1 begins a phase 1 as initiator, with the section's first exchange.
+func (p *Peer) startPhase1() {
 	r := p.setup.Remotes[0]
 	sa := &ISAKMPSA{Remote: r, Path: p.setup.Path, began: p.now, role: initiator, used: map[uint32]bool{}}
 	p.setup.Rand(sa.CkyI[:])
-	x := &exchange{kind: isakmp.IdentityProtection, script: p.main, role: initiator, sa: sa, path: p.setup.Path,
+	kind := isakmp.ExchangeType(r.Modes[0])
+	x := &exchange{kind: kind, script: p.phase1[kind], role: initiator, sa: sa, path: p.setup.Path,
 		p1: &phase1{remotes: p.setup.Remotes[:1], ni: p.nonce(r)}}
 	p.began(x)
 }
 
-// answerMain begins a main mode as responder, with the peer's first message.
-func (p *Peer) answerMain(ev Datagram, h isakmp.Header) {
+// answerPhase1 begins a phase 1 as responder, with the peer's first message.
+func (p *Peer) answerPhase1(ev Datagram, h isakmp.Header) {
 	sa := &ISAKMPSA{CkyI: h.CkyI, CkyR: p.setup.Cookie(ev.Path, h.CkyI), Path: ev.Path, began: p.now, role: responder, used: map[uint32]bool{}}
-	x := &exchange{kind: isakmp.IdentityProtection, script: p.main, role: responder, sa: sa, path: ev.Path,
+	x := &exchange{kind: h.Exchange, script: p.phase1[h.Exchange], role: responder, sa: sa, path: ev.Path,
 		inbox: ev.Data, p1: &phase1{remotes: p.setup.Remotes, nr: p.nonce(p.setup.Remotes[0])}}
 	p.began(x)
 }

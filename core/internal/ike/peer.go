@@ -53,7 +53,7 @@ type pendingCall struct {
 
 // New makes a machine. Setup.Remotes is not empty.
 func New(s Setup) *Peer {
-	return &Peer{scripts: scripts{mainMode, quickMode, informational, handlers}, setup: s, cfg: s.Config, key: PeerKeyFor(s.Remotes[0], s.Path.Remote), calls: map[CallID]*pendingCall{}}
+	return &Peer{scripts: scripts{phase1Scripts, quickMode, informational, handlers}, setup: s, cfg: s.Config, key: PeerKeyFor(s.Remotes[0], s.Path.Remote), calls: map[CallID]*pendingCall{}}
 }
 
 // Step tells the machine one thing and returns what is now to be done. It never
@@ -156,7 +156,7 @@ func (p *Peer) datagram(ev Datagram) {
 	switch {
 	case h.Major() != 1:
 		p.dropped(ev, h, notice.BadVersion, "version "+h.String())
-	case h.Exchange == isakmp.IdentityProtection:
+	case p.phase1[h.Exchange] != nil:
 		p.phase1Message(ev, h)
 	case h.Exchange == isakmp.Informational && h.Flags&isakmp.FlagEncryption == 0:
 		p.overheard(ev, h)
@@ -198,7 +198,7 @@ func (p *Peer) phase1Message(ev Datagram, h isakmp.Header) {
 		}
 	}
 	if p.setup.Stranger && h.CkyR.IsZero() && len(p.exchanges) == 0 && !p.gone && !p.closing {
-		p.answerMain(ev, h)
+		p.answerPhase1(ev, h)
 		return
 	}
 	p.dropped(ev, h, notice.UnknownSA, "no phase 1 has these cookies")

@@ -91,10 +91,15 @@ func prepareOffer(x *exchange) error {
 		}
 	}
 	var err error
-	if q.offer, err = doi.OfferIPsec(q.templates(), q.sainfo, q.spis.val); err != nil {
+	if q.offer, err = doi.OfferIPsec(x.ourSide(), q.spis.val); err != nil {
 		return &failure{notice.NoProposal, err}
 	}
 	return nil
+}
+
+// ourSide is what we bring into the negotiation.
+func (x *exchange) ourSide() doi.Side {
+	return doi.Side{Templates: x.qm.templates(), SAInfo: x.qm.sainfo, Check: x.sa.Remote.ProposalCheck}
 }
 
 // findSAInfo picks the sainfo section for the identities.
@@ -194,7 +199,7 @@ func takeIPsecSA(x *exchange, bodies [][]byte) (err error) {
 		q.offer = sa
 		return nil
 	}
-	q.choice, err = doi.CheckIPsec(sa, q.templates(), q.sainfo, x.sa.Remote.ProposalCheck)
+	q.choice, err = doi.CheckIPsec(sa, x.ourSide())
 	if err != nil {
 		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.BadAnswer, err}
 	}

@@ -34,7 +34,7 @@ func prepareAnswer(x *exchange) error {
 		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoSAInfo, err}
 	}
 	var err error
-	if q.choice, err = doi.ChooseIPsec(q.offer, q.templates(), q.sainfo, x.sa.Remote.ProposalCheck); err != nil {
+	if q.choice, err = doi.ChooseIPsec(q.offer, x.ourSide()); err != nil {
 		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.NoProposal, err}
 	}
 	if err := q.checkPFS(); err != nil {

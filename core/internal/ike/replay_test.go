@@ -122,7 +122,7 @@ func newReplay(t *testing.T, name string, me role) *replay {
 	}
 	names := map[role]string{initiator: "a.example", responder: "b.example"}
 	r := &replay{t: t, me: me, psk: trace.PSK, values: map[string][][]byte{}, now: time.Unix(1e9, 0)}
-	r.cfg = &policy.Config{Timer: policy.DefaultTimer(), Remotes: []*policy.Remote{{Name: "peer", Addr: addrOf(me.other()), NonceSize: 32,
+	r.cfg = &policy.Config{Timer: policy.DefaultTimer(), Remotes: []*policy.Remote{{Name: "peer", Modes: []policy.ExchangeMode{policy.Main}, Addr: addrOf(me.other()), NonceSize: 32,
 		MyID: policy.Identity{Type: 2, Data: []byte(names[me])}, PeerIDs: []policy.Identity{{Type: 2, Data: []byte(names[me.other()])}},
 		VerifyIdentifier: true, ProposalCheck: policy.Obey}}}
 	for _, v := range map[role][]struct{ Name, Hex string }{initiator: trace.I, responder: trace.R}[me] {

@@ -72,6 +72,11 @@ var mainMode = script{
 	{from: responder, seal: sealed, must: p(ID, AUTH), may: p(CERT, N, VID), then: establish},
 }
 
+// phase1Scripts are the exchanges that end with an ISAKMP SA.
+var phase1Scripts = map[isakmp.ExchangeType]script{
+	isakmp.IdentityProtection: mainMode,
+}
+
 // quickMode negotiates IPsec SAs (RFC 2409 section 5.5). Nothing is lost: a
 // responder can receive before message 2 leaves, an initiator before message 3.
 //
@@ -105,7 +110,7 @@ var handlers = map[isakmp.ExchangeType]map[isakmp.PayloadType]handler{
 		ID:    {emitID, takeID},
 		AUTH:  {emitAuth, takeAuth},
 		N:     {emitPhase1Notify, takePhase1Notify},
-		VID:   {emitNothing, takeNothing},
+		VID:   {emitVendorIDs, takeVendorIDs},
 		CERT:  {emitNothing, takeNothing}, // a pre-shared key needs none
 		CR:    {emitNothing, takeNothing},
 	},
@@ -125,8 +130,9 @@ var handlers = map[isakmp.ExchangeType]map[isakmp.PayloadType]handler{
 // scripts is what a machine plays. It is handed to New's product rather than
 // referred to by the handlers themselves, which the tables refer to.
 type scripts struct {
-	main, quick, informational script
-	handlers                   map[isakmp.ExchangeType]map[isakmp.PayloadType]handler
+	phase1               map[isakmp.ExchangeType]script
+	quick, informational script
+	handlers             map[isakmp.ExchangeType]map[isakmp.PayloadType]handler
 }
 
 func emitNothing(*exchange) ([][]byte, error) { return nil, nil }

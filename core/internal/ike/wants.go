@@ -91,7 +91,7 @@ func (p *Peer) serveWants() {
 	sa := p.current()
 	if sa == nil {
 		if !p.negotiatingPhase1() {
-			p.startMain()
+			p.startPhase1()
 		}
 		return
 	}
