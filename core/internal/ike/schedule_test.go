@@ -81,7 +81,9 @@ type schedule struct {
 	links []link
 	flows []*iketest.Flow
 	steps int
-	up    bool // an SA has come since the limits were checked
+
+	longest time.Duration // of all lifetimes
+	up      bool          // an SA has come since the limits were checked
 }
 
 // link is two hosts that know each other.
@@ -100,24 +102,24 @@ func playSchedule(seed uint64, log *iketest.Transcript) (string, error) {
 	s.r = w.Rand()
 	w.KeepSecrets()
 	s.kind = []weather{hostile, hostile, calm, rough}[s.pick(4)]
-	o := s.options()
-	keep := s.pick(8) == 0 // the keys inside the machines: costly, so not always
+	thorough := s.pick(8) == 0 // real Diffie-Hellman, and an eye on the keys inside the machines
+	w.FakeDH = !thorough
 	w.OnStep = func(m *iketest.Machine) {
 		if s.steps++; s.up || s.steps%8 == 0 {
 			s.up = false
 			w.CheckLimits(m)
 		}
-		if keep {
+		if thorough {
 			keepSecrets(w)(m)
 		}
 	}
 	w.OnAction = s.action
-	s.build(o)
+	s.build()
 	w.Send(s.flows...)
 	switch s.kind {
 	case hostile:
 		s.chaos()
-		s.peace(o)
+		s.peace()
 	default:
 		s.renewals()
 		s.begin()
@@ -133,24 +135,58 @@ func (s *schedule) seconds(lo, hi int) time.Duration {
 	return time.Duration(lo)*time.Second + time.Duration(s.r.Int64N(int64(hi-lo)*int64(time.Second)))
 }
 
+// options draws what both ends of a link agree on.
 func (s *schedule) options() iketest.Options {
 	shortest := 150
 	if s.kind == rough { // a renewal may take a minute and a half of its last fifth
 		shortest = 600
 	}
-	o := iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519},
-		ISAKMPLife: s.seconds(300, 1200).Round(time.Second), IPsecLife: s.seconds(shortest, 1000).Round(time.Second)}
-	if s.pick(8) == 0 {
-		o.PFS = oakley.X25519
+	o := iketest.Options{ISAKMPLife: s.seconds(300, 1200).Round(time.Second), IPsecLife: s.seconds(shortest, 1000).Round(time.Second),
+		Check: policy.Check(s.pick(4)), Proposals: []policy.Phase1Proposal{s.proposal()}}
+	if s.pick(4) == 0 {
+		o.Proposals = append(o.Proposals, s.proposal())
+	}
+	if s.pick(4) == 0 {
+		o.PFS = s.group()
 	}
 	if s.pick(8) == 0 {
 		o.PSK = []string{"secret", "another"}
+	}
+	s.longest = max(s.longest, o.ISAKMPLife, o.IPsecLife)
+	return o
+}
+
+func (s *schedule) group() oakley.Group {
+	if !s.w.FakeDH {
+		return oakley.X25519
+	}
+	gs := []oakley.Group{oakley.MODP1024, oakley.MODP2048, oakley.MODP4096, oakley.ECP256, oakley.ECP521, oakley.X25519}
+	return gs[s.pick(len(gs))]
+}
+
+func (s *schedule) proposal() policy.Phase1Proposal {
+	p := iketest.Proposal(oakley.AES, []uint16{128, 256}[s.pick(2)], []oakley.Hash{oakley.SHA1, oakley.SHA256}[s.pick(2)], s.group())
+	if s.pick(8) == 0 {
+		p.Encryption, p.KeyBits = uint16(oakley.TripleDES), 0
+	}
+	return p
+}
+
+// elsewhere is what the other end has instead: where the check lets it, other
+// lifetimes. In phase 1 claim takes no longer one, since there is no way to answer it.
+func (s *schedule) elsewhere(o iketest.Options) iketest.Options {
+	other := s.options()
+	if s.pick(2) == 0 && (o.Check == policy.Obey || o.Check == policy.Claim) {
+		o.IPsecLife = other.IPsecLife
+		if o.Check == policy.Obey {
+			o.ISAKMPLife = other.ISAKMPLife
+		}
 	}
 	return o
 }
 
 // build makes the hosts: two to five, of which the second is everybody's peer.
-func (s *schedule) build(o iketest.Options) {
+func (s *schedule) build() {
 	w := s.w
 	names := []string{"a", "b", "c", "d", "e"}[:[]int{2, 2, 2, 2, 2, 3, 4, 5}[s.pick(8)]]
 	for _, n := range names {
@@ -162,19 +198,25 @@ func (s *schedule) build(o iketest.Options) {
 			h.Config.Padding = all
 		}
 	}
-	gateway := s.hosts[1]
-	behind := s.pick(4) == 0
+	gateway, behind := s.hosts[1], s.pick(4) == 0
+	roaming := s.options() // one section at the gateway is for all of them
 	for i, h := range s.hosts {
-		if i != 1 {
-			s.connect(h, gateway, o, behind && s.pick(2) == 0)
+		switch {
+		case i == 1:
+		case behind && s.pick(2) == 0:
+			box := s.w.AddNAT()
+			box.Preserve = s.pick(2) == 0
+			s.boxes = append(s.boxes, box)
+			h.Behind(box)
+			there := roaming
+			there.Anonymous = true
+			s.connect(h, gateway, roaming, there)
+		default:
+			s.connectAny(h, gateway)
 		}
 	}
 	if n := len(s.hosts); n > 2 && s.hosts[0].NAT == nil && s.hosts[2].NAT == nil && s.pick(2) == 0 {
-		s.connect(s.hosts[0], s.hosts[2], o, false)
-	}
-	if len(o.PSK) > 1 && s.kind == hostile && s.hosts[0].NAT == nil { // the responder's first key is the wrong one
-		gateway.PSK[s.hosts[0].Addr] = []string{"another", "secret"}
-		s.hosts[0].PSK[gateway.Addr] = []string{"secret"}
+		s.connectAny(s.hosts[0], s.hosts[2])
 	}
 	w.Net.MinDelay, w.Net.MaxDelay = 5*time.Millisecond, 50*time.Millisecond
 	w.MinService, w.MaxService = time.Millisecond, 5*time.Millisecond
@@ -183,19 +225,19 @@ func (s *schedule) build(o iketest.Options) {
 	}
 }
 
-// connect makes two hosts know each other, the first perhaps from behind a NAT box.
-func (s *schedule) connect(a, b *iketest.Host, o iketest.Options, behind bool) {
-	there := o
-	if behind {
-		box := s.w.AddNAT()
-		box.Preserve = s.pick(2) == 0
-		s.boxes = append(s.boxes, box)
-		a.Behind(box)
-		there.Anonymous = true
-	} else if s.pick(8) == 0 {
-		o.Transport, there.Transport = true, true
+// connectAny makes two hosts know each other that know where the other is.
+func (s *schedule) connectAny(a, b *iketest.Host) {
+	o := s.options()
+	o.Transport = s.pick(8) == 0
+	there := s.elsewhere(o)
+	if len(o.PSK) > 1 && s.kind == hostile { // the responder's first key is the wrong one
+		o.PSK, there.PSK = []string{"secret"}, []string{"another", "secret"}
 	}
-	a.Configure(b, o)
+	s.connect(a, b, o, there)
+}
+
+func (s *schedule) connect(a, b *iketest.Host, here, there iketest.Options) {
+	a.Configure(b, here)
 	b.Configure(a, there)
 	s.links = append(s.links, link{a, b})
 	s.flows = append(s.flows, &iketest.Flow{From: a, To: b}, &iketest.Flow{From: b, To: a})
@@ -241,6 +283,9 @@ func (s *schedule) chaos() {
 	w.MaxService = s.seconds(0, 2) + 2*time.Millisecond
 	for range 8 + s.pick(24) {
 		w.After(s.seconds(0, 30*60), s.mischief)
+	}
+	for range s.pick(6) {
+		w.After(s.seconds(29*60, 30*60), s.mischief)
 	}
 	w.Run(30 * time.Minute)
 }
@@ -292,10 +337,10 @@ func (s *schedule) mischief() {
 // recovery is how long traffic may take to flow again once everything works: an SA
 // that only one end has is used until it ends, and nobody is told of an ISAKMP SA
 // that the other end has lost.
-func recovery(o iketest.Options) time.Duration { return max(o.ISAKMPLife, o.IPsecLife) + 3*time.Minute }
+func (s *schedule) recovery() time.Duration { return s.longest + 3*time.Minute }
 
 // peace repairs everything, and waits for traffic to flow again.
-func (s *schedule) peace(o iketest.Options) {
+func (s *schedule) peace() {
 	w := s.w
 	w.Net.Loss, w.Net.Duplicate, w.Flaky = 0, 0, 0
 	w.Net.MaxDelay, w.MaxService = 50*time.Millisecond, 5*time.Millisecond
@@ -307,7 +352,7 @@ func (s *schedule) peace(o iketest.Options) {
 			h.Off = false
 		}
 	})
-	w.Run(recovery(o))
+	w.Run(s.recovery())
 }
 
 // begin brings the tunnels up, in a calm or rough world.
@@ -339,7 +384,7 @@ func (s *schedule) flow() {
 		f.Must = true
 	}
 	for end := max(time.Hour, w.Since()+10*time.Minute); w.Since() < end && w.Err() == nil; {
-		w.Run(23 * time.Second)
+		w.Run(47 * time.Second)
 		w.CheckKernel()
 	}
 	s.settled()

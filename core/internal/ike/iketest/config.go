@@ -59,7 +59,9 @@ func (h *Host) Configure(to *Host, o Options) {
 	r := h.section(to, o)
 	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, Encryption: o.Encryption, Auth: o.Auth,
 		Where: policy.Position{File: h.Name + ".conf", Line: 1}}
-	if !o.Transport {
+	if o.Transport {
+		s.Local, s.Remote = doi.SAID(doi.AddrID(h.Addr, 0, 0)), doi.SAID(doi.AddrID(to.Outside(), 0, 0))
+	} else {
 		s.Local, s.Remote = doi.SAID(doi.PrefixID(h.Net, 0, 0)), doi.SAID(doi.PrefixID(to.Net, 0, 0))
 	}
 	c := *h.Config // snapshots are never changed

@@ -1,6 +1,8 @@
 package iketest
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -79,7 +81,7 @@ func (h *Host) do(m *Machine, req ike.Request) (any, error) {
 	case ike.DHGenerate:
 		return h.generate(req.Group)
 	case ike.DHShared:
-		gxy, err := req.Key.Shared(req.PeerPublic)
+		gxy, err := h.shared(req)
 		if err != nil {
 			return nil, err
 		}
@@ -123,6 +125,11 @@ func (h *Host) do(m *Machine, req ike.Request) (any, error) {
 
 // generate makes a key pair from the host's chances.
 func (h *Host) generate(g oakley.Group) (any, error) {
+	if h.w.FakeDH {
+		kp := oakley.KeyPair{Group: g, Public: make([]byte, g.PublicLen())}
+		h.rand(kp.Public)
+		return kp, nil
+	}
 	for {
 		b := make([]byte, g.RandomLen())
 		h.rand(b)
@@ -136,6 +143,18 @@ func (h *Host) generate(g oakley.Group) (any, error) {
 		h.w.secrets.keepPair(kp)
 		return kp, nil
 	}
+}
+
+func (h *Host) shared(req ike.DHShared) (secret.Bytes, error) {
+	if !h.w.FakeDH {
+		return req.Key.Shared(req.PeerPublic)
+	}
+	lo, hi := req.Key.Public, req.PeerPublic
+	if bytes.Compare(lo, hi) > 0 {
+		lo, hi = hi, lo
+	}
+	sum := sha256.Sum256(slices.Concat(lo, hi))
+	return secret.New(sum[:]), nil
 }
 
 func (h *Host) match(req ike.MatchPolicy) (any, error) {

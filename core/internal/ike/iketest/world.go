@@ -26,6 +26,10 @@ type World struct {
 	// those have been carried out all the same.
 	Flaky float64
 
+	// FakeDH makes g^xy a hash of both public values, which costs the same in every
+	// group, and next to nothing. Nothing is secret then, but the machines cannot know.
+	FakeDH bool
+
 	now    time.Duration
 	queue  queue
 	serial uint64
