@@ -2,6 +2,7 @@ package iketest
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -87,7 +88,8 @@ hosts:
 			}
 		}
 		for key, sa := range h.Kernel.SAs {
-			if !known[key] && !(sa.Larval && h.Kernel.ours[key] == nil) { // an SPI whose number was lost dies by itself
+			_, ours := h.Kernel.ours[key]
+			if !known[key] && (ours || !sa.Larval) { // an SPI whose number was lost dies by itself
 				w.Break("%s: the kernel has %s (larval %v), no machine knows it", h.Name, h.Kernel.Name(key), sa.Larval)
 			}
 		}
@@ -118,14 +120,20 @@ func (w *World) CheckLimits(m *Machine) {
 // CheckSymmetry breaks the world unless both ends of every SA have it, with the
 // same keys.
 func (w *World) CheckSymmetry() {
+	if err := w.asymmetry(); err != nil {
+		w.Break("%w", err)
+	}
+}
+
+// Symmetric reports whether both ends of every SA have it.
+func (w *World) Symmetric() bool { return w.asymmetry() == nil }
+
+func (w *World) asymmetry() error {
 	type ends struct{ in, out *SA }
 	all := map[uint32]ends{} // by SPI: no two hosts hand out the same
 	for _, h := range w.Hosts {
-		for _, key := range h.Kernel.Keys() {
-			sa, e := h.Kernel.SAs[key], all[key.SPI]
-			if sa.Larval {
-				w.Break("%s: %s is larval", h.Name, h.Kernel.Name(key))
-			}
+		for key, sa := range h.Kernel.SAs {
+			e := all[key.SPI]
 			if sa.Dir == spd.In {
 				e.in = sa
 			} else {
@@ -136,13 +144,14 @@ func (w *World) CheckSymmetry() {
 	}
 	for _, spi := range slices.Sorted(maps.Keys(all)) {
 		switch in, out := all[spi].in, all[spi].out; {
-		case in == nil || out == nil:
-			w.Break("only one end has the SA 0x%08x", spi)
+		case in == nil || out == nil || in.Larval:
+			return fmt.Errorf("only one end has the SA 0x%08x", spi)
 		case !bytes.Equal(in.Encr, out.Encr) || !bytes.Equal(in.AuthKey, out.AuthKey) || in.KernelSA.Encr != out.KernelSA.Encr ||
 			in.Auth != out.Auth || in.Mode != out.Mode || in.Hard != out.Hard && in.Hard == 0:
-			w.Break("the two ends of the SA 0x%08x differ", spi)
+			return fmt.Errorf("the two ends of the SA 0x%08x differ", spi)
 		}
 	}
+	return nil
 }
 
 // CheckClean breaks the world if a host that was shut down, and has not been asked
@@ -152,7 +161,7 @@ func (h *Host) CheckClean() {
 		return
 	}
 	for key, sa := range h.Kernel.SAs {
-		if h.Kernel.ours[key] != nil || !sa.Larval {
+		if _, ours := h.Kernel.ours[key]; ours || !sa.Larval {
 			h.w.Break("%s: shut down, and the kernel still has %s", h.Name, h.Kernel.Name(key))
 		}
 	}

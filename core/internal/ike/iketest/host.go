@@ -28,6 +28,7 @@ type Host struct {
 
 	AuthDown bool // the auth plugin does not answer
 	Off      bool // there is no daemon
+	Narrow   int  // datagrams of more octets do not get through; 0: all do
 	Machines []*Machine
 
 	// Notices is called with every Notice, if set.

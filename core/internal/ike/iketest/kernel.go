@@ -32,9 +32,23 @@ type Kernel struct {
 	outOld int            // Changes, when out was right
 	// ours is what the engine knows to be its own and to which machine it belongs:
 	// learnt from AllocateSPIs' replies and before every Apply.
-	ours  map[ike.SAKey]*Machine
+	ours  map[ike.SAKey]owned
 	epoch int // of the plugin process
 }
+
+// owned is what the engine knows of one of its SAs.
+type owned struct {
+	*Machine
+	state state
+}
+
+type state uint8
+
+const (
+	reserved   state = iota // an SPI
+	installing              // the kernel is being asked
+	settled                 // the kernel has said that it is there
+)
 
 // SA is an SA in the kernel.
 type SA struct {
@@ -46,7 +60,7 @@ type SA struct {
 }
 
 func newKernel(h *Host) *Kernel {
-	return &Kernel{SAs: map[ike.SAKey]*SA{}, Acquires: map[uint32]string{}, h: h, next: uint32(0xa0+len(h.w.Hosts)*0x10) << 24, ours: map[ike.SAKey]*Machine{}}
+	return &Kernel{SAs: map[ike.SAKey]*SA{}, Acquires: map[uint32]string{}, h: h, next: uint32(0xa0+len(h.w.Hosts)*0x10) << 24, ours: map[ike.SAKey]owned{}}
 }
 
 // spi picks an inbound SPI.
@@ -94,9 +108,21 @@ func (k *Kernel) at(key ike.SAKey, sa *SA, d time.Duration, hard bool) {
 
 // expired tells the machine whose SA it is, as the engine does.
 func (k *Kernel) expired(key ike.SAKey, hard bool) {
-	if m := k.ours[key]; m != nil && !k.Down {
+	m, ok := k.ours[key]
+	if ok && !k.Down && !(hard && m.state == installing) { // the reserved SPI was: the transaction will say so
 		k.h.w.Log.line(k.h.w, k.h.Name, "expire %s hard=%v", k.Name(key), hard)
+		if hard {
+			delete(k.ours, key)
+		}
 		m.Post(ike.Expire{Dst: key.Dst, Proto: key.Proto, SPI: key.SPI, Hard: hard})
+	}
+}
+
+// moved tells the machine whose SA it is that the peer's packets come from elsewhere.
+func (k *Kernel) moved(key ike.SAKey, from netip.AddrPort) {
+	if m := k.ours[key]; m.Machine != nil && !k.Down {
+		k.h.w.Log.line(k.h.w, k.h.Name, "mapping of %s is %v", k.Name(key), from)
+		m.Post(ike.Mapping{SPI: key.SPI, Remote: from})
 	}
 }
 
@@ -164,7 +190,17 @@ func (k *Kernel) learn(m *Machine, ops []ike.SAOp) {
 		if op.Kind == ike.DeleteSA {
 			delete(k.ours, op.SA.Key())
 		} else {
-			k.ours[op.SA.Key()] = m
+			k.ours[op.SA.Key()] = owned{m, installing}
+		}
+	}
+}
+
+// settle notes that a transaction has been carried out.
+func (k *Kernel) settle(ops []ike.SAOp) {
+	for _, op := range ops {
+		if o, ok := k.ours[op.SA.Key()]; ok && op.Kind != ike.DeleteSA {
+			o.state = settled
+			k.ours[op.SA.Key()] = o
 		}
 	}
 }
@@ -189,14 +225,14 @@ func (k *Kernel) Die(d time.Duration) {
 func (k *Kernel) Resync() {
 	lost := map[*Machine][]ike.SAKey{}
 	for _, key := range k.Keys() {
-		if k.ours[key] == nil {
+		if _, ok := k.ours[key]; !ok && !k.SAs[key].Larval {
 			delete(k.SAs, key)
 			k.changed()
 		}
 	}
-	for key, m := range k.ours {
-		if k.SAs[key] == nil {
-			lost[m] = append(lost[m], key)
+	for key, o := range k.ours {
+		if k.SAs[key] == nil && o.state == settled {
+			lost[o.Machine] = append(lost[o.Machine], key)
 			delete(k.ours, key)
 		}
 	}

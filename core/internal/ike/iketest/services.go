@@ -64,8 +64,11 @@ func (h *Host) reply(m *Machine, c ike.Call, after time.Duration, v any, err err
 		}
 		if spis, ok := v.([]uint32); ok {
 			for i, r := range c.Req.(ike.AllocateSPIs).SPIs {
-				h.Kernel.ours[ike.SAKey{Dst: r.Dst, Proto: r.Proto, SPI: spis[i]}] = m
+				h.Kernel.ours[ike.SAKey{Dst: r.Dst, Proto: r.Proto, SPI: spis[i]}] = owned{m, reserved}
 			}
+		}
+		if req, ok := c.Req.(ike.Apply); ok && err == nil {
+			h.Kernel.settle(req.Ops)
 		}
 		if err != nil {
 			h.w.Log.line(h.w, h.Name, "reply %s: %v", requestName(c.Req), err)

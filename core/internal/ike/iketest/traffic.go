@@ -12,7 +12,7 @@ import (
 // SAs where it has none.
 type Flow struct {
 	From, To *Host
-	Must     bool          // every packet has to arrive; if not, the world breaks
+	Due      time.Duration // from when on every packet has to arrive; 0: none has to
 	Lost     time.Duration // when the last packet was that did not arrive
 
 	seq   uint32 // of the kernel's last request
@@ -44,24 +44,29 @@ func (f *Flow) packet() {
 	if f.fine == w.changes && f.From.NAT == nil && f.To.NAT == nil {
 		return // as the last one
 	}
-	fate := f.From.carry(f.To)
-	if fate == arrived {
-		f.fine = w.changes
+	d := f.From.carry(f.To)
+	if d.fate != arrived {
+		f.lose(d.fate)
+		if d.fate == noSA {
+			f.ask()
+		}
 		return
 	}
-	f.lose(fate)
-	if fate == noSA {
-		f.ask()
+	f.fine = w.changes
+	if d.in.Encap != nil && d.src != netip.AddrPortFrom(d.in.Src, d.in.Encap.SrcPort) {
+		f.To.Kernel.moved(d.in.Key(), d.src)
 	}
 }
 
 func (f *Flow) lose(why fate) {
 	w := f.From.w
 	f.Lost = w.now
-	if f.Must {
+	if f.due() {
 		w.Break("%s sends to %s: %s", f.From.Name, f.To.Name, why)
 	}
 }
+
+func (f *Flow) due() bool { return f.Due > 0 && f.From.w.now >= f.Due }
 
 // ask makes the kernel's request, unless one is out: a failed one keeps others away
 // until the larval SA behind it has expired.
@@ -79,9 +84,9 @@ func (w *World) watchFlows() {
 	}
 	w.seen = w.changes
 	for _, f := range w.flows {
-		if f.Must {
-			if fate := f.From.carry(f.To); fate != arrived {
-				f.lose(fate)
+		if f.due() {
+			if d := f.From.carry(f.To); d.fate != arrived {
+				f.lose(d.fate)
 			}
 		}
 	}
@@ -97,29 +102,44 @@ const (
 	elsewhere fate = "somebody else gets the packet"
 	unknown   fate = "the SA is not installed there"
 	unlike    fate = "the keys differ"
+	unwrapped fate = "only one end wraps it in UDP"
 )
 
-// carry sends a packet to another host.
-func (h *Host) carry(to *Host) fate {
+// delivery is what became of a packet, and if it has arrived, by which SA and from
+// where.
+type delivery struct {
+	fate fate
+	in   *SA
+	src  netip.AddrPort
+}
+
+// carry sends a packet to another host. ESP without UDP has port 0.
+func (h *Host) carry(to *Host) delivery {
 	out := h.Kernel.sends(to)
 	if out == nil {
-		return noSA
+		return delivery{fate: noSA}
 	}
-	src, dst := netip.AddrPortFrom(out.Src, 0), netip.AddrPortFrom(out.Dst, 0)
-	src = h.leave(src, dst)
+	var sport, dport uint16
+	if out.Encap != nil {
+		sport, dport = out.Encap.SrcPort, out.Encap.DstPort
+	}
+	dst := netip.AddrPortFrom(out.Dst, dport)
+	src := h.leave(netip.AddrPortFrom(out.Src, sport), dst)
 	got, at := h.reach(src, dst)
 	switch {
 	case got == nil:
-		return nowhere
+		return delivery{fate: nowhere}
 	case got != to:
-		return elsewhere
+		return delivery{fate: elsewhere}
 	}
 	in := to.Kernel.SAs[ike.SAKey{Dst: at.Addr(), Proto: out.Proto, SPI: out.SPI}]
 	switch {
 	case in == nil || in.Larval:
-		return unknown
+		return delivery{fate: unknown}
 	case !bytes.Equal(in.Encr, out.Encr) || !bytes.Equal(in.AuthKey, out.AuthKey):
-		return unlike
+		return delivery{fate: unlike}
+	case (in.Encap == nil) != (out.Encap == nil):
+		return delivery{fate: unwrapped}
 	}
-	return arrived
+	return delivery{arrived, in, src}
 }

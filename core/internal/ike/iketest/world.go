@@ -52,7 +52,7 @@ type World struct {
 // New makes an empty world; all its chances follow from the seed.
 func New(seed uint64) *World {
 	w := &World{rand: rand.New(rand.NewPCG(seed, 0x1ce)), byAddr: map[netip.Addr]*Host{},
-		MinService: time.Millisecond, MaxService: time.Millisecond}
+		MinService: time.Millisecond, MaxService: time.Millisecond, changes: 1}
 	w.Net = Net{w: w, MinDelay: 10 * time.Millisecond, MaxDelay: 10 * time.Millisecond}
 	return w
 }
