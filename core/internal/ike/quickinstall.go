@@ -117,8 +117,12 @@ func (x *exchange) collide() error {
 	return nil
 }
 
-// precedes compares what both ends know of two exchanges.
+// precedes compares what both ends know of two exchanges. An ISAKMP SA that another
+// has relieved may be one that the peer has lost.
 func (x *exchange) precedes(o *exchange) bool {
+	if ours, theirs := x.sa.endAt.IsZero(), o.sa.endAt.IsZero(); ours != theirs {
+		return ours
+	}
 	return cmp.Or(bytes.Compare(x.sa.CkyI[:], o.sa.CkyI[:]), bytes.Compare(x.sa.CkyR[:], o.sa.CkyR[:]), cmp.Compare(x.msgID, o.msgID)) > 0
 }
 
