@@ -153,6 +153,14 @@ func (s *schedule) options() iketest.Options {
 	if s.pick(8) == 0 {
 		o.PSK = []string{"secret", "another"}
 	}
+	if s.pick(8) == 0 {
+		o.IPsecKB = uint64(o.IPsecLife / time.Second * 4 / 5) // of which a second takes one
+	}
+	o.Rekey = policy.Toggle(s.pick(3))
+	o.NoInitialContact = s.pick(8) == 0
+	if s.pick(8) == 0 {
+		o.Protos = [][]uint8{{51}, {50, 51}, {108, 50}, {108, 50, 51}}[s.pick(4)]
+	}
 	s.longest = max(s.longest, o.ISAKMPLife, o.IPsecLife)
 	return o
 }
@@ -201,6 +209,7 @@ func (s *schedule) build() {
 	}
 	gateway, behind := s.hosts[1], s.pick(4) == 0
 	roaming := s.options() // one section at the gateway is for all of them
+	roaming.Protos = nil   // AH does not pass
 	for i, h := range s.hosts {
 		switch {
 		case i == 1:
@@ -241,7 +250,11 @@ func (s *schedule) connect(a, b *iketest.Host, here, there iketest.Options) {
 	a.Configure(b, here)
 	b.Configure(a, there)
 	s.links = append(s.links, link{a, b})
-	s.flows = append(s.flows, &iketest.Flow{From: a, To: b}, &iketest.Flow{From: b, To: a})
+	var kb uint64
+	if here.IPsecKB != 0 {
+		kb = 1
+	}
+	s.flows = append(s.flows, &iketest.Flow{From: a, To: b, KB: kb}, &iketest.Flow{From: b, To: a, KB: kb})
 }
 
 // action keeps the books of what a machine does.

@@ -28,8 +28,8 @@ type Kernel struct {
 
 	h      *Host
 	next   uint32
-	out    map[uint32]*SA // by request ID: what is sent with
-	outOld int            // Changes, when out was right
+	out    map[uint32][]*SA // by request ID: what is sent with
+	outOld int              // Changes, when out was right
 	// ours is what the engine knows to be its own and to which machine it belongs:
 	// learnt from AllocateSPIs' replies and before every Apply.
 	ours  map[ike.SAKey]owned
@@ -57,6 +57,7 @@ type SA struct {
 	Born    time.Duration
 	Encr    []byte
 	AuthKey []byte
+	KB      uint64 // it has carried
 }
 
 func newKernel(h *Host) *Kernel {
@@ -69,7 +70,7 @@ func (k *Kernel) spi(r ike.SPIRequest) ike.SAKey {
 		k.next += 1 + uint32(k.h.w.rand.IntN(7))
 		key := ike.SAKey{Dst: r.Dst, Proto: r.Proto, SPI: k.next}
 		if r.Proto == 108 { // a CPI
-			key.SPI = 0x100 + k.next%0xef00
+			key.SPI = k.h.number<<12 | k.next&0xfff
 		}
 		if k.SAs[key] == nil {
 			return key
@@ -306,17 +307,40 @@ func (k *Kernel) youngest(match func(*SA) bool) (best *SA) {
 	return best
 }
 
-// sends is the SA the kernel sends with to another host, by policy.
-func (k *Kernel) sends(to *Host) *SA {
+// sends are the SAs the kernel sends with to another host, by policy: one for each
+// template, or none.
+func (k *Kernel) sends(to *Host) []*SA {
 	if k.outOld != k.Changes || k.out == nil {
-		k.out, k.outOld = map[uint32]*SA{}, k.Changes
+		k.out, k.outOld = map[uint32][]*SA{}, k.Changes
 	}
-	sa, ok := k.out[to.number]
+	sas, ok := k.out[to.number]
 	if !ok {
-		sa = k.youngest(func(sa *SA) bool { return sa.ReqID == to.number })
-		k.out[to.number] = sa
+		out, _ := k.h.Policy(to)
+		for _, t := range out.Templates {
+			sa := k.youngest(func(sa *SA) bool { return sa.ReqID == to.number && sa.Proto == t.Proto })
+			if sa == nil {
+				sas = nil
+				break
+			}
+			sas = append(sas, sa)
+		}
+		k.out[to.number] = sas
 	}
-	return sa
+	return sas
+}
+
+// carried counts what an SA has carried.
+func (k *Kernel) carried(sa *SA, kb uint64) {
+	before := sa.KB
+	sa.KB += kb
+	switch {
+	case sa.HardKB != 0 && sa.KB >= sa.HardKB:
+		delete(k.SAs, sa.Key())
+		k.changed()
+		k.expired(sa.Key(), true)
+	case sa.SoftKB != 0 && before < sa.SoftKB && sa.KB >= sa.SoftKB:
+		k.expired(sa.Key(), false)
+	}
 }
 
 // Name is an SA in words: "esp 0x0c0de001 to b".

@@ -56,8 +56,8 @@ func (h *Host) Delete(to *Host, isakmp, ipsec bool) {
 // SoftExpire is the soft lifetime of what h sends with to another host running out,
 // unless it is younger than a minute.
 func (h *Host) SoftExpire(to *Host) {
-	if out := h.Kernel.sends(to); out != nil && h.w.now-out.Born > time.Minute {
-		h.Kernel.expired(out.Key(), false)
+	if out := h.Kernel.sends(to); out != nil && h.w.now-out[0].Born > time.Minute {
+		h.Kernel.expired(out[0].Key(), false)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 // SAs where it has none.
 type Flow struct {
 	From, To *Host
+	KB       uint64        // of a packet
 	Due      time.Duration // from when on every packet has to arrive; 0: none has to
 	Lost     time.Duration // when the last packet was that did not arrive
 
@@ -41,20 +42,27 @@ func (w *World) Silence() { w.flows = w.flows[:0] }
 
 func (f *Flow) packet() {
 	w := f.From.w
-	if f.fine == w.changes && f.From.NAT == nil && f.To.NAT == nil {
+	if f.fine == w.changes && f.KB == 0 && f.From.NAT == nil && f.To.NAT == nil {
 		return // as the last one
 	}
-	d := f.From.carry(f.To)
-	if d.fate != arrived {
-		f.lose(d.fate)
-		if d.fate == noSA {
-			f.ask()
-		}
+	out := f.From.Kernel.sends(f.To)
+	if len(out) == 0 {
+		f.lose(noSA)
+		f.ask()
 		return
 	}
 	f.fine = w.changes
-	if d.in.Encap != nil && d.src != netip.AddrPortFrom(d.in.Src, d.in.Encap.SrcPort) {
-		f.To.Kernel.moved(d.in.Key(), d.src)
+	for _, sa := range out {
+		d := f.From.carry(f.To, sa)
+		if d.fate != arrived {
+			f.lose(d.fate)
+			return
+		}
+		if d.in.Encap != nil && d.src != netip.AddrPortFrom(d.in.Src, d.in.Encap.SrcPort) {
+			f.To.Kernel.moved(d.in.Key(), d.src)
+		}
+		f.From.Kernel.carried(sa, f.KB)
+		f.To.Kernel.carried(d.in, f.KB)
 	}
 }
 
@@ -85,9 +93,20 @@ func (w *World) watchFlows() {
 	w.seen = w.changes
 	for _, f := range w.flows {
 		if f.due() {
-			if d := f.From.carry(f.To); d.fate != arrived {
-				f.lose(d.fate)
-			}
+			f.look()
+		}
+	}
+}
+
+// look sees what would become of a packet now.
+func (f *Flow) look() {
+	out := f.From.Kernel.sends(f.To)
+	if len(out) == 0 {
+		f.lose(noSA)
+	}
+	for _, sa := range out {
+		if d := f.From.carry(f.To, sa); d.fate != arrived {
+			f.lose(d.fate)
 		}
 	}
 }
@@ -113,12 +132,8 @@ type delivery struct {
 	src  netip.AddrPort
 }
 
-// carry sends a packet to another host. ESP without UDP has port 0.
-func (h *Host) carry(to *Host) delivery {
-	out := h.Kernel.sends(to)
-	if out == nil {
-		return delivery{fate: noSA}
-	}
+// carry sends what an SA is for to another host. ESP without UDP has port 0.
+func (h *Host) carry(to *Host, out *SA) delivery {
 	var sport, dport uint16
 	if out.Encap != nil {
 		sport, dport = out.Encap.SrcPort, out.Encap.DstPort
