@@ -231,6 +231,15 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 			h.HasPeer(s.other(h)).Post(ike.Expire{Dst: out.Dst, Proto: out.Proto, SPI: out.SPI})
 		}
 	},
+	// keep-up HOST [nothing]: its SAs are to be there without anybody asking
+	"keep-up": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		if len(args) > 1 {
+			h.Peer(s.other(h)).Post(ike.KeepUp{})
+		} else {
+			h.KeepUp(s.other(h))
+		}
+	},
 	// wear HOST...: for each its ISAKMP SA is so old that it is to be renewed
 	"wear": func(t *testing.T, s *stage, args []string) {
 		for _, name := range args {
@@ -269,6 +278,14 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 	"acquire": func(t *testing.T, s *stage, args []string) {
 		h := s.host(t, args[0])
 		h.Acquire(s.other(h))
+	},
+	// forge-notify HOST: a refusal in clear to a host's message 1, as if from the other
+	"forge-notify": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		st := h.Peer(s.other(h)).Status(s.w.Now()).Exchanges[0]
+		n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, Type: isakmp.NotifyNoProposalChosen}
+		s.w.Net.Inject(s.other(h), h, isakmp.AppendMessage(nil, isakmp.Header{CkyI: st.CkyI, CkyR: st.CkyR, Version: isakmp.Version1,
+			Exchange: isakmp.Informational, MessageID: 0x12345678}, []isakmp.Payload{{Type: isakmp.PayloadN, Body: n.Append(nil)}}))
 	},
 	"establish": func(t *testing.T, s *stage, args []string) {
 		h := s.host(t, args[0])
@@ -353,8 +370,19 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 				}
 				o.Proposals = append(o.Proposals, p)
 			}
+		case "mode":
+			o.Modes = nil
+			for _, name := range strings.Split(val, ",") {
+				m, ok := map[string]policy.ExchangeMode{"main": policy.Main, "aggressive": policy.Aggressive, "base": policy.Base}[name]
+				if !ok {
+					t.Fatalf("unknown exchange mode %q", name)
+				}
+				o.Modes = append(o.Modes, m)
+			}
 		case "pfs":
 			o.PFS = oakley.Group(number(t, val))
+		case "weak":
+			o.Weak = true
 		case "transport":
 			o.Transport = true
 		case "bundle": // the innermost first: "ipcomp+esp"
@@ -379,6 +407,8 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			o.Check = map[string]policy.Check{"strict": policy.Strict, "obey": policy.Obey, "claim": policy.Claim, "exact": policy.Exact}[val]
 		case "rekey":
 			o.Rekey = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
+		case "anonymous":
+			o.Anonymous = true
 		case "passive":
 			o.Passive = true
 		case "peer-id":

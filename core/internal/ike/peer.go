@@ -29,6 +29,7 @@ type Peer struct {
 	pairs     []*pair     // oldest first
 	exchanges []*exchange
 	wants     []*want
+	kept      []*kept
 
 	calls    map[CallID]*pendingCall
 	lastCall CallID
@@ -53,7 +54,10 @@ type pendingCall struct {
 
 // New makes a machine. Setup.Remotes is not empty.
 func New(s Setup) *Peer {
-	return &Peer{scripts: scripts{phase1Scripts, quickMode, informational, handlers}, setup: s, cfg: s.Config, key: PeerKeyFor(s.Remotes[0], s.Path.Remote), calls: map[CallID]*pendingCall{}}
+	if s.Key == (PeerKey{}) {
+		s.Key = PeerKeyFor(s.Remotes[0], s.Path.Remote)
+	}
+	return &Peer{scripts: scripts{phase1Scripts, quickMode, informational, handlers}, setup: s, cfg: s.Config, key: s.Key, calls: map[CallID]*pendingCall{}}
 }
 
 // Step tells the machine one thing and returns what is now to be done. It never
@@ -82,6 +86,8 @@ func (p *Peer) Step(now time.Time, ev Event) []Action {
 		p.adopt(ev.SA)
 	case Establish:
 		p.want(&want{policy: ev.Pair, isakmp: !ev.HasPair, local: ev.Src, remote: ev.Dst, command: ev.Command})
+	case KeepUp:
+		p.keepUp(ev)
 	case Delete:
 		p.delete(ev)
 	case Shutdown:
@@ -122,6 +128,7 @@ func (p *Peer) settle() {
 		p.deleteSAs(ops)
 	}
 	p.expireWants()
+	p.tendKept()
 	p.serveWants()
 	p.exchanges = slices.DeleteFunc(p.exchanges, func(x *exchange) bool { return x.gone })
 }
@@ -144,13 +151,16 @@ func (p *Peer) Deadline() time.Time {
 	for _, w := range p.wants {
 		t = earliest(t, w.until)
 	}
+	for _, k := range p.kept {
+		t = earliest(t, k.at)
+	}
 	return t
 }
 
 // Done reports whether nothing is left of the peer here: no SA, no exchange, no
 // wish, no question out. The machine may then be dropped.
 func (p *Peer) Done() bool {
-	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.calls)+len(p.undeleted) == 0
+	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.kept)+len(p.calls)+len(p.undeleted) == 0
 }
 
 // datagram routes a message to its exchange (RFC 2408 section 2.4).
@@ -186,7 +196,10 @@ func (p *Peer) phase1Message(ev Datagram, h isakmp.Header) {
 			continue
 		}
 		switch {
-		case x.role == initiator && x.sa.CkyR.IsZero():
+		case x.kind != h.Exchange:
+			p.dropped(ev, h, notice.BadExchange, "the exchange with these cookies is "+x.kind.String())
+			return
+		case x.role == initiator && x.pc <= 1:
 			p.firstAnswer(x, ev, h)
 			return
 		case x.sa.CkyR == h.CkyR:
@@ -215,15 +228,14 @@ func (p *Peer) phase1Message(ev Datagram, h isakmp.Header) {
 // dropped takes its cookie with it: it may have been forged. With two equal cookies
 // HASH_I could be played back as HASH_R.
 func (p *Peer) firstAnswer(x *exchange, ev Datagram, h isakmp.Header) {
-	if h.CkyR.IsZero() || h.CkyR == h.CkyI {
+	if h.CkyR.IsZero() || h.CkyR == h.CkyI || x.pc == 0 {
 		p.dropped(ev, h, notice.BadCookie, "an answer has a cookie of the responder's own")
 		return
 	}
-	x.sa.CkyR = h.CkyR
-	x.deliver(ev.Data)
-	if x.pc == 1 && !x.over {
-		x.sa.CkyR = isakmp.Cookie{}
+	if x.inbox == nil {
+		x.sa.CkyR = h.CkyR
 	}
+	x.deliver(ev.Data)
 }
 
 // phase2Message routes a message under an ISAKMP SA, by its message ID.
@@ -234,7 +246,9 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 	}
 	i := slices.IndexFunc(p.sas, func(sa *ISAKMPSA) bool { return sa.CkyI == h.CkyI && sa.CkyR == h.CkyR })
 	if i < 0 {
-		p.dropped(ev, h, notice.UnknownSA, "no ISAKMP SA has these cookies")
+		if !p.early(ev, h) {
+			p.dropped(ev, h, notice.UnknownSA, "no ISAKMP SA has these cookies")
+		}
 		return
 	}
 	sa := p.sas[i]
@@ -266,6 +280,29 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 		x.info = &notes{}
 	}
 	p.start(x)
+}
+
+// early keeps what a peer says under an ISAKMP SA that it has and we are about to
+// have: its last message of phase 1 is being worked on, was overtaken or is lost. In
+// case it is lost ours is said again, since nothing else makes the peer repeat its own.
+// Whoever shows both cookies has received what we say.
+func (p *Peer) early(ev Datagram, h isakmp.Header) bool {
+	i := slices.IndexFunc(p.exchanges, func(x *exchange) bool {
+		return x.p1 != nil && !x.over && x.sa.CkyI == h.CkyI && x.sa.CkyR == h.CkyR && x.pc == len(x.script)-1 && x.theirTurn()
+	})
+	if i < 0 {
+		return false
+	}
+	x := p.exchanges[i]
+	if octets := len(ev.Data) + x.sa.early.octets; octets <= maxEarly {
+		x.sa.early = held{append(x.sa.early.datagrams, ev), octets}
+	} else {
+		p.dropped(ev, h, notice.Busy, "phase 1 is not over yet")
+	}
+	if x.role == responder && x.inbox == nil {
+		x.repeat()
+	}
+	return true
 }
 
 // room reports whether the peer may begin one more exchange. The oldest that is
@@ -385,6 +422,7 @@ func (p *Peer) credentialChanged(ev CredentialChanged) {
 func (p *Peer) reconfigure(ev Reconfigure) {
 	p.cfg = ev.Config
 	if ev.Remote == nil {
+		p.kept = nil
 		p.endAll(notice.Reloaded)
 		return
 	}

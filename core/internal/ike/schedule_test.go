@@ -153,6 +153,8 @@ func (s *schedule) options() iketest.Options {
 	if s.pick(8) == 0 {
 		o.PSK = []string{"secret", "another"}
 	}
+	o.Modes = [][]policy.ExchangeMode{{policy.Main}, {policy.Main}, {policy.Main}, {policy.Aggressive}, {policy.Base},
+		{policy.Main, policy.Aggressive}, {policy.Base, policy.Main}, {policy.Aggressive, policy.Base}}[s.pick(8)]
 	if s.pick(8) == 0 {
 		o.IPsecKB = uint64(o.IPsecLife / time.Second * 4 / 5) // of which a second takes one
 	}
@@ -185,6 +187,9 @@ func (s *schedule) proposal() policy.Phase1Proposal {
 // lifetimes. In phase 1 claim takes no longer one, since there is no way to answer it.
 func (s *schedule) elsewhere(o iketest.Options) iketest.Options {
 	other := s.options()
+	if n := len(o.Modes); s.pick(2) == 0 {
+		o.Modes = slices.Concat(o.Modes[n-1:], o.Modes[:n-1])
+	}
 	if s.pick(2) == 0 && (o.Check == policy.Obey || o.Check == policy.Claim) {
 		o.IPsecLife = other.IPsecLife
 		if o.Check == policy.Obey {
@@ -219,7 +224,7 @@ func (s *schedule) build() {
 			s.boxes = append(s.boxes, box)
 			h.Behind(box)
 			there := roaming
-			there.Anonymous = true
+			there.Roaming = true
 			s.connect(h, gateway, roaming, there)
 		default:
 			s.connectAny(h, gateway)
@@ -240,8 +245,12 @@ func (s *schedule) connectAny(a, b *iketest.Host) {
 	o := s.options()
 	o.Transport = s.pick(8) == 0
 	there := s.elsewhere(o)
-	if len(o.PSK) > 1 && s.kind == hostile { // the responder's first key is the wrong one
-		o.PSK, there.PSK = []string{"secret"}, []string{"another", "secret"}
+	if len(o.PSK) > 1 && s.kind == hostile && len(o.Modes) == 1 { // the first key of the one who can find out is the wrong one
+		one, all := &o, &there
+		if o.Modes[0] == policy.Aggressive { // its initiator verifies first
+			one, all = all, one
+		}
+		one.PSK, all.PSK = []string{"secret"}, []string{"another", "secret"}
 	}
 	s.connect(a, b, o, there)
 }

@@ -31,6 +31,13 @@ func (h *Host) begin(to *Host) (m *Machine, out spd.Policy, ok bool) {
 	return m, out, m != nil
 }
 
+// KeepUp is the configuration asking for the SAs with another host, always.
+func (h *Host) KeepUp(to *Host) {
+	if m, out, ok := h.begin(to); ok {
+		m.Post(ike.KeepUp{SAs: []ike.Wanted{{Pair: h.SPD.PairOf(out), Src: h.Addr, Dst: to.Outside()}}})
+	}
+}
+
 // Establish is an operator asking for SAs, or for an ISAKMP SA alone.
 func (h *Host) Establish(to *Host, isakmpOnly bool) {
 	m, out, ok := h.begin(to)

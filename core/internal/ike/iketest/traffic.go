@@ -111,6 +111,14 @@ func (f *Flow) look() {
 	}
 }
 
+// CheckCarries breaks the world unless what h sends to another host now would be
+// understood there.
+func (w *World) CheckCarries(h *Host, to netip.Addr) {
+	far, _ := h.reach(netip.AddrPortFrom(h.Addr, 0), netip.AddrPortFrom(to, 0))
+	f := Flow{From: h, To: far, Due: w.now}
+	f.look()
+}
+
 // fate is what becomes of a packet.
 type fate string
 
