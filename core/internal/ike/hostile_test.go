@@ -376,3 +376,21 @@ func TestTheQuickModeUnderTheNewerISAKMPSAGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// INITIAL-CONTACT of a phase 1 that began together with ours is not about ours, whose
+// first message may have been slower than the whole of it.
+func TestTwoWhoBeginAtOneMomentDoNotForgetEachOther(t *testing.T) {
+	for _, mode := range []policy.ExchangeMode{policy.Main, policy.Aggressive, policy.Base} {
+		for seed := range uint64(64) {
+			w := iketest.New(seed)
+			w.Net.MinDelay, w.Net.MaxDelay = 5*time.Millisecond, 100*time.Millisecond
+			a, b := w.AddHost("a"), w.AddHost("b")
+			w.Connect(a, b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, Modes: []policy.ExchangeMode{mode}})
+			w.Send(&iketest.Flow{From: a, To: b, Due: 15 * time.Second}, &iketest.Flow{From: b, To: a, Due: 15 * time.Second})
+			w.Run(20 * time.Second)
+			if err := w.Err(); err != nil {
+				t.Errorf("%v, seed %d: %v", mode, seed, err)
+			}
+		}
+	}
+}

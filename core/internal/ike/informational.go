@@ -189,13 +189,13 @@ func (x *exchange) tellPeer(t isakmp.NotifyType) {
 // ours (aggressive mode) and under which the peer has said nothing yet.
 func (p *Peer) forgetPeer(by *ISAKMPSA) {
 	for _, q := range slices.Clone(p.pairs) {
-		if q.since.Before(by.began) {
+		if p.known(q.since, by) {
 			p.endPair(q, notice.PeerRestarted, false)
 		}
 	}
 	for _, sa := range slices.Clone(p.sas) {
 		unheard := sa.role == initiator && sa.lastExchange != nil
-		if sa != by && sa.Since.Before(by.began) && !unheard {
+		if sa != by && p.known(sa.Since, by) && !unheard {
 			p.endISAKMP(sa, notice.PeerRestarted, false)
 		}
 	}
