@@ -250,9 +250,14 @@ func (k *Kernel) Resync() {
 	}
 }
 
-// Lose removes an SA behind everybody's back and lets a resync find out.
-func (k *Kernel) Lose(key ike.SAKey) {
-	delete(k.SAs, key)
+// Lose removes SAs behind everybody's back and lets a resync find out. One that is
+// just being made stays: nobody would miss it before the next resync.
+func (k *Kernel) Lose(keys ...ike.SAKey) {
+	for _, key := range keys {
+		if k.ours[key].state != installing {
+			delete(k.SAs, key)
+		}
+	}
 	k.changed()
 	k.Resync()
 }
@@ -267,12 +272,8 @@ func (k *Kernel) Keys() []ike.SAKey {
 	return keys
 }
 
-// LoseAll removes every SA behind everybody's back and lets a resync find out.
-func (k *Kernel) LoseAll() {
-	clear(k.SAs)
-	k.changed()
-	k.Resync()
-}
+// LoseAll loses every SA.
+func (k *Kernel) LoseAll() { k.Lose(k.Keys()...) }
 
 // AcquireSeqs are the requests the kernel has made, in order.
 func (k *Kernel) AcquireSeqs() []uint32 { return slices.Sorted(maps.Keys(k.Acquires)) }
