@@ -24,6 +24,10 @@ type Options struct {
 	IPsecLife  time.Duration // 1 h
 	IPsecKB    uint64        // no limit
 	Check      policy.Check
+	Generate   policy.Level // instead of policies
+	AnySAInfo  bool         // sainfo anonymous
+	From       string       // of the sainfo: an FQDN
+	Proxy      bool
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
 
@@ -32,11 +36,11 @@ type Options struct {
 	Passive          bool
 	Weak             bool // weak_phase1_check
 	NoInitialContact bool
-	GeneratePolicy   policy.Level // and there are no policies
 	NATTraversal     policy.Toggle
 	IKEFrag          policy.Toggle
 	DPDDelay         time.Duration // 0: no DPD
 	Rekey            policy.Toggle
+	Remote           []func(*policy.Remote) // what else its section says
 }
 
 // Phase 1 proposals with pre-shared keys.
@@ -70,6 +74,12 @@ func (h *Host) Configure(to *Host, o Options) {
 	} else {
 		s.Local, s.Remote = doi.SAID(doi.PrefixID(h.Net, 0, 0)), doi.SAID(doi.PrefixID(to.Net, 0, 0))
 	}
+	if o.AnySAInfo {
+		s.Local, s.Remote = nil, nil
+	}
+	if o.From != "" {
+		s.From = &policy.Identity{Type: policy.IDFQDN, Data: []byte(o.From), Text: o.From}
+	}
 	c := *h.Config // snapshots are never changed
 	c.Generation++
 	c.Remotes = []*policy.Remote{r}
@@ -81,15 +91,20 @@ func (h *Host) Configure(to *Host, o Options) {
 	c.SAInfos = append([]*policy.SAInfo{s}, c.SAInfos...)
 	h.Config = &c
 	h.PSK[r.Addr] = o.PSK
-	if o.GeneratePolicy == policy.GenerateOff {
-		h.protect(to, o)
+	key := spd.Key{Dir: spd.Out, Src: h.Net, Dst: to.Net}
+	if o.Transport {
+		key.Src, key.Dst = netip.PrefixFrom(h.Addr, 32), netip.PrefixFrom(to.Outside(), 32)
+	}
+	h.policies[to] = key
+	if o.Generate == policy.GenerateOff {
+		h.protect(key, to, o)
 	}
 }
 
 // section is the remote section for another host.
 func (h *Host) section(to *Host, o Options) *policy.Remote {
 	r := &policy.Remote{Name: to.Name, Addr: to.Outside(), Modes: o.Modes, NonceSize: 16, PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil,
-		Passive: o.Passive, InitialContact: !o.NoInitialContact, ProposalCheck: o.Check, GeneratePolicy: o.GeneratePolicy,
+		Passive: o.Passive, InitialContact: !o.NoInitialContact, ProposalCheck: o.Check, GeneratePolicy: o.Generate, SupportProxy: o.Proxy,
 		NATTraversal: o.NATTraversal, IKEFrag: o.IKEFrag, Proposals: o.Proposals, Rekey: o.Rekey, WeakPhase1Check: o.Weak}
 	if o.Roaming {
 		r.Name = "anonymous"
@@ -100,18 +115,19 @@ func (h *Host) section(to *Host, o Options) *policy.Remote {
 	if o.DPDDelay > 0 {
 		r.DPD, r.DPDDelay, r.DPDRetry, r.DPDMaxFail = true, o.DPDDelay, 5*time.Second, 5
 	}
+	for _, f := range o.Remote {
+		f(r)
+	}
 	return r
 }
 
 // protect puts policies for the traffic with another host into the kernel. Their
-// request ID is the last octet of the address the other host was made with.
-func (h *Host) protect(to *Host, o Options) {
+// request ID is the other host's number.
+func (h *Host) protect(out spd.Key, to *Host, o Options) {
 	tmpl := spd.Template{Proto: o.Protos[0], Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: to.number, Src: h.Addr, Dst: to.Outside()}
-	local, remote := h.Net, to.Net
 	switch {
 	case o.Transport:
 		tmpl.Mode, tmpl.Src, tmpl.Dst = spd.Transport, netip.Addr{}, netip.Addr{}
-		local, remote = netip.PrefixFrom(h.Addr, 32), netip.PrefixFrom(to.Outside(), 32)
 	case o.Roaming:
 		tmpl.Dst = netip.IPv4Unspecified()
 	}
@@ -122,10 +138,8 @@ func (h *Host) protect(to *Host, o Options) {
 		around := spd.Template{Proto: p, Mode: spd.Transport, Level: spd.LevelUnique, ReqID: tmpl.ReqID}
 		outs, ins = append(outs, around), append(ins, around)
 	}
-	key := spd.Key{Dir: spd.Out, Src: local, Dst: remote}
-	h.SPD.Put(spd.Policy{Key: key, Action: spd.IPsec, Templates: outs})
-	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: remote, Dst: local}, Action: spd.IPsec, Templates: ins})
-	h.policies[to] = key
+	h.SPD.Put(spd.Policy{Key: out, Action: spd.IPsec, Templates: outs})
+	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: out.Dst, Dst: out.Src}, Action: spd.IPsec, Templates: ins})
 }
 
 func (o *Options) defaults() {
