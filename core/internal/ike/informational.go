@@ -204,18 +204,16 @@ func (x *exchange) tellPeer(t isakmp.NotifyType) {
 // forgetPeer removes everything an earlier life of the peer had with us
 // (INITIAL-CONTACT, RFC 2407 section 4.6.3.3): all that was there when the phase 1
 // that says so began. What is younger the peer knows, or is about to: two ends
-// that begin at one moment both say it. So it is with an SA under which the peer
-// has spoken since, and with one whose last message was ours (aggressive mode) and
-// under which it has said nothing yet.
+// that begin at one moment both say it, and in aggressive mode the one may be done
+// before the other's first message has come.
 func (p *Peer) forgetPeer(by *ISAKMPSA) {
 	for _, q := range slices.Clone(p.pairs) {
-		if q.since.Before(by.began) {
+		if p.known(q.since, by) {
 			p.endPair(q, notice.PeerRestarted, false)
 		}
 	}
 	for _, sa := range slices.Clone(p.sas) {
-		unheard := sa.role == initiator && sa.lastExchange != nil
-		if sa != by && sa.Since.Before(by.began) && sa.spoken.Before(by.began) && !unheard {
+		if sa != by && p.known(sa.Since, by) {
 			p.endISAKMP(sa, notice.PeerRestarted, false)
 		}
 	}

@@ -42,8 +42,7 @@ type ISAKMPSA struct {
 	// lastExchange answers duplicates until the SA is first used: what is left of
 	// phase 1 with whoever sent its last message.
 	lastExchange *exchange
-	spoken       time.Time // when the peer last said something under it
-	early        held      // to be read once the SA is there
+	early        held // to be read once the SA is there
 	// initialContact: the peer says that it remembers nothing of us.
 	initialContact bool
 
