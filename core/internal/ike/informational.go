@@ -207,6 +207,7 @@ func (p *Peer) forgetPeer(by *ISAKMPSA) {
 			p.endPair(q, notice.PeerRestarted, false)
 		}
 	}
+	p.endRestored(every, notice.PeerRestarted)
 	for _, sa := range slices.Clone(p.sas) {
 		if sa != by && sa.Since.Before(by.began) {
 			p.endISAKMP(sa, notice.PeerRestarted, false)

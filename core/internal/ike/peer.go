@@ -31,6 +31,9 @@ type Peer struct {
 	wants     []*want
 	kept      []*kept
 
+	restored    []KernelSA // inbound
+	restoredEnd time.Time
+
 	calls    map[CallID]*pendingCall
 	lastCall CallID
 
@@ -88,6 +91,8 @@ func (p *Peer) Step(now time.Time, ev Event) []Action {
 		p.want(&want{policy: ev.Pair, isakmp: !ev.HasPair, local: ev.Src, remote: ev.Dst, command: ev.Command})
 	case KeepUp:
 		p.keepUp(ev)
+	case Restore:
+		p.restore(ev)
 	case Delete:
 		p.delete(ev)
 	case Shutdown:
@@ -127,6 +132,10 @@ func (p *Peer) settle() {
 		p.undeleted, p.deleteAt = nil, time.Time{}
 		p.deleteSAs(ops)
 	}
+	if due(p.restoredEnd, p.now) {
+		p.restoredEnd = time.Time{}
+		p.endRestored(every, notice.Replaced)
+	}
 	p.expireWants()
 	p.tendKept()
 	p.serveWants()
@@ -135,7 +144,7 @@ func (p *Peer) settle() {
 
 // Deadline is when Step wants its next Wake, or zero.
 func (p *Peer) Deadline() time.Time {
-	t := p.deleteAt
+	t := earliest(p.deleteAt, p.restoredEnd)
 	for _, x := range p.exchanges {
 		t = earliest(t, x.deadline())
 	}
@@ -160,7 +169,7 @@ func (p *Peer) Deadline() time.Time {
 // Done reports whether nothing is left of the peer here: no SA, no exchange, no
 // wish, no question out. The machine may then be dropped.
 func (p *Peer) Done() bool {
-	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.kept)+len(p.calls)+len(p.undeleted) == 0
+	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.restored)+len(p.wants)+len(p.kept)+len(p.calls)+len(p.undeleted) == 0
 }
 
 // datagram routes a message to its exchange (RFC 2408 section 2.4).
@@ -374,6 +383,7 @@ func (p *Peer) kernelLost(ev KernelLost) {
 		} else if x := p.making(match); x != nil {
 			x.fail(notice.KernelLost, errors.New("the kernel has lost an SA being negotiated"))
 		}
+		p.endRestored(match, notice.KernelLost)
 	}
 }
 
@@ -416,6 +426,7 @@ func (p *Peer) delete(ev Delete) {
 			p.endPair(q, notice.LocalDeleted, true)
 		}
 	}
+	p.endRestored(func(s KernelSA) bool { return ev.All || named(s) }, notice.LocalDeleted)
 	if ev.ISAKMP {
 		for _, sa := range slices.Clone(p.sas) {
 			p.endISAKMP(sa, notice.LocalDeleted, true)
@@ -441,6 +452,7 @@ func (p *Peer) endAll(reason notice.Reason) {
 		p.wantFailed(w, reason, reason.String())
 	}
 	p.wants = nil
+	p.endRestored(every, reason)
 	for _, q := range slices.Clone(p.pairs) {
 		p.endPair(q, reason, true)
 	}
