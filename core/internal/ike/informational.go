@@ -212,6 +212,7 @@ func (p *Peer) forgetPeer(by *ISAKMPSA) {
 			p.endPair(q, notice.PeerRestarted, false)
 		}
 	}
+	p.endRestored(every, notice.PeerRestarted)
 	for _, sa := range slices.Clone(p.sas) {
 		if sa != by && p.known(sa.Since, by) {
 			p.endISAKMP(sa, notice.PeerRestarted, false)

@@ -154,7 +154,7 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	if sa.role == responder {
 		p.superseded()
 	}
-	first := len(p.sas) == 0 && len(p.pairs) == 0
+	first := !p.remembers()
 	p.sas = append(p.sas, sa)
 	sa.wears()
 	p.relieve(sa)
