@@ -19,7 +19,6 @@ type remote struct {
 	addrSet  bool // remote_address was given
 	modesSet bool // exchange_mode was given in this section and not in a parent
 	lifetime time.Duration
-	modes    token
 	own      []*proposal // not yet in Remote.Proposals
 	profiled []*proposal // those of the profile, its own or a parent's, for a section without any
 

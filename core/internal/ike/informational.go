@@ -36,7 +36,7 @@ func (p *Peer) messageID(sa *ISAKMPSA) uint32 {
 	for {
 		var b [4]byte
 		p.setup.Rand(b[:])
-		if id := binary.BigEndian.Uint32(b[:]); id != 0 && !sa.used[id] {
+		if id := binary.BigEndian.Uint32(b[:]); id != 0 && !sa.spent(id) {
 			sa.used[id] = true
 			return id
 		}
@@ -95,11 +95,20 @@ func informed(x *exchange) error {
 	for _, d := range x.info.deletes {
 		x.p.peerDeletes(x.sa, d)
 	}
+	if x.info.onlyProbes() {
+		delete(x.sa.used, x.msgID)
+	} else {
+		x.p.lives()
+	}
 	return nil
 }
 
 // heard acts on one authenticated notify.
 func (p *Peer) heard(x *exchange, n isakmp.Notify) {
+	if isProbe(n) {
+		p.hearProbe(x, n)
+		return
+	}
 	x.notice(notice.Notice{Event: notice.PeerNotify, Detail: n.String()})
 	switch {
 	case n.Type == isakmp.NotifyInitialContact:
@@ -182,25 +191,11 @@ func (x *exchange) tellPeer(t isakmp.NotifyType) {
 	}
 }
 
-// overheard reports an unauthenticated informational message. It is a hint for a
-// person and changes nothing.
-func (p *Peer) overheard(ev Datagram, h isakmp.Header) {
-	detail := "unreadable"
-	if _, ps, err := isakmp.ParseMessage(ev.Data); err == nil {
-		for _, pl := range ps {
-			if n, err := isakmp.ParseNotify(pl.Body); pl.Type == N && err == nil {
-				detail = n.Type.String()
-			}
-		}
-	}
-	p.notice(notice.Notice{Event: notice.PeerNotify, Reason: notice.Unauthenticated, Local: ev.Path.Local, Peer: ev.Path.Remote,
-		CkyI: h.CkyI, CkyR: h.CkyR, Exchange: h.Exchange, Detail: detail + ", in clear: a hint, not acted on"})
-}
-
 // forgetPeer removes everything an earlier life of the peer had with us
 // (INITIAL-CONTACT, RFC 2407 section 4.6.3.3): all that was there when the phase 1
 // that says so began. What is younger the peer knows, or is about to: two ends
-// that begin at one moment both say it.
+// that begin at one moment both say it. So it is with an SA whose last message was
+// ours (aggressive mode) and under which the peer has said nothing yet.
 func (p *Peer) forgetPeer(by *ISAKMPSA) {
 	for _, q := range slices.Clone(p.pairs) {
 		if q.since.Before(by.began) {
@@ -209,7 +204,8 @@ func (p *Peer) forgetPeer(by *ISAKMPSA) {
 	}
 	p.endRestored(every, notice.PeerRestarted)
 	for _, sa := range slices.Clone(p.sas) {
-		if sa != by && sa.Since.Before(by.began) {
+		unheard := sa.role == initiator && sa.lastExchange != nil
+		if sa != by && sa.Since.Before(by.began) && !unheard {
 			p.endISAKMP(sa, notice.PeerRestarted, false)
 		}
 	}

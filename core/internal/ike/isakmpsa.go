@@ -36,11 +36,13 @@ type ISAKMPSA struct {
 	lastBlock   []byte          // of phase 1: where every later exchange's IV starts
 	used        map[uint32]bool // message IDs; each is good for one exchange
 	said, heard vendors         // vendor IDs, ours and the peer's
+	probes      probes
 	credential  string
 
-	// lastExchange answers duplicates of message 5 until the SA is first used: what
-	// is left of the responder's main mode.
+	// lastExchange answers duplicates until the SA is first used: what is left of
+	// phase 1 with whoever sent its last message.
 	lastExchange *exchange
+	early        held // to be read once the SA is there
 	// initialContact: the peer says that it remembers nothing of us.
 	initialContact bool
 
@@ -50,6 +52,16 @@ type ISAKMPSA struct {
 	// Of an initiator that did not know whom it would meet, until it is handed over.
 	wants []*want
 	kept  []*kept
+}
+
+// maxEarly bounds what is kept for a peer that has not authenticated, but has
+// received our cookie.
+const maxEarly = 2048
+
+// held are datagrams that came too early.
+type held struct {
+	datagrams []Datagram
+	octets    int
 }
 
 // startPhase1 begins a phase 1 as initiator, with the section's first exchange.
@@ -86,13 +98,15 @@ func (p *Peer) nonce(r *policy.Remote) []byte {
 
 // establish ends phase 1: the peer has proved who it is, and so have we.
 func establish(x *exchange) error {
+	if err := deriveKeys(x); err != nil {
+		return err
+	}
 	sa, f, p := x.sa, x.p1, x.p
-	_, cipher, _ := f.suite()
 	sa.Remote, sa.Path = f.remotes[0], x.path
 	sa.Since, sa.Expires = p.now, p.now.Add(f.choice.Proposal.Lifetime)
-	sa.lastBlock = sealedTail(x, cipher)
+	sa.lastBlock = x.lastBlock()
 	sa.established, sa.initialContact = true, f.initialContact
-	if x.role == responder {
+	if !x.theirTurn() {
 		sa.lastExchange = &exchange{p: p, kind: x.kind, role: x.role, pc: x.pc, over: true, sa: sa, path: x.path, seen: x.seen, answer: x.answer}
 	}
 	x.notice(notice.Notice{Event: notice.Phase1Up, Remote: sa.Remote.Name, PeerID: sa.PeerID.Text(), Initiate: x.role == initiator,
@@ -107,17 +121,18 @@ func establish(x *exchange) error {
 	return nil
 }
 
-// sealedTail is the last cipher block of phase 1 (RFC 2409 appendix B): of
-// message 6, which we have just sent or are just taking.
-func sealedTail(x *exchange, c oakley.Cipher) []byte {
+// lastBlock is the last cipher block of phase 1 (RFC 2409 appendix B), or its first
+// IV if the last message, which we have just sent or are just taking, is in clear.
+func (x *exchange) lastBlock() []byte {
 	msg := x.inbox
-	if x.role == responder {
+	if !x.theirTurn() {
 		msg = x.answer
 	}
-	if h, err := isakmp.ParseHeader(msg); err == nil {
-		msg = msg[:h.Length]
+	h, err := isakmp.ParseHeader(msg)
+	if err != nil || h.Flags&isakmp.FlagEncryption == 0 {
+		return x.iv
 	}
-	return append([]byte(nil), msg[len(msg)-c.BlockSize():]...)
+	return slices.Clone(msg[int(h.Length)-x.sa.cipher.BlockSize() : h.Length])
 }
 
 // adopt makes an ISAKMP SA this peer's own.
@@ -151,6 +166,12 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 		p.inform(sa, notes{notifies: []isakmp.Notify{sa.contactNotify()}})
 	}
 	p.setup.Path = sa.Path
+	p.lives()
+	early := sa.early.datagrams
+	sa.early = held{}
+	for _, ev := range early {
+		p.datagram(ev)
+	}
 	for _, w := range sa.wants {
 		p.want(w)
 	}

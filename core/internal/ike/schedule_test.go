@@ -117,8 +117,17 @@ func (s *schedule) options() iketest.Options {
 	if s.pick(8) == 0 {
 		o.PFS = oakley.X25519
 	}
+	if m := s.pick(8); m < 3 {
+		o.Modes = []policy.ExchangeMode{policy.Aggressive, policy.Aggressive, policy.Base}[m : m+1]
+	}
 	if s.pick(8) == 0 {
 		o.Transport = true
+	}
+	if s.pick(8) == 0 { // the first messages of both exchanges in fragments
+		o.Proposals, o.Remote = many(), []func(*policy.Remote){frag(policy.Force)}
+	}
+	if s.pick(4) == 0 {
+		o.Remote = append(o.Remote, dpd(s.seconds(2, 60)))
 	}
 	if s.pick(8) == 0 {
 		o.PSK = []string{"secret", "another"}
@@ -145,9 +154,13 @@ func (s *schedule) build(o iketest.Options) {
 			w.Connect(h, s.hosts[1], o)
 		}
 	}
-	if len(o.PSK) > 1 && !s.calm { // the responder's first key is the wrong one
-		s.hosts[1].PSK[s.hosts[0].Addr] = []string{"another", "secret"}
-		s.hosts[0].PSK[s.hosts[1].Addr] = []string{"secret"}
+	if len(o.PSK) > 1 && !s.calm { // the first key of the one who can find out is the wrong one
+		one, all := s.hosts[0], s.hosts[1]
+		if o.Modes != nil && o.Modes[0] == policy.Aggressive { // its initiator verifies first
+			one, all = all, one
+		}
+		all.PSK[one.Addr] = []string{"another", "secret"}
+		one.PSK[all.Addr] = []string{"secret"}
 	}
 	w.Net.MinDelay, w.Net.MaxDelay = 5*time.Millisecond, 50*time.Millisecond
 	w.MinService, w.MaxService = time.Millisecond, 5*time.Millisecond

@@ -13,6 +13,7 @@ import (
 
 // Options of a connection; zero values are the defaults named behind them.
 type Options struct {
+	Modes      []policy.ExchangeMode   // main
 	Proposals  []policy.Phase1Proposal // AES128SHA256MODP2048
 	Encryption []policy.Algorithm      // AES-CBC with 128 bits
 	Auth       []policy.Algorithm      // HMAC-SHA2-256
@@ -23,8 +24,14 @@ type Options struct {
 	IPsecLife  time.Duration // 1 h
 	IPsecKB    uint64        // no limit
 	Check      policy.Check
+	Generate   policy.Level // instead of policies
+	AnySAInfo  bool         // sainfo anonymous
+	From       string       // of the sainfo: an FQDN
+	Proxy      bool
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
+	Weak       bool                   // weak_phase1_check
+	Remote     []func(*policy.Remote) // what else its section says
 	Rekey      policy.Toggle
 	Passive    bool
 	Anonymous  bool // the section does not name the peer's address
@@ -52,11 +59,15 @@ func (w *World) Connect(a, b *Host, o Options) {
 // had for it is replaced.
 func (h *Host) Configure(to *Host, o Options) {
 	o.defaults()
-	r := &policy.Remote{Name: to.Name, Addr: to.Addr, Modes: []policy.ExchangeMode{policy.Main}, NonceSize: 16,
+	r := &policy.Remote{Name: to.Name, Addr: to.Addr, Modes: o.Modes, NonceSize: 16,
 		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals,
-		Rekey: o.Rekey, Passive: o.Passive}
+		Rekey: o.Rekey, Passive: o.Passive, WeakPhase1Check: o.Weak,
+		GeneratePolicy: o.Generate, SupportProxy: o.Proxy}
 	if o.Anonymous {
 		r.Addr = netip.Addr{}
+	}
+	for _, f := range o.Remote {
+		f(r)
 	}
 	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, LifetimeKB: o.IPsecKB, Encryption: o.Encryption, Auth: o.Auth,
 		Comp:  []policy.Algorithm{{ID: isakmp.IPCompDeflate}},
@@ -68,6 +79,12 @@ func (h *Host) Configure(to *Host, o Options) {
 		local, remote = netip.PrefixFrom(h.Addr, 32), netip.PrefixFrom(to.Addr, 32)
 	} else {
 		s.Local, s.Remote = doi.SAID(doi.PrefixID(local, 0, 0)), doi.SAID(doi.PrefixID(remote, 0, 0))
+	}
+	if o.AnySAInfo {
+		s.Local, s.Remote = nil, nil
+	}
+	if o.From != "" {
+		s.From = &policy.Identity{Type: policy.IDFQDN, Data: []byte(o.From), Text: o.From}
 	}
 	in := tmpl
 	in.Src, in.Dst = tmpl.Dst, tmpl.Src
@@ -88,11 +105,17 @@ func (h *Host) Configure(to *Host, o Options) {
 	c.SAInfos = append([]*policy.SAInfo{s}, c.SAInfos...)
 	h.Config = &c
 	h.PSK[to.Addr] = o.PSK
+	if o.Generate != policy.GenerateOff {
+		return
+	}
 	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.Out, Src: local, Dst: remote}, Action: spd.IPsec, Templates: outs})
 	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: remote, Dst: local}, Action: spd.IPsec, Templates: ins})
 }
 
 func (o *Options) defaults() {
+	if o.Modes == nil {
+		o.Modes = []policy.ExchangeMode{policy.Main}
+	}
 	if o.ISAKMPLife == 0 {
 		o.ISAKMPLife = 8 * time.Hour
 	}

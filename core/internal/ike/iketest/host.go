@@ -142,8 +142,8 @@ func (h *Host) receive(path ike.Path, data []byte) {
 	if m == nil { // perhaps the first answer to an initiator
 		m = h.byCookies[cookies{i: hd.CkyI}]
 	}
-	if m == nil && hd.CkyR.IsZero() && hd.Exchange == isakmp.IdentityProtection {
-		remotes := policy.Query{Addr: path.Remote.Addr(), Local: path.Local.Addr(), Mode: policy.Main}.Candidates(h.Config.Remotes)
+	if m == nil && hd.CkyR.IsZero() && isPhase1(hd.Exchange) {
+		remotes := policy.Query{Addr: path.Remote.Addr(), Local: path.Local.Addr(), Mode: policy.ExchangeMode(hd.Exchange)}.Candidates(h.Config.Remotes)
 		if len(remotes) == 0 {
 			h.w.Log.line(h.w, h.Name, "unknown peer %v", path.Remote)
 			return
@@ -156,6 +156,10 @@ func (h *Host) receive(path ike.Path, data []byte) {
 		return
 	}
 	m.Post(ike.Datagram{Path: path, Data: data})
+}
+
+func isPhase1(t isakmp.ExchangeType) bool {
+	return t == isakmp.Base || t == isakmp.IdentityProtection || t == isakmp.Aggressive
 }
 
 func (m *Machine) know(c cookies) {
