@@ -133,14 +133,14 @@ func (p *Peer) settle() {
 		p.undeleted, p.deleteAt = nil, time.Time{}
 		p.deleteSAs(ops)
 	}
-	if due(p.restoredEnd, p.now) {
-		p.restoredEnd = time.Time{}
-		p.endRestored(every, notice.Replaced)
-	}
 	if due(p.lookAt(), p.now) {
 		p.look()
 	}
 	p.expireFragments()
+	if due(p.restoredEnd, p.now) {
+		p.restoredEnd = time.Time{}
+		p.endRestored(every, notice.Replaced)
+	}
 	p.expireWants()
 	p.tendKept()
 	p.serveWants()

@@ -85,7 +85,9 @@ func TestRestoredSAsEndBehindTheirSuccessors(t *testing.T) {
 		}
 	}
 	var contact bool
-	d.b.Notices = func(_ *iketest.Machine, n ike.Notice) { contact = contact || strings.Contains(n.Detail, "INITIAL-CONTACT") }
+	d.b.Notices = func(_ *iketest.Machine, n ike.Notice) {
+		contact = contact || strings.Contains(n.Detail, "INITIAL-CONTACT")
+	}
 	old := func(spi uint32) ike.KernelSA {
 		return ike.KernelSA{Dir: spd.In, Src: d.b.Addr, Dst: d.a.Addr, Proto: 50, SPI: spi}
 	}
