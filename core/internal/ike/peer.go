@@ -30,6 +30,7 @@ type Peer struct {
 	exchanges []*exchange
 	wants     []*want
 	life      life
+	down      bool // the peer is dead, and not to be asked before it asks us (on_loss)
 	kept      []*kept
 	fragments []*fragments // of messages not whole yet, the one that moved last last
 
@@ -169,7 +170,7 @@ func (p *Peer) Deadline() time.Time {
 // Done reports whether nothing is left of the peer here: no SA, no exchange, no
 // wish, no fragment, no question out. The machine may then be dropped.
 func (p *Peer) Done() bool {
-	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.kept)+len(p.fragments)+len(p.calls)+len(p.undeleted) == 0
+	return p.gone || !p.down && len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.kept)+len(p.fragments)+len(p.calls)+len(p.undeleted) == 0
 }
 
 // datagram routes a message to its exchange (RFC 2408 section 2.4).
@@ -441,12 +442,14 @@ func (p *Peer) reconfigure(ev Reconfigure) {
 	for _, sa := range p.sas {
 		sa.Remote = ev.Remote
 	}
+	p.down = false
 	p.lookLater()
 }
 
 // delete is an operator's command.
 func (p *Peer) delete(ev Delete) {
-	if ev.All && ev.ISAKMP { // also what is still being negotiated
+	if ev.All && ev.ISAKMP { // also what is still being negotiated, or to be
+		p.kept = slices.DeleteFunc(p.kept, func(k *kept) bool { return k.once })
 		p.endAll(notice.LocalDeleted)
 	}
 	named := func(s KernelSA) bool { return s.SPI == ev.SPI }
@@ -479,7 +482,7 @@ func (p *Peer) endAll(reason notice.Reason) {
 	for _, w := range p.wants {
 		p.wantFailed(w, reason, reason.String())
 	}
-	p.wants, p.fragments = nil, nil
+	p.wants, p.fragments, p.down = nil, nil, false
 	for _, q := range slices.Clone(p.pairs) {
 		p.endPair(q, reason, true)
 	}
