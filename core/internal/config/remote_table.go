@@ -52,11 +52,11 @@ func remoteDirectives() []directive {
 		{name: "dpd_retry", args: "NUMBER", doc: "seconds between probes that are not answered", def: "5", set: func(p *parser, a []arg) { p.time(a[0], 0, &p.remote.DPDRetry) }},
 		{name: "dpd_maxfail", args: "NUMBER", doc: "probes before the peer is dead", def: "5", set: remoteCount(1, 1000, func(r *policy.Remote) *int { return &r.DPDMaxFail })},
 		{name: "on_loss", args: "on_demand|down|restart", from: ours, doc: "when the peer is dead and its SAs have ended: wait for traffic, or for an operator or the peer, or negotiate until they are there again", def: "on_demand", set: setOnLoss},
-		{name: "generate_policy", args: "SWITCH|require|unique", doc: "make policies from what the peer proposes", def: "off", state: partly, why: "generation of policies comes later", set: setGenerate},
-		{name: "support_proxy", args: "SWITCH", doc: "identities of phase 2 are the end points of the SAs", def: "off", state: partly, why: "support_proxy comes later", set: laterSwitch(func(r *policy.Remote) *bool { return &r.SupportProxy })},
-		{name: "support_mip6", hcl: "support_proxy", args: "SWITCH", from: apple, doc: "obsolete name of support_proxy", state: partly, why: "support_proxy comes later", set: func(p *parser, a []arg) {
+		{name: "generate_policy", args: "SWITCH|require|unique", doc: "make policies from what the peer proposes, within the networks a sainfo names, or for the peer's own address", def: "off", set: setGenerate},
+		{name: "support_proxy", args: "SWITCH", doc: "identities of phase 2 are the end points of the SAs, in transport mode, for a peer a sainfo names with from", def: "off", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.SupportProxy })},
+		{name: "support_mip6", hcl: "support_proxy", args: "SWITCH", from: apple, doc: "obsolete name of support_proxy", set: func(p *parser, a []arg) {
 			p.add(p.word, codeMapped, Warning, "is an obsolete name", "write support_proxy")
-			laterSwitch(func(r *policy.Remote) *bool { return &r.SupportProxy })(p, a)
+			remoteSwitch(func(r *policy.Remote) *bool { return &r.SupportProxy })(p, a)
 		}},
 		{name: "weak_phase1_check", args: "SWITCH", doc: "believe what comes in clear text during phase 1", def: "off", set: setWeakCheck},
 		{name: "script", fields: "file event", args: "STRING phase1_up|phase1_down|phase1_dead", from: ipsecTools, doc: "a program run when an ISAKMP SA comes or goes, or the peer is dead; relative to path script", set: setScript},
@@ -127,9 +127,6 @@ func setOnLoss(p *parser, a []arg) {
 func setGenerate(p *parser, a []arg) {
 	p.remote.GeneratePolicy = map[string]policy.Level{"on": policy.GenerateRequire,
 		"require": policy.GenerateRequire, "unique": policy.GenerateUnique}[a[0].text]
-	if p.remote.GeneratePolicy != policy.GenerateOff {
-		p.later()
-	}
 }
 
 func setRemoteAddress(p *parser, a []arg) {

@@ -60,7 +60,9 @@ func (e *Engine) call(a *actor, c ike.Call) {
 	case ike.AcquireDone:
 		e.run(func() { e.acquireDone(req, reply) })
 	case ike.MatchPolicy:
-		reply(e.matchPolicy(req))
+		reply(e.matchPolicy(a, req))
+	case ike.ReservePolicy:
+		reply(e.reservePolicy(a, req))
 	default:
 		reply(nil, fmt.Errorf("the engine cannot serve a %T", req))
 	}
@@ -140,7 +142,7 @@ func (e *Engine) allocateSPIs(a *actor, req ike.AllocateSPIs, reply func(any, er
 	} else {
 		reply(nil, callError(err))
 	}
-	e.removeSAs(keys) // some SPIs are of no use without the others, or to nobody
+	e.removeSAs(keys, nil) // some SPIs are of no use without the others, or to nobody
 }
 
 func (e *Engine) readCarried(req ike.ReadCarried, reply func(any, error) bool) {
@@ -174,14 +176,4 @@ func (e *Engine) acquireDone(req ike.AcquireDone, reply func(any, error) bool) {
 	e.acquires.done(req.Seq)
 	e.answerAcquire(req.Seq, req.Failed)
 	reply(nil, nil)
-}
-
-func (e *Engine) matchPolicy(req ike.MatchPolicy) (any, error) {
-	e.spdMu.RLock()
-	defer e.spdMu.RUnlock()
-	pair, closest, ok := e.spd.Respond(req.Selector)
-	if !ok {
-		return nil, &ike.NoPolicyError{Selector: req.Selector, Closest: closest}
-	}
-	return pair, nil
 }

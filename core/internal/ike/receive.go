@@ -15,7 +15,7 @@ import (
 func (x *exchange) deliver(msg []byte) {
 	switch {
 	case x.duplicate(msg):
-	case x.over:
+	case x.over && !x.goesOn():
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Superseded, Detail: "the exchange has ended"})
 	case x.inbox != nil: // the peer will retransmit
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Busy, Detail: "an earlier message is being worked on"})
@@ -30,6 +30,7 @@ type message struct {
 	payloads []isakmp.Payload
 	hash     []byte // HASH(n), which covers rest
 	rest     []byte
+	commit   bool   // the header's flag, which nothing authenticates
 	iv       []byte // of the next message
 }
 
@@ -57,6 +58,9 @@ func (x *exchange) receive(st *step) error {
 		if err := st.then(x); err != nil {
 			return err
 		}
+	}
+	if x.qm != nil {
+		x.qm.commit = m.commit
 	}
 	x.seen, x.heard, x.answer, x.tries = sha256.Sum256(x.inbox), len(x.inbox), nil, 0
 	if m.iv != nil {
@@ -139,7 +143,7 @@ func openSealed(cbc *oakley.CBC, iv []byte, h isakmp.Header, msg []byte, padding
 		}
 		return message{}, drop{notice.BadDecryption, "the message decrypts to nonsense: " + err.Error()}
 	}
-	m := message{payloads: ps, iv: next}
+	m := message{payloads: ps, iv: next, commit: h.Flags&isakmp.FlagCommit != 0}
 	if len(ps) > 0 {
 		const generic = 4 // octets of the payload header in front of the body
 		m.rest = plain[generic+len(ps[0].Body) : len(plain)-len(rest)]

@@ -55,6 +55,7 @@ const (
 	N     = isakmp.PayloadN
 	D     = isakmp.PayloadD
 	VID   = isakmp.PayloadVID
+	ATTR  = isakmp.PayloadAttr
 )
 
 // mainMode is the identity protection exchange (RFC 2409 section 5.4).
@@ -122,9 +123,25 @@ var quickMode = script{
 	{from: initiator, seal: sealed, hash: hash3, before: installInitiator, then: quickDone},
 }
 
+// connected is the fourth message where the responder has set the commit bit (RFC 2408
+// section 3.1): until it is there message 3 is repeated. We never set the bit.
+//
+//	4  R→I  HDR*, HASH(4), N        CONNECTED
+var connected = step{from: responder, seal: sealed, hash: hash1, may: p(N), then: quickConnected}
+
 // informational is one message that wants no answer (RFC 2409 section 5.7).
 var informational = script{
 	{from: initiator, seal: sealed, hash: hash1, may: p(N, D), then: informed},
+}
+
+// transaction is a question, or an order, and its answer (draft-dukes-ike-mode-cfg-02
+// section 3.1). More of them may follow under the same message ID.
+//
+//	1  I→R  HDR*, HASH(1), ATTR
+//	2  R→I  HDR*, HASH(1), ATTR
+var transaction = script{
+	{from: initiator, seal: sealed, hash: hash1, must: p(ATTR), then: answerConfig},
+	{from: responder, seal: sealed, hash: hash1, must: p(ATTR)},
 }
 
 // A handler knows how to emit ours and how to take the peer's payloads of one
@@ -165,6 +182,9 @@ var handlers = map[isakmp.ExchangeType]map[isakmp.PayloadType]handler{
 		N: {emitNotify, takeNotify},
 		D: {emitDelete, takeDelete},
 	},
+	isakmp.Transaction: {
+		ATTR: {emitConfig, takeConfig},
+	},
 }
 
 // scripts is what a machine plays. It is handed to New's product rather than
@@ -172,13 +192,14 @@ var handlers = map[isakmp.ExchangeType]map[isakmp.PayloadType]handler{
 type scripts struct {
 	phase1               map[isakmp.ExchangeType]script
 	quick, informational script
+	transaction          script
 	handlers             map[isakmp.ExchangeType]map[isakmp.PayloadType]handler
 }
 
 func emitNothing(*exchange) ([][]byte, error) { return nil, nil }
 func takeNothing(*exchange, [][]byte) error   { return nil }
 
-// HASH(1) to HASH(3) of RFC 2409 section 5.5; informational uses HASH(1).
+// HASH(1) to HASH(3) of RFC 2409 section 5.5; all others use HASH(1).
 func hash1(x *exchange, rest []byte) []byte {
 	return oakley.Hash1(x.sa.hash, x.sa.keys.A, x.msgID, rest)
 }

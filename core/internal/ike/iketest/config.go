@@ -24,6 +24,10 @@ type Options struct {
 	IPsecLife  time.Duration // 1 h
 	IPsecKB    uint64        // no limit
 	Check      policy.Check
+	Generate   policy.Level // instead of policies
+	AnySAInfo  bool         // sainfo anonymous
+	From       string       // of the sainfo: an FQDN
+	Proxy      bool
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
 	Weak       bool                   // weak_phase1_check
@@ -57,7 +61,8 @@ func (h *Host) Configure(to *Host, o Options) {
 	o.defaults()
 	r := &policy.Remote{Name: to.Name, Addr: to.Addr, Modes: o.Modes, NonceSize: 16,
 		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals,
-		Rekey: o.Rekey, Passive: o.Passive, WeakPhase1Check: o.Weak}
+		Rekey: o.Rekey, Passive: o.Passive, WeakPhase1Check: o.Weak,
+		GeneratePolicy: o.Generate, SupportProxy: o.Proxy}
 	if o.Anonymous {
 		r.Addr = netip.Addr{}
 	}
@@ -74,6 +79,12 @@ func (h *Host) Configure(to *Host, o Options) {
 		local, remote = netip.PrefixFrom(h.Addr, 32), netip.PrefixFrom(to.Addr, 32)
 	} else {
 		s.Local, s.Remote = doi.SAID(doi.PrefixID(local, 0, 0)), doi.SAID(doi.PrefixID(remote, 0, 0))
+	}
+	if o.AnySAInfo {
+		s.Local, s.Remote = nil, nil
+	}
+	if o.From != "" {
+		s.From = &policy.Identity{Type: policy.IDFQDN, Data: []byte(o.From), Text: o.From}
 	}
 	in := tmpl
 	in.Src, in.Dst = tmpl.Dst, tmpl.Src
@@ -94,6 +105,9 @@ func (h *Host) Configure(to *Host, o Options) {
 	c.SAInfos = append([]*policy.SAInfo{s}, c.SAInfos...)
 	h.Config = &c
 	h.PSK[to.Addr] = o.PSK
+	if o.Generate != policy.GenerateOff {
+		return
+	}
 	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.Out, Src: local, Dst: remote}, Action: spd.IPsec, Templates: outs})
 	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: remote, Dst: local}, Action: spd.IPsec, Templates: ins})
 }

@@ -21,7 +21,11 @@ func (h *Host) serve(m *Machine, c ike.Call) {
 	kernel := false
 	switch req := c.Req.(type) {
 	case ike.MatchPolicy: // from the engine's own copy
-		v, err := h.match(req)
+		v, err := h.match(m, req)
+		h.reply(m, c, 0, v, err)
+		return
+	case ike.ReservePolicy:
+		v, err := k.reserve(m, req.Selector)
 		h.reply(m, c, 0, v, err)
 		return
 	case ike.Apply:
@@ -136,10 +140,15 @@ func (h *Host) generate(g oakley.Group) (any, error) {
 	}
 }
 
-func (h *Host) match(req ike.MatchPolicy) (any, error) {
+func (h *Host) match(m *Machine, req ike.MatchPolicy) (any, error) {
 	p, closest, ok := h.SPD.Respond(req.Selector)
 	if !ok {
-		return nil, &ike.NoPolicyError{Selector: req.Selector, Closest: closest}
+		return nil, &ike.NoPolicyError{Selector: req.Selector, Closest: closest, Taken: h.SPD.Knows(req.Selector)}
+	}
+	if g := h.Kernel.Generated[p.Selector()]; g != nil && g.owner == m {
+		return nil, &ike.NoPolicyError{Selector: req.Selector}
+	} else if g != nil {
+		return nil, &ike.NoPolicyError{Selector: req.Selector, Closest: "it is generated for another peer", Taken: true}
 	}
 	return p, nil
 }
@@ -264,6 +273,12 @@ func (h *Host) Crash() {
 	h.w.secrets.forget() // those of a dead process are nobody's
 	clear(h.Kernel.ours)
 	clear(h.Kernel.SAs)
+	for _, g := range h.Kernel.Generated {
+		for key := range g.Policies {
+			h.SPD.Remove(key)
+		}
+	}
+	clear(h.Kernel.Generated)
 	h.Kernel.Changes++
 	h.Kernel.epoch++
 	h.Kernel.Down = false
