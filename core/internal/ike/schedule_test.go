@@ -154,7 +154,8 @@ func (s *schedule) options() iketest.Options {
 		o.Proposals, o.Remote = many(), []func(*policy.Remote){frag(policy.Force)}
 	}
 	if s.pick(4) == 0 {
-		o.Remote = append(o.Remote, dpd(s.seconds(2, 60)))
+		loss := policy.Restart * policy.Loss(s.pick(2))
+		o.Remote = append(o.Remote, dpd(s.seconds(2, 60)), func(r *policy.Remote) { r.OnLoss = loss })
 	}
 	if s.pick(8) == 0 {
 		o.PSK = []string{"secret", "another"}
