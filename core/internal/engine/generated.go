@@ -54,10 +54,10 @@ func (g *generated) reserve(a *actor, sel policy.Selector, used func(uint32) boo
 
 func (g *generated) fresh(used func(uint32) bool) uint32 {
 	limit := uint32(maxReqID)
-	if len(g.reqIDs) > maxReqID/2 {
-		limit = 1<<31 - 1
-	}
-	for {
+	for tried := 0; ; tried++ {
+		if tried > maxReqID || len(g.reqIDs) > maxReqID/2 {
+			limit = 1<<31 - 1
+		}
 		if g.last = g.last%limit + 1; !g.reqIDs[g.last] && !used(g.last) {
 			return g.last
 		}
