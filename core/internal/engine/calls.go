@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -54,6 +55,8 @@ func (e *Engine) call(a *actor, c ike.Call) {
 		e.run(func() { e.allocateSPIs(a, req, reply) })
 	case ike.Apply:
 		e.apply(a, req, reply)
+	case ike.ReadCarried:
+		e.run(func() { e.readCarried(req, reply) })
 	case ike.AcquireDone:
 		e.run(func() { e.acquireDone(req, reply) })
 	case ike.MatchPolicy:
@@ -140,6 +143,33 @@ func (e *Engine) allocateSPIs(a *actor, req ike.AllocateSPIs, reply func(any, er
 		reply(nil, callError(err))
 	}
 	e.removeSAs(keys, nil) // some SPIs are of no use without the others, or to nobody
+}
+
+func (e *Engine) readCarried(req ike.ReadCarried, reply func(any, error) bool) {
+	var keys []kernel.Key
+	for _, k := range slices.Concat(req.In, req.Out) {
+		known, _ := e.registry.owner(k)
+		keys = append(keys, kernel.Key{Src: known.src, Dst: k.Dst, SPI: k.SPI, Proto: k.Proto})
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, kernelTimeout)
+	defer cancel()
+	stats, err := e.kernel.Query(ctx, keys)
+	if err == nil && len(stats) != len(keys) {
+		err = fmt.Errorf("the kernel plugin gave %d statistics for %d SAs", len(stats), len(keys))
+	}
+	if err != nil {
+		reply(nil, callError(err))
+		return
+	}
+	var sum ike.Carried
+	for i, s := range stats {
+		if i < len(req.In) {
+			sum.In += s.Bytes
+		} else {
+			sum.Out += s.Bytes
+		}
+	}
+	reply(sum, nil)
 }
 
 func (e *Engine) acquireDone(req ike.AcquireDone, reply func(any, error) bool) {

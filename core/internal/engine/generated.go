@@ -18,6 +18,7 @@ type generated struct {
 	by     map[policy.Selector]*reservation
 	reqIDs map[uint32]bool
 	last   uint32 // request ID
+	large  bool   // those up to maxReqID have been used up once
 }
 
 type reservation struct {
@@ -27,7 +28,7 @@ type reservation struct {
 }
 
 // maxReqID is the largest request ID a KAME kernel takes (IPSEC_MANUAL_REQID_MAX); what
-// is above it is used when so many policies are there.
+// is above it is used when there are so many policies.
 const maxReqID = 0x3fff
 
 // reserve gives the traffic to an actor; the error says to whom else it belongs, or
@@ -53,9 +54,12 @@ func (g *generated) reserve(a *actor, sel policy.Selector, used func(uint32) boo
 }
 
 func (g *generated) fresh(used func(uint32) bool) uint32 {
-	limit := uint32(maxReqID)
 	for tried := 0; ; tried++ {
-		if tried > maxReqID || len(g.reqIDs) > maxReqID/2 {
+		if tried > maxReqID {
+			g.large = true
+		}
+		limit := uint32(maxReqID)
+		if g.large {
 			limit = 1<<31 - 1
 		}
 		if g.last = g.last%limit + 1; !g.reqIDs[g.last] && !used(g.last) {

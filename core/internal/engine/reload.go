@@ -78,8 +78,8 @@ func (e *Engine) Reload(cfg *policy.Config) (*policy.Plan, error) {
 	return plan, nil
 }
 
-// AuthChanged tells all machines that an authentication plugin was configured anew:
-// what they have cached of it is out of date.
+// AuthChanged tells all machines that an authentication plugin is there, or has other
+// keys than before: what it could not answer is asked again at once.
 func (e *Engine) AuthChanged(name string) {
 	e.credentials(ike.CredentialChanged{})
 }

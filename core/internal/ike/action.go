@@ -94,6 +94,9 @@ type (
 		Failed bool
 	}
 
+	// ReadCarried asks what the kernel has carried. Reply: Carried.
+	ReadCarried struct{ In, Out []SAKey }
+
 	// MatchPolicy asks for the policy a peer's quick mode is about, from the
 	// engine's copy: no RPC. Reply: spd.Pair, or error *NoPolicyError. One that this
 	// machine has generated is none: it is made anew.
@@ -114,6 +117,7 @@ func (DeriveSKEYIDs) request() {}
 func (AllocateSPIs) request()  {}
 func (Apply) request()         {}
 func (AcquireDone) request()   {}
+func (ReadCarried) request()   {}
 func (MatchPolicy) request()   {}
 func (ReservePolicy) request() {}
 
@@ -122,6 +126,9 @@ type Identity struct {
 	Type uint8
 	Data []byte
 }
+
+// Carried is the octets of all SAs of a direction.
+type Carried struct{ In, Out uint64 }
 
 // SPIRequest asks for one inbound SPI.
 type SPIRequest struct {

@@ -58,8 +58,9 @@ type (
 	// KernelLost is the verdict of a resync: these SAs are no longer in the kernel.
 	KernelLost struct{ SAs []SAKey }
 
-	// CredentialChanged says that an authentication plugin's keys changed; with
-	// Revoked the SAs made with Credential must end.
+	// CredentialChanged says that an authentication plugin is there or has other keys:
+	// what it could not answer is asked again. With Revoked the SAs made with
+	// Credential must end.
 	CredentialChanged struct {
 		Credential string
 		Revoked    bool

@@ -47,6 +47,7 @@ type exchange struct {
 	p1   *phase1
 	qm   *quick
 	info *notes
+	cfgs *configs
 }
 
 // start begins to play a new exchange.
@@ -157,10 +158,20 @@ func (x *exchange) advance() {
 func (x *exchange) finish() {
 	x.over, x.out, x.resendAt = true, nil, time.Time{}
 	x.expires = x.p.now.Add(x.p.patience())
-	if x.kind != isakmp.QuickMode {
+	if x.p1 != nil || x.info != nil {
 		x.gone = true // phase 1 answers duplicates from its SA, informational never
 	}
 	x.zero()
+}
+
+// goesOn begins a transaction that is over once more: under its message ID and
+// with its IV the peer may say something else.
+func (x *exchange) goesOn() bool {
+	if !x.over || x.gone || x.cfgs == nil || x.role == initiator {
+		return false
+	}
+	x.pc, x.over = 0, false
+	return true
 }
 
 // fail ends an exchange that led to nothing, and undoes what it did.
@@ -236,7 +247,7 @@ func (x *exchange) dropMessage(d drop) {
 		x.sa.CkyR, x.sa.heard = isakmp.Cookie{}, 0 // they came with the message
 	}
 	if x.pc == 0 && x.role == responder {
-		x.over, x.gone = true, true
+		x.over, x.gone = true, x.heard == 0 // else it was no first message, see goesOn
 		x.zero()
 	}
 }

@@ -192,6 +192,11 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 			t.Fatalf("unknown fault %v", args)
 		}
 	},
+	// carry HOST [lost]: a packet to the other
+	"carry": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.Carry(s.other(h), 100, len(args) > 1)
+	},
 	"repair": func(t *testing.T, s *stage, _ []string) { s.w.NoFaults() },
 	"kernel": func(t *testing.T, s *stage, args []string) {
 		h := s.host(t, args[0])
@@ -382,6 +387,7 @@ func duration(t *testing.T, s string) time.Duration {
 
 var proposals = map[string]policy.Phase1Proposal{
 	"aes128-sha256-modp2048": iketest.AES128SHA256MODP2048,
+	"aes128-sha256-modp3072": iketest.Proposal(oakley.AES, 128, oakley.SHA256, oakley.MODP3072),
 	"3des-sha1-modp1024":     iketest.TripleDESSHA1MODP1024,
 	"aes128-sha256-x25519":   iketest.AES128SHA256X25519,
 	"aes256-sha384-ecp384":   iketest.Proposal(oakley.AES, 256, oakley.SHA384, oakley.ECP384),
@@ -440,6 +446,21 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			o.ISAKMPLife = duration(t, val)
 		case "check":
 			o.Check = map[string]policy.Check{"strict": policy.Strict, "obey": policy.Obey, "claim": policy.Claim, "exact": policy.Exact}[val]
+		case "frag":
+			to := map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
+			o.Remote = append(o.Remote, func(r *policy.Remote) { r.IKEFrag = to })
+		case "dpd": // delay, retry, maxfail, and perhaps the algorithm
+			v := strings.Split(val, "/")
+			delay, retry, maxfail := duration(t, v[0]), duration(t, v[1]), number(t, v[2])
+			o.Remote = append(o.Remote, func(r *policy.Remote) {
+				r.DPD, r.DPDDelay, r.DPDRetry, r.DPDMaxFail, r.DPDAlgorithm = true, delay, retry, maxfail, "default"
+				if len(v) > 3 {
+					r.DPDAlgorithm = v[3]
+				}
+			})
+		case "nonce":
+			size := number(t, val)
+			o.Remote = append(o.Remote, func(r *policy.Remote) { r.NonceSize = size })
 		case "rekey":
 			o.Rekey = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
 		case "anonymous":

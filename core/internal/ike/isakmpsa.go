@@ -36,6 +36,7 @@ type ISAKMPSA struct {
 	lastBlock   []byte          // of phase 1: where every later exchange's IV starts
 	used        map[uint32]bool // message IDs; each is good for one exchange
 	said, heard vendors         // vendor IDs, ours and the peer's
+	probes      probes
 	credential  string
 
 	// lastExchange answers duplicates until the SA is first used: what is left of
@@ -165,6 +166,7 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 		p.inform(sa, notes{notifies: []isakmp.Notify{sa.contactNotify()}})
 	}
 	p.setup.Path = sa.Path
+	p.lives()
 	early := sa.early.datagrams
 	sa.early = held{}
 	for _, ev := range early {

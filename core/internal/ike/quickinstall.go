@@ -59,20 +59,12 @@ func prepareAnswer(x *exchange) error {
 		return err
 	}
 	if err := x.reserve(); err != nil {
-		return refusedToo(err)
+		return err
 	}
 	if err := x.makePair(gxy); err != nil {
 		return err
 	}
-	return refusedToo(x.install(&q.apply, InstallInbound))
-}
-
-// refusedToo tells the peer of what our kernel refuses: it would wait in vain.
-func refusedToo(err error) error {
-	if reasonOf(err) == notice.KernelRefused {
-		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.KernelRefused, err}
-	}
-	return err
+	return x.install(&q.apply, InstallInbound)
 }
 
 // install asks for SAs of the pair.
@@ -81,7 +73,7 @@ func (x *exchange) install(f *future[any], kinds ...OpKind) error {
 	if f.done && mayBeDone(err) && slices.Contains(kinds, InstallOutbound) {
 		x.qm.out = true
 	}
-	return kernelRefused("install SAs", err)
+	return x.kernelRefused("install SAs", err)
 }
 
 // matchPolicy finds the policy the peer's identities mean.
@@ -262,9 +254,12 @@ func quickConnected(x *exchange) error {
 	return nil
 }
 
-func kernelRefused(what string, err error) error {
+func (x *exchange) kernelRefused(what string, err error) error {
 	if err == nil || errors.Is(err, errWait) || errors.As(err, new(*Unavailable)) {
 		return err
+	}
+	if x.role == responder && !x.theirTurn() && !x.sent { // the peer can be told instead of answered
+		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.KernelRefused, fmt.Errorf("%s: %w", what, err)}
 	}
 	return failf(notice.KernelRefused, "%s: %w", what, err)
 }

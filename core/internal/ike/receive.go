@@ -15,7 +15,7 @@ import (
 func (x *exchange) deliver(msg []byte) {
 	switch {
 	case x.duplicate(msg):
-	case x.over:
+	case x.over && !x.goesOn():
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Superseded, Detail: "the exchange has ended"})
 	case x.inbox != nil: // the peer will retransmit
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Busy, Detail: "an earlier message is being worked on"})
@@ -114,6 +114,9 @@ func (x *exchange) open(st *step) (message, error) {
 	}
 	// It is the peer's: whatever else may be wrong with it, it counts only once.
 	x.sa.used[x.msgID], x.sa.lastExchange = true, nil
+	if x.info == nil { // else it depends on what it says
+		x.p.lives()
+	}
 	return m, nil
 }
 

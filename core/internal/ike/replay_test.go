@@ -249,9 +249,9 @@ func (r *replay) rand(b []byte) {
 	}
 }
 
-func (r *replay) run() {
+// begin makes the machine, and has an initiator's begin.
+func (r *replay) begin() Path {
 	r.open()
-	remote := r.cfg.Remotes[0]
 	path := Path{Local: netip.AddrPortFrom(addrOf(r.me), 500), Remote: netip.AddrPortFrom(addrOf(r.me.other()), 500)}
 	r.p = New(Setup{Config: policy.NewCommon(r.cfg), Remotes: r.cfg.Remotes, Path: path, Rand: r.rand, Stranger: r.me == responder,
 		Cookie: func(Path, isakmp.Cookie) isakmp.Cookie { return r.messages[1].h.CkyR }})
@@ -261,6 +261,11 @@ func (r *replay) run() {
 		x := r.p.exchanges[0]
 		x.p1.saiB = r.messages[0].body(SA)
 	}
+	return path
+}
+
+func (r *replay) run() {
+	path, remote := r.begin(), r.cfg.Remotes[0]
 	for i, m := range r.messages {
 		if r.skips(m) {
 			continue
@@ -287,6 +292,36 @@ func (r *replay) run() {
 		r.t.Errorf("left behind the deletes: %+v", r.p.Status(r.now))
 	}
 	r.checkKeys()
+}
+
+// TestMessage3OfAggressiveModeMayBeInClear, as the original racoon sends it: later IVs
+// then start from the first one, and a notify beside it, which nothing protects, has
+// no say.
+func TestMessage3OfAggressiveModeMayBeInClear(t *testing.T) {
+	s := recordedSessions[slices.IndexFunc(recordedSessions, func(s session) bool { return s.mode == policy.Aggressive })]
+	for name, spoil := range map[string]byte{"that verifies": 0, "that does not": 1} {
+		t.Run("a HASH_I "+name, func(t *testing.T) {
+			r := s.replay(t, responder)
+			path := r.begin()
+			r.step(Datagram{Path: path, Data: r.messages[0].data})
+			third := r.messages[2]
+			third.h.Flags = 0
+			hash := slices.Clone(third.body(isakmp.PayloadHASH))
+			hash[0] ^= spoil
+			contact := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, Type: isakmp.NotifyInitialContact}
+			r.step(Datagram{Path: path, Data: isakmp.AppendMessage(nil, third.h, []isakmp.Payload{{Type: AUTH, Body: hash}, {Type: N, Body: contact.Append(nil)}})})
+			switch {
+			case spoil != 0:
+				if r.sa != nil || len(r.p.exchanges) != 1 {
+					t.Error("it is taken, or ends the exchange")
+				}
+			case r.sa == nil:
+				t.Fatal("there is no ISAKMP SA")
+			case !bytes.Equal(r.sa.lastBlock, r.values["initial IV"][0]) || r.sa.initialContact:
+				t.Errorf("later IVs start from %x, not %x; initial contact %v", r.sa.lastBlock, r.values["initial IV"][0], r.sa.initialContact)
+			}
+		})
+	}
 }
 
 // compare holds the next message of ours against the recorded one.

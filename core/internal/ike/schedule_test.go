@@ -123,6 +123,12 @@ func (s *schedule) options() iketest.Options {
 	if s.pick(8) == 0 {
 		o.Transport = true
 	}
+	if s.pick(8) == 0 { // the first messages of both exchanges in fragments
+		o.Proposals, o.Remote = many(), []func(*policy.Remote){frag(policy.Force)}
+	}
+	if s.pick(4) == 0 {
+		o.Remote = append(o.Remote, dpd(s.seconds(2, 60)))
+	}
 	if s.pick(8) == 0 {
 		o.PSK = []string{"secret", "another"}
 	}

@@ -55,6 +55,7 @@ const (
 	N     = isakmp.PayloadN
 	D     = isakmp.PayloadD
 	VID   = isakmp.PayloadVID
+	ATTR  = isakmp.PayloadAttr
 )
 
 // mainMode is the identity protection exchange (RFC 2409 section 5.4).
@@ -133,6 +134,16 @@ var informational = script{
 	{from: initiator, seal: sealed, hash: hash1, may: p(N, D), then: informed},
 }
 
+// transaction is a question, or an order, and its answer (draft-dukes-ike-mode-cfg-02
+// section 3.1). More of them may follow under the same message ID.
+//
+//	1  I→R  HDR*, HASH(1), ATTR
+//	2  R→I  HDR*, HASH(1), ATTR
+var transaction = script{
+	{from: initiator, seal: sealed, hash: hash1, must: p(ATTR), then: answerConfig},
+	{from: responder, seal: sealed, hash: hash1, must: p(ATTR)},
+}
+
 // A handler knows how to emit ours and how to take the peer's payloads of one
 // type. emit may return none where the type is optional.
 type handler struct {
@@ -171,6 +182,9 @@ var handlers = map[isakmp.ExchangeType]map[isakmp.PayloadType]handler{
 		N: {emitNotify, takeNotify},
 		D: {emitDelete, takeDelete},
 	},
+	isakmp.Transaction: {
+		ATTR: {emitConfig, takeConfig},
+	},
 }
 
 // scripts is what a machine plays. It is handed to New's product rather than
@@ -178,14 +192,14 @@ var handlers = map[isakmp.ExchangeType]map[isakmp.PayloadType]handler{
 type scripts struct {
 	phase1               map[isakmp.ExchangeType]script
 	quick, informational script
+	transaction          script
 	handlers             map[isakmp.ExchangeType]map[isakmp.PayloadType]handler
 }
 
 func emitNothing(*exchange) ([][]byte, error) { return nil, nil }
 func takeNothing(*exchange, [][]byte) error   { return nil }
 
-// HASH(1) to HASH(3) of RFC 2409 section 5.5; informational uses HASH(1), and so does
-// the message with CONNECTED.
+// HASH(1) to HASH(3) of RFC 2409 section 5.5; all others use HASH(1).
 func hash1(x *exchange, rest []byte) []byte {
 	return oakley.Hash1(x.sa.hash, x.sa.keys.A, x.msgID, rest)
 }

@@ -95,7 +95,7 @@ func (x *exchange) send(msg []byte) {
 		n = 1
 	}
 	for range n {
-		x.p.out = append(x.p.out, Send{x.path, msg})
+		x.p.put(x.sa, x.path, msg)
 	}
 }
 
@@ -130,7 +130,7 @@ func (x *exchange) repeat() {
 		n.Event, n.Reason = notice.Dropped, notice.Duplicate
 	} else {
 		x.tries++
-		x.p.out = append(x.p.out, Send{x.path, x.answer})
+		x.p.put(x.sa, x.path, x.answer)
 	}
 	x.notice(n)
 }

@@ -17,10 +17,14 @@ func (s *vendors) add(v isakmp.VendorID) { *s |= 1 << v }
 // sayings are the vendor IDs we say, in the order we say them.
 var sayings = []struct {
 	id    isakmp.VendorID
-	wants func(r *policy.Remote) bool // whether a section has us say it
+	wants func(r *policy.Remote) bool      // whether a section has us say it
+	tail  func(isakmp.ExchangeType) []byte // what stands behind it
 }{
-	{isakmp.VendorDPD, func(r *policy.Remote) bool { return r.DPD }},
+	{isakmp.VendorFragmentation, takesFragments, fragmentCapability},
+	{isakmp.VendorDPD, func(r *policy.Remote) bool { return r.DPD }, nothingBehind},
 }
+
+func nothingBehind(isakmp.ExchangeType) []byte { return nil }
 
 // emitVendorIDs says in our first message what we can do. A responder says only what
 // the peer has said before (architecture 3.13), and what one of the sections it may
@@ -35,7 +39,7 @@ func emitVendorIDs(x *exchange) (bodies [][]byte, err error) {
 			continue
 		}
 		x.sa.said.add(v.id)
-		bodies = append(bodies, v.id.Append(nil))
+		bodies = append(bodies, append(v.id.Append(nil), v.tail(x.kind)...))
 	}
 	return bodies, nil
 }
@@ -43,7 +47,10 @@ func emitVendorIDs(x *exchange) (bodies [][]byte, err error) {
 // takeVendorIDs notes what the peer says it can do, in any message.
 func takeVendorIDs(x *exchange, bodies [][]byte) error {
 	for _, b := range bodies {
-		v, _ := isakmp.ParseVendorID(b)
+		v, tail := isakmp.ParseVendorID(b)
+		if v == isakmp.VendorFragmentation && !fragmentsIn(x.kind, tail) {
+			continue
+		}
 		x.sa.heard.add(v)
 	}
 	return nil

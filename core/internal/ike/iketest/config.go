@@ -30,7 +30,8 @@ type Options struct {
 	Proxy      bool
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
-	Weak       bool // weak_phase1_check
+	Weak       bool                   // weak_phase1_check
+	Remote     []func(*policy.Remote) // what else its section says
 	Rekey      policy.Toggle
 	Passive    bool
 	Anonymous  bool // the section does not name the peer's address
@@ -64,6 +65,9 @@ func (h *Host) Configure(to *Host, o Options) {
 		GeneratePolicy: o.Generate, SupportProxy: o.Proxy}
 	if o.Anonymous {
 		r.Addr = netip.Addr{}
+	}
+	for _, f := range o.Remote {
+		f(r)
 	}
 	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, LifetimeKB: o.IPsecKB, Encryption: o.Encryption, Auth: o.Auth,
 		Comp:  []policy.Algorithm{{ID: isakmp.IPCompDeflate}},

@@ -52,6 +52,30 @@ type SA struct {
 	Born    time.Duration
 	Encr    []byte
 	AuthKey []byte
+	Octets  uint64 // carried
+}
+
+// carried is what SAs have carried together.
+func (k *Kernel) carried(keys []ike.SAKey) (octets uint64) {
+	for _, key := range keys {
+		if sa := k.SAs[key]; sa != nil {
+			octets += sa.Octets
+		}
+	}
+	return octets
+}
+
+// Carry is a packet from one host to another; with lost it does not arrive.
+func (h *Host) Carry(to *Host, octets uint64, lost bool) {
+	for key, sa := range h.Kernel.SAs {
+		if key.Dst != to.Addr {
+			continue
+		}
+		sa.Octets += octets
+		if in := to.Kernel.SAs[key]; in != nil && !lost {
+			in.Octets += octets
+		}
+	}
 }
 
 func newKernel(h *Host) *Kernel {

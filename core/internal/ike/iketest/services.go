@@ -31,7 +31,7 @@ func (h *Host) serve(m *Machine, c ike.Call) {
 	case ike.Apply:
 		k.learn(m, req.Ops)
 		kernel = true
-	case ike.AllocateSPIs, ike.AcquireDone:
+	case ike.AllocateSPIs, ike.AcquireDone, ike.ReadCarried:
 		kernel = true
 	}
 	half, epoch := w.between(w.MinService, w.MaxService)/2, k.epoch
@@ -110,6 +110,8 @@ func (h *Host) do(m *Machine, req ike.Request) (any, error) {
 			w.secrets.keep("KEYMAT", op.SA.AuthKey)
 		}
 		return nil, h.Kernel.apply(m, req.Ops)
+	case ike.ReadCarried:
+		return ike.Carried{In: h.Kernel.carried(req.In), Out: h.Kernel.carried(req.Out)}, nil
 	case ike.AcquireDone:
 		how := "done"
 		if req.Failed {
@@ -217,7 +219,9 @@ func (h *Host) Acquire(to *Host) {
 	h.acquires++
 	h.Kernel.Acquires[h.acquires] = ""
 	h.w.Log.line(h.w, h.Name, "acquire %s", to.Name)
-	h.Peer(to).Post(ike.Acquire{Seq: h.acquires, Pair: h.SPD.PairOf(out), Src: h.Addr, Dst: to.Addr})
+	pair := h.SPD.PairOf(out)
+	pair.Generated = h.Kernel.Generated[pair.Selector()] != nil
+	h.Peer(to).Post(ike.Acquire{Seq: h.acquires, Pair: pair, Src: h.Addr, Dst: to.Addr})
 }
 
 // KeepUp is the configuration asking for the SAs with another host, always.
