@@ -7,6 +7,7 @@ import (
 	"hash"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -130,6 +131,12 @@ func (s *schedule) options() iketest.Options {
 		o.Remote = append(o.Remote, dpd(s.seconds(2, 60)))
 	}
 	if s.pick(8) == 0 {
+		o.Protos = [][]uint8{{51}, {50, 51}, {108, 50}, {108, 50, 51}}[s.pick(4)]
+	}
+	if s.pick(8) == 0 {
+		o.IPsecKB = 4608000
+	}
+	if s.pick(8) == 0 {
 		o.PSK = []string{"secret", "another"}
 	}
 	return o
@@ -150,9 +157,15 @@ func (s *schedule) build(o iketest.Options) {
 		}
 	}
 	for _, h := range s.hosts {
-		if h != s.hosts[1] {
-			w.Connect(h, s.hosts[1], o)
+		if h == s.hosts[1] {
+			continue
 		}
+		h.Configure(s.hosts[1], o)
+		if s.pick(8) == 0 && !slices.Equal(o.Protos, []uint8{51}) {
+			o.Generate = []policy.Level{policy.GenerateRequire, policy.GenerateUnique}[s.pick(2)]
+		}
+		s.hosts[1].Configure(h, o)
+		o.Generate = policy.GenerateOff
 	}
 	if len(o.PSK) > 1 && !s.calm { // the first key of the one who can find out is the wrong one
 		one, all := s.hosts[0], s.hosts[1]
@@ -219,12 +232,17 @@ func (s *schedule) chaos() {
 func (s *schedule) mischief() {
 	h := s.hosts[s.pick(len(s.hosts))]
 	to := s.peerOf(h)
+	if _, ok := h.Policy(to); !ok { // it makes them on the other's wish
+		h, to = to, h
+	}
 	switch s.pick(16) {
 	case 0, 1, 2, 3:
 		h.Acquire(to)
 	case 4:
 		h.Acquire(to)
-		to.Acquire(h)
+		if _, ok := to.Policy(h); ok {
+			to.Acquire(h)
+		}
 	case 5:
 		h.Establish(to, s.pick(2) == 0)
 	case 6:
@@ -318,7 +336,7 @@ func (s *schedule) watchTraffic() {
 		}
 		b, up := s.hosts[1], false
 		h.Acquire(b)
-		if s.pick(4) == 0 {
+		if _, ok := b.Policy(h); ok && s.pick(4) == 0 {
 			b.Acquire(h)
 		}
 		w.After(30*time.Second, func() { up = true }) // a quick mode that overtakes message 6 is repeated after 10 s

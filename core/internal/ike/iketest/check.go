@@ -2,6 +2,7 @@ package iketest
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -112,7 +113,8 @@ func (w *World) CheckLimits(m *Machine) {
 	}
 	pairs := map[string]int{}
 	for _, q := range st.IPsec {
-		if pairs[q.Selector.String()]++; pairs[q.Selector.String()] > 2 {
+		key := fmt.Sprint(q.Selector, q.Proto) // a bundle has one of each protocol
+		if pairs[key]++; pairs[key] > 2 {
 			w.Break("%s: more than two pairs for %v", m.Host.Name, q.Selector)
 		}
 	}

@@ -207,6 +207,7 @@ func (k *Kernel) applyPolicy(m *Machine, op ike.SAOp) {
 	case op.Kind == ike.InstallPolicy:
 		g.Policies[p.Key] = p
 		k.h.SPD.Put(p)
+	case !g.leaving: // asked for by an earlier life of it
 	default:
 		delete(g.Policies, p.Key)
 		k.h.SPD.Remove(p.Key)
