@@ -121,6 +121,13 @@ func taken(sel policy.Selector) error {
 	return &ike.NoPolicyError{Selector: sel, Closest: "there is one, generated for another peer", Taken: true}
 }
 
+// pairOf completes an outbound policy of our copy; e.spdMu is held.
+func (e *Engine) pairOf(out spd.Policy) spd.Pair {
+	pair := e.spd.PairOf(out)
+	pair.Generated = e.generated.owner(pair.Selector()) != nil
+	return pair
+}
+
 func (e *Engine) reservePolicy(a *actor, req ike.ReservePolicy) (any, error) {
 	e.spdMu.RLock()
 	defer e.spdMu.RUnlock()

@@ -73,21 +73,6 @@ func (t Talk) Seal(ps []isakmp.Payload) []byte {
 	return x.sealMessage(h, &x.script[0], ps)
 }
 
-// SetCommit makes the machine a responder that sets the commit bit and says CONNECTED;
-// the bit itself is in the header, which the net can write.
-func SetCommit(p *Peer) {
-	p.quick = append(quickMode[:3:3], step{from: responder, seal: sealed, hash: hash1, must: []isakmp.PayloadType{N}})
-	p.handlers = maps.Clone(p.handlers)
-	p.handlers[isakmp.QuickMode] = maps.Clone(p.handlers[isakmp.QuickMode])
-	n := p.handlers[isakmp.QuickMode][N]
-	p.handlers[isakmp.QuickMode][N] = handler{func(x *exchange) ([][]byte, error) {
-		if x.pc < 3 {
-			return n.emit(x)
-		}
-		return [][]byte{isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoESP, SPI: x.qm.offer.Proposals[0].SPI, Type: isakmp.NotifyConnected}.Append(nil)}, nil
-	}, n.take}
-}
-
 // Open reads an answer, and verifies its HASH(1).
 func (t Talk) Open(msg []byte) ([]isakmp.Payload, error) {
 	x := t.x
@@ -112,6 +97,21 @@ func Early(p *Peer) (octets int) {
 		octets += x.sa.early.octets
 	}
 	return octets
+}
+
+// SetCommit makes the machine a responder that sets the commit bit and says CONNECTED;
+// the bit itself is in the header, which the net can write.
+func SetCommit(p *Peer) {
+	p.quick = append(quickMode[:3:3], step{from: responder, seal: sealed, hash: hash1, must: []isakmp.PayloadType{N}})
+	p.handlers = maps.Clone(p.handlers)
+	p.handlers[isakmp.QuickMode] = maps.Clone(p.handlers[isakmp.QuickMode])
+	n := p.handlers[isakmp.QuickMode][N]
+	p.handlers[isakmp.QuickMode][N] = handler{func(x *exchange) ([][]byte, error) {
+		if x.pc < 3 {
+			return n.emit(x)
+		}
+		return [][]byte{isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoESP, SPI: x.qm.offer.Proposals[0].SPI, Type: isakmp.NotifyConnected}.Append(nil)}, nil
+	}, n.take}
 }
 
 // Wear makes the ISAKMP SA in use so old that a successor is due.
