@@ -29,7 +29,7 @@ func globalDirectives() []directive {
 		{name: "path pre_shared_key", args: "STRING", doc: "file with the pre-shared keys, see psk.txt", set: setPath(func(p *policy.Paths) *string { return &p.PreSharedKey })},
 		{name: "path certificate", args: "STRING", doc: "directory of certificates and keys", set: setPath(func(p *policy.Paths) *string { return &p.Certificate })},
 		{name: "path script", args: "STRING", from: ipsecTools, doc: "directory of hook scripts", set: setPath(func(p *policy.Paths) *string { return &p.Script })},
-		{name: "path backupsa", args: "STRING", from: ipsecTools, state: idle, why: "SAs are not saved to a file", doc: "file for saving SAs", set: setPath(func(p *policy.Paths) *string { return &p.BackupSA })},
+		{name: "path backupsa", args: "STRING", from: ipsecTools, doc: "file the inbound SAs are saved to, with their keys, for racoon -B", set: setBackup},
 		{name: "allow_legacy", args: "DATE", header: true, doc: "until this day, legacy algorithms are accepted", set: setLegacy},
 		{name: "path pidfile", args: "STRING", doc: "file with the process ID; relative to /var/run", set: setPath(func(p *policy.Paths) *string { return &p.PidFile })},
 		{name: "path logfile", args: "STRING", from: apple, doc: "log to this file, as -l", set: setPath(func(p *policy.Paths) *string { return &p.LogFile })},
@@ -37,7 +37,7 @@ func globalDirectives() []directive {
 		{name: "log", hcl: "log.level", args: "error|warning|notify|info|debug|debug2|debug3|debug4|STRING", doc: "how much is logged", def: "info", set: setLog},
 		{name: "pfkey_buffer", args: "NUMBER", from: ipsecTools, state: mapped, why: "the kernel plugin sizes its socket itself", doc: "socket buffer in kB"},
 		{name: "gss_id_enc", args: "latin1|utf-16le", from: ipsecTools, state: mapped, why: "GSSAPI authentication is not supported", doc: "encoding of GSS identities"},
-		{name: "complex_bundle", args: "SWITCH", from: ipsecTools, state: idle, why: "bundles are always negotiated one mode per SA", doc: "each SA of a bundle is proposed with its own mode", def: "on", set: setSwitch(func(p *parser) *bool { return &p.cfg.ComplexBundle })},
+		{name: "complex_bundle", args: "SWITCH", from: ipsecTools, doc: "each SA of a bundle is proposed with its own mode; off: with a tunnel in it as tunnels only", def: "on", set: setSwitch(func(p *parser) *bool { return &p.cfg.ComplexBundle })},
 		{name: "identifier vendor_id", args: "STRING", from: apple, state: mapped, why: "it is obsolete, use my_identifier in remote", doc: "obsolete"},
 		{name: "identifier", args: "address|fqdn|user_fqdn|keyid|asn1dn|keyid_use|certname STRING", from: apple, state: mapped, why: "it is obsolete, use my_identifier in remote", doc: "obsolete"},
 		{name: "padding", doc: "padding of encrypted messages", body: inPadding},
@@ -83,6 +83,11 @@ func setPath(field func(*policy.Paths) *string) func(*parser, []arg) {
 			p.pskAt = position(a[0].token)
 		}
 	}
+}
+
+func setBackup(p *parser, a []arg) {
+	setPath(func(p *policy.Paths) *string { return &p.BackupSA })(p, a)
+	p.add(a[0].token, codeKeysOnDisk, Warning, "will have the keys of SAs in it, which are nowhere else on disk", "")
 }
 
 // runDir is where a relative pid file is.

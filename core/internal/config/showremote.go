@@ -64,6 +64,9 @@ func (w *shower) phase1(r *policy.Remote) {
 	w.onOff("verify_identifier", r.VerifyIdentifier)
 	w.line("nonce_size %d", r.NonceSize)
 	w.onOff("passive", r.Passive)
+	if r.KeepUp {
+		w.line("start up")
+	}
 	w.onOff("initial_contact", r.InitialContact)
 	w.line("proposal_check %s", r.ProposalCheck)
 	w.line("ph1id %d", r.Ph1ID)
@@ -89,6 +92,9 @@ func (w *shower) dpd(r *policy.Remote) {
 	w.line("dpd_maxfail %d", r.DPDMaxFail)
 	if r.DPDAlgorithm != "inbound_detect" && r.DPDAlgorithm != "" {
 		w.line("dpd_algorithm dpd_%s", r.DPDAlgorithm)
+	}
+	if r.OnLoss != policy.OnDemand {
+		w.line("on_loss %s", r.OnLoss)
 	}
 	if r.IdleDirection != "" {
 		w.line("disconnect_on_idle idle_timeout %d idle_direction idle_%s", r.IdleTimeout/time.Second, r.IdleDirection)

@@ -1,10 +1,8 @@
 package doi
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
@@ -14,8 +12,8 @@ import (
 
 // ChooseIPsec picks from the peer's offer the first proposal, and in it the first
 // transforms, that the templates and the sainfo accept.
-func ChooseIPsec(offer isakmp.SA, tmpls []spd.Template, s *policy.SAInfo, check policy.Check) (IPsecChoice, error) {
-	m := match{tmpls: tmpls, sainfo: s, check: check}
+func ChooseIPsec(offer isakmp.SA, our Side) (IPsecChoice, error) {
+	m := match{Side: our}
 	for _, b := range bundles(offer.Proposals) {
 		if c, ok := m.bundle(b); ok {
 			return c, nil
@@ -27,8 +25,8 @@ func ChooseIPsec(offer isakmp.SA, tmpls []spd.Template, s *policy.SAInfo, check 
 // CheckIPsec decides whether answer is one of the alternatives we offered. Its
 // lifetime may differ as far as proposal_check allows, its key be longer; not so
 // the PFS group, since our public value of it has been sent.
-func CheckIPsec(answer isakmp.SA, tmpls []spd.Template, s *policy.SAInfo, check policy.Check) (IPsecChoice, error) {
-	m := match{tmpls: tmpls, sainfo: s, check: check, initiator: true}
+func CheckIPsec(answer isakmp.SA, our Side) (IPsecChoice, error) {
+	m := match{Side: our, initiator: true}
 	b := bundles(answer.Proposals)
 	if len(b) != 1 || slices.ContainsFunc(answer.Proposals, func(p isakmp.Proposal) bool { return len(p.Transforms) != 1 }) {
 		return IPsecChoice{}, &Mismatch{What: "IPsec answer", Offer: "it", Why: "there is not exactly one transform for each protocol"}
@@ -57,18 +55,23 @@ func bundles(ps []isakmp.Proposal) (all [][]isakmp.Proposal) {
 
 // match is our side of a comparison.
 type match struct {
-	tmpls     []spd.Template
-	sainfo    *policy.SAInfo
-	check     policy.Check
+	Side
 	initiator bool
 	near      closest
 }
 
 // bundle tries to serve every template from the proposals of one number.
 func (m *match) bundle(props []isakmp.Proposal) (IPsecChoice, bool) {
-	c := IPsecChoice{Suites: make([]Suite, len(m.tmpls))}
-	if len(props) != len(m.tmpls) {
-		m.near.refuse(place{proposal: props[0].Number}, fmt.Sprintf("there are %d protocols, the policy asks for %d", len(props), len(m.tmpls)))
+	if m.Generate {
+		var err error
+		if m.Templates, err = generate(props, m.OneMode); err != nil {
+			m.near.refuse(place{proposal: props[0].Number}, err.Error())
+			return IPsecChoice{}, false
+		}
+	}
+	c := IPsecChoice{Suites: make([]Suite, len(m.Templates)), Templates: m.Templates}
+	if len(props) != len(m.Templates) {
+		m.near.refuse(place{proposal: props[0].Number}, fmt.Sprintf("there are %d protocols, the policy asks for %d", len(props), len(m.Templates)))
 		return c, false
 	}
 	for _, p := range props {
@@ -83,17 +86,17 @@ func (m *match) bundle(props []isakmp.Proposal) (IPsecChoice, bool) {
 // comes first, as in our own offers.
 func (m *match) proposal(p isakmp.Proposal, c *IPsecChoice) bool {
 	at := place{proposal: p.Number, protocol: p.Protocol}
-	if len(p.SPI) != 4 {
+	spi, ok := p.Protocol.ReadSPI(p.SPI)
+	if !ok {
 		m.near.refuse(at, fmt.Sprintf("there is an SPI of %d octets", len(p.SPI)))
 		return false
 	}
-	spi := binary.BigEndian.Uint32(p.SPI)
-	if spi < 256 { // RFC 4303 section 2.1, RFC 4302 section 2.4
+	if spi < 256 || p.Protocol == isakmp.ProtoIPComp && spi > 0xffff { // RFC 4303 section 2.1, RFC 4302 section 2.4, RFC 3173 section 3.3
 		m.near.refuse(at, fmt.Sprintf("there is the reserved SPI %d", spi))
 		return false
 	}
 	asked := false
-	for i, t := range slices.Backward(m.tmpls) {
+	for i, t := range slices.Backward(m.Templates) {
 		if protocols[t.Proto] != p.Protocol || slices.Contains(c.tmpl, i) {
 			continue
 		}
@@ -114,9 +117,9 @@ func (m *match) proposal(p isakmp.Proposal, c *IPsecChoice) bool {
 // transform picks the first transform of p that template i accepts, and records
 // what it means.
 func (m *match) transform(p isakmp.Proposal, t spd.Template, c *IPsecChoice, i int) (isakmp.Transform, bool) {
-	ours, err := suites(t.Proto, m.sainfo)
+	ours, err := suites(t.Proto, m.SAInfo)
 	if err != nil {
-		m.near.refuse(place{proposal: p.Number, protocol: p.Protocol}, fmt.Sprintf("nothing is accepted, %s: %v", sainfo(m.sainfo), err))
+		m.near.refuse(place{proposal: p.Number, protocol: p.Protocol}, fmt.Sprintf("nothing is accepted, %s: %v", sainfo(m.SAInfo), err))
 		return isakmp.Transform{}, false
 	}
 	for n, tr := range p.Transforms {
@@ -131,14 +134,15 @@ func (m *match) transform(p isakmp.Proposal, t spd.Template, c *IPsecChoice, i i
 				continue
 			}
 			life := theirs.life
-			if m.check == policy.Claim && life > m.sainfo.Lifetime {
-				life, c.Claim = m.sainfo.Lifetime, true
+			if m.Check == policy.Claim {
+				life = life.Shorter(lifeOf(m.SAInfo))
+				c.Claim = c.Claim || life != theirs.life
 			}
-			if len(c.answer) == 0 || life < c.Lifetime {
-				c.Lifetime = life
+			if len(c.answer) > 0 {
+				life = life.Shorter(c.Life)
 			}
-			c.Group = theirs.group
-			c.Suites[i] = Suite{Proto: t.Proto, Mode: t.Mode, Encr: theirs.encr, KeyBits: theirs.keyBits, Auth: theirs.auth}
+			c.Life, c.Group = life, theirs.group
+			c.Suites[i] = Suite{Proto: t.Proto, Mode: t.Mode, Encr: theirs.encr, KeyBits: theirs.keyBits, Auth: theirs.auth, Comp: theirs.comp}
 			return tr, true
 		}
 	}
@@ -146,34 +150,36 @@ func (m *match) transform(p isakmp.Proposal, t spd.Template, c *IPsecChoice, i i
 }
 
 func (m *match) where() string {
-	return fmt.Sprintf("%s, proposal_check %v", sainfo(m.sainfo), m.check)
+	return fmt.Sprintf("%s, proposal_check %v", sainfo(m.SAInfo), m.Check)
 }
 
 // fields are the comparisons of racoon.conf(5), proposal_check. c has what the
 // bundle's earlier protocols agreed on.
 func (m *match) fields(theirs phase2Transform, ours Suite, t spd.Template, c *IPsecChoice) []field {
-	s := m.sainfo
+	s := m.SAInfo
 	pfs := named("PFS group", theirs.group, s.PFSGroup, isakmp.Groups)
 	if len(c.answer) > 0 {
 		pfs = named("PFS group", theirs.group, c.Group, isakmp.Groups) // one KE payload serves all
 	} else if !m.initiator {
-		pfs.fits = groupFits(m.check, theirs.group, s.PFSGroup)
+		pfs.fits = groupFits(m.Check, theirs.group, s.PFSGroup)
 	}
 	pfs.fits = pfs.fits && (theirs.group == 0 || oakley.Group(theirs.group).Supported())
 	return []field{
-		named("encapsulation mode", theirs.mode, encapModes[t.Mode], isakmp.EncapModes),
+		named("encapsulation mode", theirs.mode, m.mode(t), isakmp.EncapModes),
+		named("compression algorithm", theirs.comp, ours.Comp, isakmp.IPCompTransforms),
 		named("encryption algorithm", theirs.encr, ours.Encr, isakmp.ESPTransforms),
 		named("authentication algorithm", theirs.auth, ours.Auth, isakmp.AuthAlgorithms),
-		keyLength(theirs.keyBits, ours.KeyBits, keyBitsFit(m.check, m.initiator, theirs.keyBits, ours.KeyBits)),
+		keyLength(theirs.keyBits, ours.KeyBits, keyBitsFit(m.Check, m.initiator, theirs.keyBits, ours.KeyBits)),
 		pfs,
-		lifetime(theirs.life, s.Lifetime, phase2LifeFits(m.check, theirs.life, s.Lifetime)),
+		lifetime(theirs.life.Time, s.Lifetime, lifeFits(m.Check, theirs.life.Time, s.Lifetime)),
+		kilobytes(theirs.life.KB, s.LifetimeKB, lifeFits(m.Check, octets(theirs.life.KB), octets(s.LifetimeKB))),
 	}
 }
 
-// phase2Transform is what an ESP or AH transform of a peer says.
+// phase2Transform is what a transform of a peer says.
 type phase2Transform struct {
-	mode, encr, keyBits, auth, group uint16
-	life                             time.Duration
+	mode, encr, keyBits, auth, comp, group uint16
+	life                                   Life
 }
 
 func parsePhase2(proto isakmp.Protocol, t isakmp.Transform) (p phase2Transform, err error) {
@@ -182,7 +188,7 @@ func parsePhase2(proto isakmp.Protocol, t isakmp.Transform) (p phase2Transform, 
 		return p, err
 	}
 	p = phase2Transform{a.value[isakmp.SAAttrEncapMode], 0, a.value[isakmp.SAAttrKeyLength], a.value[isakmp.SAAttrAuth],
-		a.value[isakmp.SAAttrGroup], a.life}
+		0, a.value[isakmp.SAAttrGroup], a.life}
 	switch {
 	case p.mode == 0: // RFC 2407 section 4.5: "host-dependent", so nobody can know
 		return p, fmt.Errorf("the encapsulation mode is missing")
@@ -190,6 +196,11 @@ func parsePhase2(proto isakmp.Protocol, t isakmp.Transform) (p phase2Transform, 
 		p.encr = uint16(t.ID)
 		if _, ok := ciphers[p.encr]; ok {
 			p.keyBits, err = espKeyBits(p.encr, p.keyBits)
+		}
+	case proto == isakmp.ProtoIPComp:
+		p.comp = uint16(t.ID)
+		if p.auth != 0 || p.keyBits != 0 {
+			err = fmt.Errorf("IPComp has an authentication algorithm or a key length")
 		}
 	case auths[p.auth].ah != t.ID || p.keyBits != 0:
 		err = fmt.Errorf("AH transform %s does not go with authentication algorithm %s and a key length of %d",

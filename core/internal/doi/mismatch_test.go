@@ -59,8 +59,8 @@ func TestIPsecMismatchNamesTheClosestOfferAndItsFirstDifference(t *testing.T) {
 		esp(2, isakmp.ESPAESCBC, tv(4, 1), tv(6, 128), tv(5, 5)),
 		esp(3, isakmp.ESPAESCBC, tv(4, 1), tv(6, 256), tv(5, 5), tv(3, 2)),
 		esp(4, isakmp.ESPAESCBC, tv(4, 1), tv(6, 256), tv(5, 2)))
-	_, err := ChooseIPsec(offer, []spd.Template{espTunnel}, s, policy.Claim)
+	_, err := ChooseIPsec(offer, Side{Templates: []spd.Template{espTunnel}, SAInfo: s, Check: policy.Claim})
 	wantMismatch(t, err, "no acceptable IPsec proposal: in proposal 3 ESP transform 1 the PFS group is modp1024, ours is modp2048 (sainfo racoon.conf:7, proposal_check claim)")
-	_, err = CheckIPsec(saOf(offer.Proposals[1]), []spd.Template{espTunnel}, s, policy.Claim)
+	_, err = CheckIPsec(saOf(offer.Proposals[1]), Side{Templates: []spd.Template{espTunnel}, SAInfo: s, Check: policy.Claim})
 	wantMismatch(t, err, "no acceptable IPsec answer: in proposal 2 ESP transform 1 the key length is 128 bits, ours is 256 bits (sainfo racoon.conf:7, proposal_check claim)")
 }

@@ -36,7 +36,7 @@ func TestIPsecOfferHasATransformForEachPairEncryptionOutermost(t *testing.T) {
 			[]isakmp.Attribute{tv(4, 1), tv(6, 256), tv(3, 14)},
 			[]isakmp.Attribute{tv(4, 1), tv(5, 5), tv(3, 14)},
 			[]isakmp.Attribute{tv(4, 1), tv(5, 1), tv(3, 14)})})
-	got, err := OfferIPsec([]spd.Template{espTunnel, ahTransport}, s, []uint32{0x101, 0x202})
+	got, err := OfferIPsec(Side{Templates: []spd.Template{espTunnel, ahTransport}, SAInfo: s}, []uint32{0x101, 0x202})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,9 @@ func TestIPsecOffersThatCannotBeMade(t *testing.T) {
 		{"no SA", nil, sainfoOf(), "an offer of 0 SAs with 0 SPIs"},
 		{"ESP without authentication", []spd.Template{espTunnel}, sainfoOf(func(s *policy.SAInfo) { s.Auth = algs{{ID: 0}} }), "sainfo racoon.conf:7: no algorithms for ESP"},
 		{"AH without authentication", []spd.Template{ahTransport}, sainfoOf(func(s *policy.SAInfo) { s.Auth = nil }), "sainfo racoon.conf:7: no algorithms for AH"},
-		{"IPComp", []spd.Template{{Proto: 108, Mode: spd.Tunnel}}, sainfoOf(), "sainfo racoon.conf:7: IP protocol 108 is not supported"},
+		{"IPComp without compression", []spd.Template{{Proto: 108, Mode: spd.Tunnel}}, sainfoOf(), "sainfo racoon.conf:7: no algorithms for IPCOMP"},
+		{"LZS", []spd.Template{compTunnel}, sainfoOf(func(s *policy.SAInfo) { s.Comp = algs{{ID: isakmp.IPCompLZS}} }), "sainfo racoon.conf:7: compression algorithm lzs is not supported"},
+		{"a protocol without a number", []spd.Template{{Proto: 6, Mode: spd.Tunnel}}, sainfoOf(), "sainfo racoon.conf:7: IP protocol 6 is not supported"},
 		{"a mode of no name", []spd.Template{{Proto: ipESP, Mode: 4}}, sainfoOf(), "sainfo racoon.conf:7: mode 4 of an SA is neither tunnel nor transport"},
 		{"a key Twofish cannot have", []spd.Template{espTunnel}, sainfoOf(func(s *policy.SAInfo) { s.Encryption = algs{{ID: isakmp.ESPTwofish, KeyBits: 40}} }),
 			"sainfo racoon.conf:7: twofish-cbc cannot have a key of 40 bits"},
@@ -74,13 +76,13 @@ func TestIPsecOffersThatCannotBeMade(t *testing.T) {
 			"sainfo racoon.conf:7: authentication algorithm kpdk is not supported"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := OfferIPsec(test.tmpls, test.s, make([]uint32, len(test.tmpls)))
+			_, err := OfferIPsec(Side{Templates: test.tmpls, SAInfo: test.s}, make([]uint32, len(test.tmpls)))
 			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("got  %v\nwant %v", err, test.want)
 			}
 		})
 	}
-	if _, err := OfferIPsec([]spd.Template{espTunnel}, sainfoOf(), nil); err == nil {
+	if _, err := OfferIPsec(Side{Templates: []spd.Template{espTunnel}, SAInfo: sainfoOf()}, nil); err == nil {
 		t.Error("an offer without an SPI")
 	}
 }

@@ -2,6 +2,7 @@ package doi
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
@@ -22,7 +23,7 @@ func OfferISAKMP(r *policy.Remote) isakmp.SA {
 	ts := make([]isakmp.Transform, min(len(r.Proposals), isakmp.MaxTransforms))
 	for i := range ts {
 		p := meant(r.Proposals[i])
-		a := phase1Classes.lifetime(p.Lifetime)
+		a := phase1Classes.lifetime(Life{Time: p.Lifetime})
 		a = present(a, isakmp.AttrEncryption, p.Encryption)
 		a = present(a, isakmp.AttrKeyLength, p.KeyBits)
 		a = present(a, isakmp.AttrAuthMethod, p.Method)
@@ -56,6 +57,19 @@ func ChooseISAKMP(offer isakmp.SA, remotes []*policy.Remote) (ISAKMPChoice, erro
 		}
 	}
 	return ISAKMPChoice{}, near.err("phase 1 proposal")
+}
+
+// ISAKMPOfKE leaves of an offer the transforms that a public value of so many octets
+// can be for: in aggressive mode it comes with the offer.
+func ISAKMPOfKE(offer isakmp.SA, octets int) isakmp.SA {
+	offer.Proposals = slices.Clone(offer.Proposals)
+	for i, p := range offer.Proposals {
+		offer.Proposals[i].Transforms = slices.DeleteFunc(slices.Clone(p.Transforms), func(t isakmp.Transform) bool {
+			theirs, err := parsePhase1(p.Protocol, t)
+			return err == nil && oakley.Group(theirs.Group).PublicLen() != octets
+		})
+	}
+	return offer
 }
 
 // CheckISAKMP decides whether answer is one transform of our offer to r. Its
@@ -127,7 +141,7 @@ func parsePhase1(proto isakmp.Protocol, t isakmp.Transform) (policy.Phase1Propos
 		Hash:       a.value[isakmp.AttrHash],
 		Method:     a.value[isakmp.AttrAuthMethod],
 		Group:      a.value[isakmp.AttrGroup],
-		Lifetime:   a.life,
+		Lifetime:   a.life.Time,
 	}
 	if c := oakley.Cipher(p.Encryption); c.Supported() {
 		p.KeyBits, err = keyBits(c, p.KeyBits)

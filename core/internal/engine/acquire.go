@@ -86,6 +86,7 @@ func (e *Engine) acquire(ev kernel.Event) {
 	}
 	e.spdMu.RLock()
 	pair := e.spd.PairOf(out)
+	pair.Generated = e.generated.owner(pair.Selector()) != nil
 	e.spdMu.RUnlock()
 	e.tell(d, ike.Acquire{Seq: ev.AcquireSeq, Pair: pair, Src: d.src, Dst: d.dst})
 }
@@ -224,7 +225,7 @@ func (e *Engine) tell(d destination, ev ike.Event) *actor {
 func (e *Engine) newPeer(key ike.PeerKey, d destination) *actor {
 	a := &actor{shell: e, key: key, path: d.path, ambiguous: d.ambiguous}
 	a.section.Store(d.remote)
-	a.machine = e.newMachine(ike.Setup{Config: e.config.Load().machines, Remotes: []*policy.Remote{d.remote}, Path: d.path, Rand: random,
+	a.machine = e.newMachine(ike.Setup{Config: e.config.Load().machines, Remotes: []*policy.Remote{d.remote}, Path: d.path, Key: key, Rand: random,
 		Cookie: e.secret.maker(time.Now()), Ambiguous: d.ambiguous})
 	return a
 }

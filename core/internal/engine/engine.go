@@ -48,6 +48,7 @@ type Options struct {
 	Port, NATTPort uint16 // of the default listeners, 0 = 500 and 4500
 	Family         int    // 4 or 6 restricts the default listeners
 	Verbose        bool   // describe every message in its debug notice
+	Restore        bool   // install the inbound SAs that path backupsa has
 	Limits         Limits
 }
 
@@ -62,6 +63,7 @@ type Engine struct {
 	workers *workers
 	cpu     *cpuPool
 	ledger  *ledger
+	backup  backup
 	secret  cookieSecret
 	sources *sourceLimiter // of first messages
 	dear    *sourceLimiter // of what a stranger makes us compute, or say
@@ -79,8 +81,9 @@ type Engine struct {
 	caps       atomic.Pointer[kernel.Capabilities]
 	reloading  sync.Mutex
 
-	spdMu sync.RWMutex
-	spd   *spd.DB
+	spdMu     sync.RWMutex
+	spd       *spd.DB
+	generated generated // policies in it
 
 	watchMu  sync.Mutex
 	watching *watch
@@ -98,6 +101,7 @@ type Engine struct {
 	stop       context.CancelFunc
 	closing    atomic.Bool
 	refresh    chan struct{} // addresses may have changed
+	keeping    chan struct{} // what is to be kept up may have changed
 	goroutines sync.WaitGroup
 }
 
@@ -138,12 +142,13 @@ func New(o Options) (*Engine, error) {
 		opts: o, kernel: o.Kernel, auth: maps.Clone(o.Auth), log: o.Pipe, ledger: led,
 		workers: newWorkers(), keys: newKeyMaker(), secret: newCookieSecret(), sources: newSourceLimiter(o.Limits.arrivals()), dear: newSourceLimiter(o.Limits),
 		complaints: newSourceLimiter(Limits{SourceRate: 1.0 / 60, SourceBurst: 10}), loud: rate.NewLimiter(5, 100), newMachine: newIKEv1, registry: newRegistry(o.Limits), spd: new(spd.DB),
-		back: make(chan struct{}), instance: newInstance(), refresh: make(chan struct{}, 1),
+		back: make(chan struct{}), instance: newInstance(), refresh: make(chan struct{}, 1), keeping: make(chan struct{}, 1),
 	}
 	e.cpu = newCPUPool(o.Limits.CPUQueue, e.run)
 	if e.log == nil {
 		e.log, e.ownLog = logpipe.New(os.Stderr, o.Config.Log.Level(), o.Log), true
 	}
+	e.backup.alive = func(k ike.SAKey) bool { _, ok := e.registry.owner(k); return ok }
 	e.config.Store(newSnapshot(o.Config))
 	e.caps.Store(&kernel.Capabilities{})
 	e.net = newListeners(o, e.notify, e.receive)
@@ -163,7 +168,9 @@ func newInstance() string {
 func (e *Engine) Start(ctx context.Context) error {
 	e.notify(notice.Notice{Event: notice.Starting})
 	again, err := e.net.sync(ctx, e.config.Load().Listen)
+	var old []*restored
 	if err == nil {
+		old = e.openBackup()
 		err = e.KernelUp(ctx)
 	}
 	if err != nil {
@@ -173,6 +180,8 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.checkLocal()
 	e.net.start()
 	e.goroutines.Go(func() { e.followAddresses(again) })
+	e.goroutines.Go(e.followKept)
+	e.reinstall(old)
 	for name, a := range e.auth {
 		if w, ok := a.(auth.Watcher); ok {
 			e.goroutines.Go(func() { e.watchAuth(name, a, w) })
@@ -199,6 +208,9 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	case <-limit.Done():
 	}
 	err := e.clean(ctx)
+	if err == nil {
+		e.record(e.backup.empty())
+	}
 	e.end()
 	return err
 }
@@ -209,7 +221,7 @@ func (e *Engine) clean(ctx context.Context) error {
 	w := e.watching
 	e.watchMu.Unlock()
 	left := e.ledger.all()
-	if w == nil || len(left) == 0 {
+	if e.generated.clear(); w == nil || len(left) == 0 && len(e.ledger.allPolicies()) == 0 {
 		return nil
 	}
 	var keys []ledgerKey
@@ -217,9 +229,9 @@ func (e *Engine) clean(ctx context.Context) error {
 		s, _ := e.registry.disown(k)
 		keys = append(keys, ledgerKey{k, s.src})
 	}
-	_, sas, err := w.dump(ctx)
+	db, sas, _, err := w.dump(ctx)
 	if err == nil {
-		_, err = w.deleteOrphans(ctx, sas)
+		_, err = w.deleteOrphans(ctx, sas, db)
 	}
 	if err != nil {
 		return fmt.Errorf("%d SAs may be left in the kernel, the next start deletes them: %w", len(keys), err)
@@ -235,6 +247,7 @@ func (e *Engine) end() {
 	e.goroutines.Wait()
 	e.workers.close()
 	e.ledger.close()
+	e.backup.close()
 	if e.ownLog {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()

@@ -176,6 +176,7 @@ func (e *Engine) changeSPD(f func(*spd.DB)) {
 	e.spdMu.Lock()
 	defer e.spdMu.Unlock()
 	f(e.spd)
+	e.refreshKept()
 }
 
 func (e *Engine) policyDeleted(ev kernel.Event) {
@@ -232,17 +233,20 @@ func (e *Engine) lost(keys []ike.SAKey) {
 
 // compare reads what the kernel has: the policies become our copy; SAs of ours
 // that are missing are lost; SAs that the ledger says are ours and that no machine
-// knows are deleted. All others belong to somebody else and stay.
+// knows are deleted. All others belong to somebody else and stay. A request the kernel
+// waits for is served: it may have gone to a racoon that was killed, or been lost in
+// an overflow, and until it times out the kernel makes no other.
 func (w *watch) compare(ctx context.Context) error {
 	e := w.e
 	before := e.registry.settledSAs()
-	db, sas, err := w.dump(ctx)
+	db, sas, waiting, err := w.dump(ctx)
 	if err != nil {
 		return fmt.Errorf("dump the kernel: %w", err)
 	}
 	e.spdMu.Lock()
 	e.spd = db
 	e.spdMu.Unlock()
+	e.refreshKept()
 
 	var lost []ike.SAKey
 	for k := range before {
@@ -251,34 +255,42 @@ func (w *watch) compare(ctx context.Context) error {
 		}
 	}
 	e.lost(lost)
-	orphans, err := w.deleteOrphans(ctx, sas)
+	orphans, err := w.deleteOrphans(ctx, sas, db)
+	for _, ev := range waiting {
+		e.acquire(ev)
+	}
 	e.notify(notice.Notice{Event: notice.KernelResync, Detail: fmt.Sprintf(
 		"%d policies, %d SAs; %d of ours were missing, %d left over from before were deleted", db.Len(), len(sas), len(lost), orphans)})
 	return err
 }
 
-// dump reads SPD and SAD.
-func (w *watch) dump(ctx context.Context) (*spd.DB, map[ike.SAKey]netip.Addr, error) {
+// dump reads SPD and SAD. An SA without an SPI is a request that waits for an answer.
+func (w *watch) dump(ctx context.Context) (db *spd.DB, sas map[ike.SAKey]netip.Addr, waiting []kernel.Event, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dumpTimeout)
 	defer cancel()
-	db, sas := new(spd.DB), map[ike.SAKey]netip.Addr{}
-	err := w.backend.Dump(ctx, kernel.DumpFilter{SAs: true, Policies: true}, func(o kernel.Object) error {
+	db, sas = new(spd.DB), map[ike.SAKey]netip.Addr{}
+	err = w.backend.Dump(ctx, kernel.DumpFilter{SAs: true, Policies: true}, func(o kernel.Object) error {
 		if o.Policy != nil {
 			db.Put(spdPolicy(o.Policy))
 		}
-		if o.SA != nil {
+		switch {
+		case o.SA == nil:
+		case o.SA.Key.SPI != 0:
 			sas[saKey(o.SA.Key)] = o.SA.Key.Src
+		case o.SA.State == kernel.Larval:
+			waiting = append(waiting, kernel.Event{Kind: kernel.Acquire, Key: o.SA.Key, Sel: o.SA.Sel, AcquireSeq: o.SA.Seq})
 		}
 		return nil
 	})
-	return db, sas, err
+	return db, sas, waiting, err
 }
 
-// deleteOrphans deletes what the ledger has and the registry has not; sas is what
-// the kernel has. The registry is asked after the ledger: an SA enters the
-// registry first.
-func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]netip.Addr) (n int, err error) {
+// deleteOrphans deletes what the ledger has and no machine knows; sas and db are what
+// the kernel has. The registry is asked after the ledger: an SA enters the registry
+// first.
+func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]netip.Addr, db *spd.DB) (n int, err error) {
 	e := w.e
+	policies, absentPolicies := e.orphanedPolicies(db)
 	var orphans, absent []ledgerKey
 	for k := range e.ledger.all() {
 		if _, known := e.registry.owner(k); known {
@@ -290,19 +302,24 @@ func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]netip.Addr)
 			absent = append(absent, ledgerKey{SAKey: k})
 		}
 	}
-	e.record(e.ledger.remove(absent))
-	for len(orphans) > 0 {
+	e.record(errors.Join(e.ledger.remove(absent), e.ledger.removePolicies(absentPolicies)))
+	for len(orphans)+len(policies) > 0 {
 		batch := orphans[:min(len(orphans), maxOrphans)]
 		orphans = orphans[len(batch):]
-		ops := make([]kernel.Op, len(batch))
-		for i, k := range batch {
-			ops[i] = deleteOp(k)
+		last := policies[:min(len(policies), maxOrphans-len(batch))]
+		policies = policies[len(last):]
+		var ops []kernel.Op
+		for _, k := range batch {
+			ops = append(ops, deleteOp(k))
+		}
+		for _, p := range last {
+			ops = append(ops, policyOp(kernel.DeletePolicy, p))
 		}
 		ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
 		rs, err := w.backend.Apply(ctx, []kernel.Transaction{{TxnID: fmt.Sprintf("%s-%d", e.instance, e.txns.Add(1)), Ops: ops, OnError: kernel.Continue}})
 		cancel()
 		if err == nil && len(rs) == 1 {
-			e.strike(batch, rs[0])
+			e.strike(batch, last, rs[0])
 			err = outcome(ops, rs[0], false)
 		}
 		if err != nil {
@@ -311,6 +328,23 @@ func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]netip.Addr)
 		n += len(batch)
 	}
 	return n, nil
+}
+
+// orphanedPolicies are the generated policies in the ledger that are no machine's: those
+// the kernel has, and those it has not, or has from somebody else.
+func (e *Engine) orphanedPolicies(db *spd.DB) (orphans, absent []spd.Policy) {
+	for k, id := range e.ledger.allPolicies() {
+		if e.generated.owner(k.Selector()) != nil {
+			continue
+		}
+		p := spd.Policy{Key: k, Templates: []spd.Template{{ReqID: id}}}
+		if there, ok := db.Get(k); ok && reqIDOf(there) == id {
+			orphans = append(orphans, p)
+		} else {
+			absent = append(absent, p)
+		}
+	}
+	return orphans, absent
 }
 
 // maxOrphans is how many leftovers go in one transaction.

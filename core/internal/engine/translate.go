@@ -84,8 +84,12 @@ func install(k ike.OpKind, s ike.KernelSA) kernel.Op {
 	sa := &kernel.SA{
 		Key:   kernel.Key{Src: s.Src, Dst: s.Dst, SPI: s.SPI, Proto: s.Proto},
 		ReqID: s.ReqID, Seq: s.Seq, Mode: uint8(s.Mode), Dir: kernel.Direction(s.Dir),
-		Life: kernel.Lifetime{SoftTime: s.Soft, HardTime: s.Hard},
+		Life: kernel.Lifetime{SoftTime: s.Soft, HardTime: s.Hard, SoftBytes: s.SoftKB << 10, HardBytes: s.HardKB << 10},
+		Comp: s.Comp,
 	} // no ReplayWindow: the plugin's own setting applies
+	if e := s.Encap; e != nil {
+		sa.Encap = &kernel.Encap{SrcPort: e.SrcPort, DstPort: e.DstPort, OrigDst: e.OrigDst}
+	}
 	if s.Encr != 0 {
 		sa.Encr = &kernel.AlgKey{ID: s.Encr, Key: clone(s.EncrKey)}
 	}
@@ -103,6 +107,9 @@ func clone(b secret.Bytes) secret.Bytes { return secret.New(append([]byte(nil), 
 // wipe overwrites the copies install made.
 func wipe(ops []kernel.Op) {
 	for _, op := range ops {
+		if op.SA == nil {
+			continue
+		}
 		if op.SA.Encr != nil {
 			op.SA.Encr.Key.Zero()
 		}
@@ -131,7 +138,7 @@ func outcome(ops []kernel.Op, r kernel.TxnResult, again bool) error {
 		case o.Err == nil: // another one failed
 			undone++
 		case ops[i].Kind != kernel.DeleteSA && again && o.Err.Reason == errs.Exists:
-		case ops[i].Kind == kernel.DeleteSA && o.Err.Reason == errs.NotFound:
+		case (ops[i].Kind == kernel.DeleteSA || ops[i].Kind == kernel.DeletePolicy) && o.Err.Reason == errs.NotFound:
 		default:
 			bad = append(bad, o.Err) // which says what it is about
 		}

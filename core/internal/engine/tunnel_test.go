@@ -58,6 +58,8 @@ type endOptions struct {
 	limits  Limits
 	quiet   bool // keep no notices
 	dir     string
+	backup  string // path backupsa
+	restore bool
 }
 
 func proposal(g oakley.Group) policy.Phase1Proposal {
@@ -75,13 +77,14 @@ func newEnd(t testing.TB, a netip.Addr, port uint16, o endOptions) *end {
 	cfg := configOf(o.remotes...)
 	cfg.Listen.ISAKMP = []netip.AddrPort{netip.AddrPortFrom(a, port)}
 	cfg.SAInfos = []*policy.SAInfo{{Lifetime: time.Hour, Encryption: []policy.Algorithm{{ID: 12, KeyBits: 128}}, Auth: []policy.Algorithm{{ID: 5}}}}
+	cfg.Paths.BackupSA = o.backup
 	n := &end{kern: newMemKernel(), addr: a, port: port}
 	pipe := logpipe.New(nil, slog.LevelError+1)
 	t.Cleanup(func() { _ = pipe.Close(context.Background()) })
 	if o.kernel == nil {
 		o.kernel = n.kern
 	}
-	e, err := New(Options{Config: cfg, Auth: map[string]auth.Authenticator{"psk": o.psk}, Kernel: o.kernel, Pipe: pipe, Limits: o.limits, RunDir: o.dir})
+	e, err := New(Options{Config: cfg, Auth: map[string]auth.Authenticator{"psk": o.psk}, Kernel: o.kernel, Pipe: pipe, Limits: o.limits, RunDir: o.dir, Restore: o.restore})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,6 +206,23 @@ func TestATunnelComesUpAndGoesDown(t *testing.T) {
 			eventually(t, "the peer has forgotten us", func() bool { return len(b.registry.snapshot()) == 0 && len(b.registry.cookies) == 0 })
 		})
 	}
+}
+
+// What the kernel asked a racoon for that was killed it does not ask the next one:
+// that finds the request among the SAs.
+func TestARequestThatWaitsInTheKernelIsServed(t *testing.T) {
+	p := freePort(t)
+	one, two := addr("127.0.0.1"), addr("127.0.0.2")
+	a := newEnd(t, one, p, endOptions{psk: onePSK{key: []byte("k")}, remotes: []*policy.Remote{peerSection(two, p, oakley.X25519)}})
+	b := newEnd(t, two, p, endOptions{psk: onePSK{key: []byte("k")}, remotes: []*policy.Remote{peerSection(one, p, oakley.X25519)}})
+	pa, pb := tunnel("10.1.0.0/16", "10.2.0.0/16", "127.0.0.1", "127.0.0.2", 8), tunnel("10.2.0.0/16", "10.1.0.0/16", "127.0.0.2", "127.0.0.1", 16)
+	a.kern.policies, b.kern.policies = []*kernel.Policy{pa, reverse(pa)}, []*kernel.Policy{pb, reverse(pb)}
+	packet := kernel.Selector{Src: netip.MustParsePrefix("10.1.2.3/32"), Dst: netip.MustParsePrefix("10.2.3.4/32"), Proto: 17, SrcPort: 5, DstPort: 53}
+	a.kern.sas[ike.SAKey{Dst: two, Proto: 50}] = &kernel.SA{Key: kernel.Key{Src: one, Dst: two, Proto: 50}, Seq: 7, Sel: &packet, State: kernel.Larval}
+	b.up(t)
+	a.up(t)
+	eventually(t, "up", func() bool { both, _ := sads(a, b); return len(both) == 2 })
+	eventually(t, "the kernel was answered", func() bool { return slices.Contains(a.kern.applied(), "acquire-done 7 errno 0 ok") })
 }
 
 func TestAWrongKeyGivesNoTunnel(t *testing.T) {

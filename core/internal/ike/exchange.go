@@ -3,6 +3,7 @@ package ike
 import (
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
@@ -30,6 +31,7 @@ type exchange struct {
 
 	inbox  []byte            // the peer's message being worked on
 	seen   [sha256.Size]byte // digest of the last accepted message
+	heard  int               // its octets
 	answer []byte            // what we sent after it: the only thing a duplicate gets
 	out    []byte            // our message that wants an answer
 	tries  int               // transmissions of out
@@ -45,6 +47,7 @@ type exchange struct {
 	p1   *phase1
 	qm   *quick
 	info *notes
+	cfgs *configs
 }
 
 // start begins to play a new exchange.
@@ -76,7 +79,7 @@ func (x *exchange) play() {
 			x.advance()
 		case errors.Is(err, errWait), errors.Is(err, errNoMessage):
 			return
-		case errors.As(err, &d) && !x.sent:
+		case errors.As(err, &d) && x.theirTurn():
 			x.dropMessage(d)
 			return
 		case errors.As(err, &d): // what it came from has been accepted and answered
@@ -96,6 +99,15 @@ func (x *exchange) play() {
 			x.fail(reasonOf(err), err)
 		}
 	}
+}
+
+// theirTurn reports whether the step is a message of the peer.
+func (x *exchange) theirTurn() bool { return x.script[x.pc].from != x.role }
+
+// firstSealed reports whether the step is the first sealed message of phase 1, which
+// shows whether both have the same keys.
+func (x *exchange) firstSealed() bool {
+	return x.p1 != nil && slices.IndexFunc(x.script, func(s step) bool { return s.seal != inClear }) == x.pc
 }
 
 // errNoMessage: it is the peer's turn.
@@ -146,18 +158,33 @@ func (x *exchange) advance() {
 func (x *exchange) finish() {
 	x.over, x.out, x.resendAt = true, nil, time.Time{}
 	x.expires = x.p.now.Add(x.p.patience())
-	if x.kind != isakmp.QuickMode {
+	if x.p1 != nil || x.info != nil {
 		x.gone = true // phase 1 answers duplicates from its SA, informational never
 	}
 	x.zero()
+}
+
+// goesOn begins a transaction that is over once more: under its message ID and
+// with its IV the peer may say something else.
+func (x *exchange) goesOn() bool {
+	if !x.over || x.gone || x.cfgs == nil || x.role == initiator {
+		return false
+	}
+	x.pc, x.over = 0, false
+	return true
 }
 
 // fail ends an exchange that led to nothing, and undoes what it did.
 func (x *exchange) fail(reason notice.Reason, err error) {
 	x.over, x.gone, x.out, x.resendAt = true, true, nil, time.Time{}
 	n := notice.Notice{Event: notice.Phase1Failed, Reason: reason, Initiate: x.role == initiator, Detail: err.Error()}
-	switch x.kind {
-	case isakmp.QuickMode:
+	switch {
+	case x.kind == isakmp.QuickMode:
+		if x.qm.up { // nothing is lost: the pair has a life of its own
+			n.Event = notice.Dropped
+			x.notice(n)
+			break
+		}
 		n.Event = notice.Phase2Failed
 		if reason == notice.Superseded {
 			n.Event = notice.Dropped // nothing is lost: the other's goes on
@@ -166,8 +193,14 @@ func (x *exchange) fail(reason notice.Reason, err error) {
 		x.undoQuick(reason)
 		x.p.wantFailed(x.qm.want, reason, err.Error())
 		x.p.renewLater(x.qm.traffic())
-	case isakmp.Informational:
+		if reason == notice.TimedOut && x.sa.lastExchange != nil { // the peer has never used it: it may lack message 6
+			x.p.endISAKMP(x.sa, reason, false)
+		}
+	case x.kind == isakmp.Informational:
 		n.Event = notice.Dropped
+		x.notice(n)
+	case reason == notice.Superseded:
+		n.Event = notice.Dropped // as above
 		x.notice(n)
 	default:
 		x.notice(n)
@@ -210,8 +243,11 @@ func (x *exchange) dropMessage(d drop) {
 	x.inbox = nil
 	x.forget()
 	x.notice(notice.Notice{Event: notice.Dropped, Reason: d.reason, Detail: d.why})
+	if x.pc == 1 && x.role == initiator && x.p1 != nil {
+		x.sa.CkyR, x.sa.heard = isakmp.Cookie{}, 0 // they came with the message
+	}
 	if x.pc == 0 && x.role == responder {
-		x.over, x.gone = true, true
+		x.over, x.gone = true, x.heard == 0 // else it was no first message, see goesOn
 		x.zero()
 	}
 }
@@ -264,7 +300,7 @@ func (x *exchange) waitingFor() string {
 		return "the first message could not be sent"
 	}
 	why := "the peer did not answer message " + string(rune('0'+x.pc))
-	if x.p1 != nil && x.pc == 5 { // the first sealed one
+	if x.p1 != nil && slices.Contains(x.script[x.pc-1].must, AUTH) {
 		why += "; do the pre-shared keys differ?"
 	}
 	return why

@@ -19,6 +19,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden transcripts")
@@ -54,15 +55,22 @@ func TestGoldenTranscripts(t *testing.T) {
 
 // stage is a world and the words to play with it.
 type stage struct {
-	w    *iketest.World
-	opts iketest.Options
+	w       *iketest.World
+	commits map[*iketest.Host]bool
+	opts    iketest.Options
 }
 
 func newStage() *stage {
 	w := iketest.New(1)
 	w.KeepSecrets()
-	w.OnStep = keepSecrets(w)
-	return &stage{w: w}
+	s := &stage{w: w, commits: map[*iketest.Host]bool{}}
+	keep := keepSecrets(w)
+	w.OnStep = func(m *iketest.Machine) {
+		if keep(m); s.commits[m.Host] {
+			ike.SetCommit(m.Peer)
+		}
+	}
+	return s
 }
 
 // play answers every block of a file.
@@ -176,11 +184,18 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 			s.w.Fault(iketest.CorruptHash(n))
 		case "corrupt":
 			s.w.Fault(iketest.Corrupt(n, number(t, args[2])))
+		case "mutate": // MESSAGE OFFSET MASK
+			s.w.Fault(iketest.Mutate(n, number(t, args[2]), byte(number(t, args[3]))))
 		case "ke-zero":
 			s.w.Fault(iketest.ZeroKE(n))
 		default:
 			t.Fatalf("unknown fault %v", args)
 		}
+	},
+	// carry HOST [lost]: a packet to the other
+	"carry": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.Carry(s.other(h), 100, len(args) > 1)
 	},
 	"repair": func(t *testing.T, s *stage, _ []string) { s.w.NoFaults() },
 	"kernel": func(t *testing.T, s *stage, args []string) {
@@ -190,6 +205,14 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 			h.Kernel.RefuseInstalls = number(t, args[2])
 		case "dies":
 			h.Kernel.Die(duration(t, args[2]))
+		case "loses-one": // SA, inbound, of a protocol
+			for _, key := range h.Kernel.Keys() {
+				if key.Dst == h.Addr && strings.HasPrefix(h.Kernel.Name(key), args[2]) {
+					h.Kernel.Lose(key)
+					return
+				}
+			}
+			t.Fatalf("no SA of %s", args[2])
 		case "loses": // every SA
 			h.Kernel.LoseAll()
 		}
@@ -202,6 +225,27 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 		h.Net = netip.MustParsePrefix(args[1])
 		h.Configure(s.other(h), s.opts)
 	},
+	// commits HOST: it sets the commit bit in message 2 of quick mode, of which N is the number
+	"commits": func(t *testing.T, s *stage, args []string) {
+		s.commits[s.host(t, args[0])] = true
+		for _, n := range args[1:] {
+			s.w.Fault(iketest.Mutate(number(t, n), 19, byte(isakmp.FlagCommit)))
+		}
+	},
+	// no-policies HOST: it has none but those it generates
+	"no-policies": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.SPD = spd.DB{}
+	},
+	// one-mode HOST...: complex_bundle off
+	"one-mode": func(t *testing.T, s *stage, args []string) {
+		for _, name := range args {
+			h := s.host(t, name)
+			c := *h.Config
+			c.ComplexBundle = false
+			h.Config = &c
+		}
+	},
 	"no-key": func(t *testing.T, s *stage, args []string) {
 		h := s.host(t, args[0])
 		h.PSK[s.other(h).Addr] = nil
@@ -211,7 +255,37 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 		for _, name := range args {
 			h := s.host(t, name)
 			out := h.Kernel.Outbound(s.other(h).Addr)
-			h.Peer(s.other(h)).Post(ike.Expire{Dst: out.Dst, Proto: out.Proto, SPI: out.SPI})
+			h.HasPeer(s.other(h)).Post(ike.Expire{Dst: out.Dst, Proto: out.Proto, SPI: out.SPI})
+		}
+	},
+	// keep-up HOST [nothing]: its SAs are to be there without anybody asking
+	"keep-up": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		if len(args) > 1 {
+			h.Peer(s.other(h)).Post(ike.KeepUp{})
+		} else {
+			h.KeepUp(s.other(h))
+		}
+	},
+	// wear HOST...: for each its ISAKMP SA is so old that it is to be renewed
+	"wear": func(t *testing.T, s *stage, args []string) {
+		for _, name := range args {
+			m := s.host(t, name).HasPeer(s.other(s.host(t, name)))
+			ike.Wear(m.Peer, s.w.Now())
+			m.Post(ike.Wake{})
+		}
+	},
+	// reload HOST OPTION...: configure, and its machine is told
+	"reload": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.Configure(s.other(h), options(t, s.opts, args[1:]))
+		h.Peer(s.other(h)).Post(ike.Reconfigure{Config: policy.NewCommon(h.Config), Remote: h.Config.Remotes[0]})
+	},
+	// soft-expire-all HOST: that of every SA it has
+	"soft-expire-all": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		for _, key := range h.Kernel.Keys() {
+			h.Peer(s.other(h)).Post(ike.Expire{Dst: key.Dst, Proto: key.Proto, SPI: key.SPI})
 		}
 	},
 	"auth": func(t *testing.T, s *stage, args []string) { s.host(t, args[0]).AuthDown = args[1] == "down" },
@@ -231,6 +305,14 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 	"acquire": func(t *testing.T, s *stage, args []string) {
 		h := s.host(t, args[0])
 		h.Acquire(s.other(h))
+	},
+	// forge-notify HOST: a refusal in clear to a host's message 1, as if from the other
+	"forge-notify": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		st := h.Peer(s.other(h)).Status(s.w.Now()).Exchanges[0]
+		n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, Type: isakmp.NotifyNoProposalChosen}
+		s.w.Net.Inject(s.other(h), h, isakmp.AppendMessage(nil, isakmp.Header{CkyI: st.CkyI, CkyR: st.CkyR, Version: isakmp.Version1,
+			Exchange: isakmp.Informational, MessageID: 0x12345678}, []isakmp.Payload{{Type: isakmp.PayloadN, Body: n.Append(nil)}}))
 	},
 	"establish": func(t *testing.T, s *stage, args []string) {
 		h := s.host(t, args[0])
@@ -268,6 +350,15 @@ func (s *stage) show() string {
 				fmt.Fprintf(&b, "  %v step %d waiting for %s\n", x.Exchange, x.Step, x.Waiting)
 			}
 		}
+		for _, g := range h.Kernel.Generated {
+			for _, dir := range []spd.Direction{spd.Out, spd.In, spd.Fwd} {
+				for key := range g.Policies {
+					if key.Dir == dir {
+						fmt.Fprintf(&b, "  generated %v\n", key)
+					}
+				}
+			}
+		}
 		for _, key := range h.Kernel.Keys() {
 			fmt.Fprintf(&b, "  kernel %s larval=%v\n", h.Kernel.Name(key), h.Kernel.SAs[key].Larval)
 		}
@@ -296,6 +387,7 @@ func duration(t *testing.T, s string) time.Duration {
 
 var proposals = map[string]policy.Phase1Proposal{
 	"aes128-sha256-modp2048": iketest.AES128SHA256MODP2048,
+	"aes128-sha256-modp3072": iketest.Proposal(oakley.AES, 128, oakley.SHA256, oakley.MODP3072),
 	"3des-sha1-modp1024":     iketest.TripleDESSHA1MODP1024,
 	"aes128-sha256-x25519":   iketest.AES128SHA256X25519,
 	"aes256-sha384-ecp384":   iketest.Proposal(oakley.AES, 256, oakley.SHA384, oakley.ECP384),
@@ -315,10 +407,32 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 				}
 				o.Proposals = append(o.Proposals, p)
 			}
+		case "mode":
+			o.Modes = nil
+			for _, name := range strings.Split(val, ",") {
+				m, ok := map[string]policy.ExchangeMode{"main": policy.Main, "aggressive": policy.Aggressive, "base": policy.Base}[name]
+				if !ok {
+					t.Fatalf("unknown exchange mode %q", name)
+				}
+				o.Modes = append(o.Modes, m)
+			}
 		case "pfs":
 			o.PFS = oakley.Group(number(t, val))
+		case "weak":
+			o.Weak = true
 		case "transport":
 			o.Transport = true
+		case "bundle": // the innermost first: "ipcomp+esp"
+			o.Protos = nil
+			for _, name := range strings.Split(val, "+") {
+				o.Protos = append(o.Protos, map[string]uint8{"esp": 50, "ah": 51, "ipcomp": 108}[name])
+			}
+		case "generate":
+			o.Generate = map[string]policy.Level{"require": policy.GenerateRequire, "unique": policy.GenerateUnique}[val]
+		case "sainfo-anonymous":
+			o.AnySAInfo = true
+		case "kb":
+			o.IPsecKB = uint64(number(t, val))
 		case "esp":
 			o.Encryption = map[string][]policy.Algorithm{"3des": {{ID: isakmp.ESP3DES}}, "aes256": {{ID: isakmp.ESPAESCBC, KeyBits: 256}},
 				"aes128gcm16": {{ID: isakmp.ESPAESGCM16, KeyBits: 128}}}[val]
@@ -332,6 +446,30 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			o.ISAKMPLife = duration(t, val)
 		case "check":
 			o.Check = map[string]policy.Check{"strict": policy.Strict, "obey": policy.Obey, "claim": policy.Claim, "exact": policy.Exact}[val]
+		case "frag":
+			to := map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
+			o.Remote = append(o.Remote, func(r *policy.Remote) { r.IKEFrag = to })
+		case "dpd": // delay, retry, maxfail, and perhaps the algorithm
+			v := strings.Split(val, "/")
+			delay, retry, maxfail := duration(t, v[0]), duration(t, v[1]), number(t, v[2])
+			o.Remote = append(o.Remote, func(r *policy.Remote) {
+				r.DPD, r.DPDDelay, r.DPDRetry, r.DPDMaxFail, r.DPDAlgorithm = true, delay, retry, maxfail, "default"
+				if len(v) > 3 {
+					r.DPDAlgorithm = v[3]
+				}
+			})
+		case "on-loss":
+			to := map[string]policy.Loss{"down": policy.StayDown, "restart": policy.Restart}[val]
+			o.Remote = append(o.Remote, func(r *policy.Remote) { r.OnLoss = to })
+		case "nonce":
+			size := number(t, val)
+			o.Remote = append(o.Remote, func(r *policy.Remote) { r.NonceSize = size })
+		case "rekey":
+			o.Rekey = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
+		case "anonymous":
+			o.Anonymous = true
+		case "passive":
+			o.Passive = true
 		case "peer-id":
 			o.PeerIDs = []policy.Identity{{Type: 2, Data: []byte(val), Text: val}}
 		default:

@@ -7,6 +7,7 @@ import (
 	"time"
 	"weak"
 
+	"github.com/racoon-ike/racoon/core/internal/doi"
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/ike/iketest"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
@@ -212,8 +213,11 @@ func TestSoftLifetimesStayBelowHardOnes(t *testing.T) {
 	for _, hard := range []time.Duration{time.Second, time.Hour, 8 * time.Hour, 4 * 365 * 24 * time.Hour, (1<<32 - 1) * time.Second} {
 		for _, initiator := range []bool{false, true} {
 			for _, jitter := range []byte{0, 255} {
-				if soft := ike.SoftLife(hard, initiator, jitter); soft < hard/2 || soft >= hard {
-					t.Errorf("hard %v, initiator %v, jitter %d: soft %v", hard, initiator, jitter, soft)
+				for _, kb := range []uint64{0, 2, 100, 4608000, 1<<53 - 1} {
+					soft := ike.SoftLife(doi.Life{Time: hard, KB: kb}, initiator, jitter)
+					if soft.Time < hard/2 || soft.Time >= hard || soft.KB < kb/2 || kb != 0 && soft.KB >= kb || kb == 0 && soft.KB != 0 {
+						t.Errorf("hard %v %d kB, initiator %v, jitter %d: soft %+v", hard, kb, initiator, jitter, soft)
+					}
 				}
 			}
 		}
@@ -349,5 +353,44 @@ func TestARevokedCredentialEndsAllThatWasMadeWithIt(t *testing.T) {
 	d.Run(time.Second)
 	if st := d.a.Peer(d.b).Status(d.Now()); len(st.ISAKMP) != 0 || len(st.IPsec) != 0 {
 		t.Errorf("the peer has not been told: %d ISAKMP, %d IPsec SAs", len(st.ISAKMP), len(st.IPsec))
+	}
+}
+
+// A quick mode under an ISAKMP SA that a newer one has relieved yields to the peer's
+// under the newer: a peer that has lost its memory knows only that one.
+func TestTheQuickModeUnderTheNewerISAKMPSAGoesOn(t *testing.T) {
+	for seed := range uint64(16) { // the cookies fall either way
+		w := iketest.New(seed)
+		a, b := w.AddHost("a"), w.AddHost("b")
+		w.Connect(a, b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, NoInitialContact: true})
+		a.Acquire(b)
+		w.Run(2 * time.Minute)
+		a.Crash()
+		b.SoftExpire(a)
+		w.Run(time.Second)
+		a.Acquire(b)
+		w.Send(&iketest.Flow{From: a, To: b, Due: w.Since() + time.Second}, &iketest.Flow{From: b, To: a, Due: w.Since() + time.Second})
+		w.Run(2 * time.Second)
+		if err := w.Err(); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+// INITIAL-CONTACT of a phase 1 that began together with ours is not about ours, whose
+// first message may have been slower than the whole of it.
+func TestTwoWhoBeginAtOneMomentDoNotForgetEachOther(t *testing.T) {
+	for _, mode := range []policy.ExchangeMode{policy.Main, policy.Aggressive, policy.Base} {
+		for seed := range uint64(64) {
+			w := iketest.New(seed)
+			w.Net.MinDelay, w.Net.MaxDelay = 5*time.Millisecond, 100*time.Millisecond
+			a, b := w.AddHost("a"), w.AddHost("b")
+			w.Connect(a, b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, Modes: []policy.ExchangeMode{mode}})
+			w.Send(&iketest.Flow{From: a, To: b, Due: 15 * time.Second}, &iketest.Flow{From: b, To: a, Due: 15 * time.Second})
+			w.Run(20 * time.Second)
+			if err := w.Err(); err != nil {
+				t.Errorf("%v, seed %d: %v", mode, seed, err)
+			}
+		}
 	}
 }

@@ -36,7 +36,7 @@ func (p *Peer) messageID(sa *ISAKMPSA) uint32 {
 	for {
 		var b [4]byte
 		p.setup.Rand(b[:])
-		if id := binary.BigEndian.Uint32(b[:]); id != 0 && !sa.used[id] {
+		if id := binary.BigEndian.Uint32(b[:]); id != 0 && !sa.spent(id) {
 			sa.used[id] = true
 			return id
 		}
@@ -95,11 +95,20 @@ func informed(x *exchange) error {
 	for _, d := range x.info.deletes {
 		x.p.peerDeletes(x.sa, d)
 	}
+	if x.info.onlyProbes() {
+		delete(x.sa.used, x.msgID)
+	} else {
+		x.p.lives()
+	}
 	return nil
 }
 
 // heard acts on one authenticated notify.
 func (p *Peer) heard(x *exchange, n isakmp.Notify) {
+	if isProbe(n) {
+		p.hearProbe(x, n)
+		return
+	}
 	x.notice(notice.Notice{Event: notice.PeerNotify, Detail: n.String()})
 	switch {
 	case n.Type == isakmp.NotifyInitialContact:
@@ -133,6 +142,11 @@ func (p *Peer) refused(sa *ISAKMPSA, n isakmp.Notify) *exchange {
 // peerDeletes removes what the peer has removed (RFC 2408 section 3.15). It names
 // the SAs it receives with, i.e. those we send with.
 func (p *Peer) peerDeletes(sa *ISAKMPSA, d isakmp.Delete) {
+	if d.DOI != isakmp.DOIIPsec && (d.DOI != 0 || d.Protocol != isakmp.ProtoISAKMP) { // RFC 2408 section 2.1: 0 is ISAKMP's own
+		p.notice(notice.Notice{Event: notice.Dropped, Reason: notice.UnexpectedPayload, Local: sa.Path.Local, Peer: sa.Path.Remote,
+			CkyI: sa.CkyI, CkyR: sa.CkyR, Exchange: isakmp.Informational, Detail: fmt.Sprintf("%v is of DOI %d", d, d.DOI)})
+		return
+	}
 	for _, spi := range d.SPIs {
 		switch {
 		case d.Protocol == isakmp.ProtoISAKMP && len(spi) == 16:
@@ -142,8 +156,10 @@ func (p *Peer) peerDeletes(sa *ISAKMPSA, d isakmp.Delete) {
 					break
 				}
 			}
-		case len(spi) == 4:
-			p.peerDeletesOut(ipProto(d.Protocol), binary.BigEndian.Uint32(spi))
+		case d.Protocol != isakmp.ProtoISAKMP:
+			if n, ok := d.Protocol.ReadSPI(spi); ok {
+				p.peerDeletesOut(ipProto(d.Protocol), n)
+			}
 		}
 	}
 }
@@ -163,11 +179,16 @@ func (p *Peer) peerDeletesOut(proto uint8, spi uint32) {
 // there are keys, in clear before, and then never more than the peer sent.
 func (x *exchange) tellPeer(t isakmp.NotifyType) {
 	n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, Type: t}
-	if x.p1 == nil {
+	switch {
+	case x.p1 == nil:
 		if x.qm != nil {
 			n.Protocol, n.SPI = x.qm.peerSPI()
 		}
 		x.p.inform(x.sa, notes{notifies: []isakmp.Notify{n}})
+		return
+	case x.p1.keys != nil && x.theirTurn() && x.pc == len(x.script)-1: // the peer has an ISAKMP SA, and shall not keep it
+		x.sa.lastBlock = x.lastBlock()
+		x.p.inform(x.sa, notes{[]isakmp.Notify{n}, []isakmp.Delete{x.sa.deletion()}})
 		return
 	}
 	var id [4]byte
@@ -180,33 +201,21 @@ func (x *exchange) tellPeer(t isakmp.NotifyType) {
 	}
 }
 
-// overheard reports an unauthenticated informational message. It is a hint for a
-// person and changes nothing.
-func (p *Peer) overheard(ev Datagram, h isakmp.Header) {
-	detail := "unreadable"
-	if _, ps, err := isakmp.ParseMessage(ev.Data); err == nil {
-		for _, pl := range ps {
-			if n, err := isakmp.ParseNotify(pl.Body); pl.Type == N && err == nil {
-				detail = n.Type.String()
-			}
-		}
-	}
-	p.notice(notice.Notice{Event: notice.PeerNotify, Reason: notice.Unauthenticated, Local: ev.Path.Local, Peer: ev.Path.Remote,
-		CkyI: h.CkyI, CkyR: h.CkyR, Exchange: h.Exchange, Detail: detail + ", in clear: a hint, not acted on"})
-}
-
 // forgetPeer removes everything an earlier life of the peer had with us
 // (INITIAL-CONTACT, RFC 2407 section 4.6.3.3): all that was there when the phase 1
 // that says so began. What is younger the peer knows, or is about to: two ends
-// that begin at one moment both say it.
+// that begin at one moment both say it. So it is with an SA whose last message was
+// ours (aggressive mode) and under which the peer has said nothing yet.
 func (p *Peer) forgetPeer(by *ISAKMPSA) {
 	for _, q := range slices.Clone(p.pairs) {
-		if q.since.Before(by.began) {
+		if p.known(q.since, by) {
 			p.endPair(q, notice.PeerRestarted, false)
 		}
 	}
+	p.endRestored(every, notice.PeerRestarted)
 	for _, sa := range slices.Clone(p.sas) {
-		if sa != by && sa.Since.Before(by.began) {
+		unheard := sa.role == initiator && sa.lastExchange != nil
+		if sa != by && p.known(sa.Since, by) && !unheard {
 			p.endISAKMP(sa, notice.PeerRestarted, false)
 		}
 	}

@@ -35,29 +35,50 @@ type ISAKMPSA struct {
 	cbc         *oakley.CBC
 	lastBlock   []byte          // of phase 1: where every later exchange's IV starts
 	used        map[uint32]bool // message IDs; each is good for one exchange
+	said, heard vendors         // vendor IDs, ours and the peer's
+	probes      probes
 	credential  string
 
-	// lastExchange answers duplicates of message 5 until the SA is first used: what
-	// is left of the responder's main mode.
+	// lastExchange answers duplicates until the SA is first used: what is left of
+	// phase 1 with whoever sent its last message.
 	lastExchange *exchange
+	early        held // to be read once the SA is there
 	// initialContact: the peer says that it remembers nothing of us.
 	initialContact bool
+
+	renewAt time.Time // begin the phase 1 of its successor
+	endAt   time.Time // another has relieved it: end it, the peer has had its time
+
+	// Of an initiator that did not know whom it would meet, until it is handed over.
+	wants []*want
+	kept  []*kept
 }
 
-// startMain begins a main mode as initiator.
-func (p *Peer) startMain() {
+// maxEarly bounds what is kept for a peer that has not authenticated, but has
+// received our cookie.
+const maxEarly = 2048
+
+// held are datagrams that came too early.
+type held struct {
+	datagrams []Datagram
+	octets    int
+}
+
+// startPhase1 begins a phase 1 as initiator, with the section's first exchange.
+func (p *Peer) startPhase1() {
 	r := p.setup.Remotes[0]
 	sa := &ISAKMPSA{Remote: r, Path: p.setup.Path, began: p.now, role: initiator, used: map[uint32]bool{}}
 	p.setup.Rand(sa.CkyI[:])
-	x := &exchange{kind: isakmp.IdentityProtection, script: p.main, role: initiator, sa: sa, path: p.setup.Path,
+	kind := isakmp.ExchangeType(r.Modes[0])
+	x := &exchange{kind: kind, script: p.phase1[kind], role: initiator, sa: sa, path: p.setup.Path,
 		p1: &phase1{remotes: p.setup.Remotes[:1], ni: p.nonce(r)}}
 	p.began(x)
 }
 
-// answerMain begins a main mode as responder, with the peer's first message.
-func (p *Peer) answerMain(ev Datagram, h isakmp.Header) {
+// answerPhase1 begins a phase 1 as responder, with the peer's first message.
+func (p *Peer) answerPhase1(ev Datagram, h isakmp.Header) {
 	sa := &ISAKMPSA{CkyI: h.CkyI, CkyR: p.setup.Cookie(ev.Path, h.CkyI), Path: ev.Path, began: p.now, role: responder, used: map[uint32]bool{}}
-	x := &exchange{kind: isakmp.IdentityProtection, script: p.main, role: responder, sa: sa, path: ev.Path,
+	x := &exchange{kind: h.Exchange, script: p.phase1[h.Exchange], role: responder, sa: sa, path: ev.Path,
 		inbox: ev.Data, p1: &phase1{remotes: p.setup.Remotes, nr: p.nonce(p.setup.Remotes[0])}}
 	p.began(x)
 }
@@ -77,37 +98,41 @@ func (p *Peer) nonce(r *policy.Remote) []byte {
 
 // establish ends phase 1: the peer has proved who it is, and so have we.
 func establish(x *exchange) error {
+	if err := deriveKeys(x); err != nil {
+		return err
+	}
 	sa, f, p := x.sa, x.p1, x.p
-	_, cipher, _ := f.suite()
 	sa.Remote, sa.Path = f.remotes[0], x.path
 	sa.Since, sa.Expires = p.now, p.now.Add(f.choice.Proposal.Lifetime)
-	sa.lastBlock = sealedTail(x, cipher)
+	sa.lastBlock = x.lastBlock()
 	sa.established, sa.initialContact = true, f.initialContact
-	if x.role == responder {
+	if !x.theirTurn() {
 		sa.lastExchange = &exchange{p: p, kind: x.kind, role: x.role, pc: x.pc, over: true, sa: sa, path: x.path, seen: x.seen, answer: x.answer}
 	}
 	x.notice(notice.Notice{Event: notice.Phase1Up, Remote: sa.Remote.Name, PeerID: sa.PeerID.Text(), Initiate: x.role == initiator,
 		Detail: "with " + sa.PeerID.String()})
-	if p.setup.Stranger {
+	if key := KeyOf(sa.Remote, sa.PeerID, sa.Path.Remote); p.setup.Stranger || p.key.ID == "" && key.ID != "" {
 		p.gone = true
-		p.out = append(p.out, Handover{KeyOf(sa.Remote, sa.PeerID, sa.Path.Remote), sa.Remote, sa})
+		sa.wants, sa.kept, p.wants, p.kept = p.wants, p.kept, nil, nil
+		p.out = append(p.out, Handover{key, sa.Remote, sa})
 		return nil
 	}
 	p.adopt(sa)
 	return nil
 }
 
-// sealedTail is the last cipher block of phase 1 (RFC 2409 appendix B): of
-// message 6, which we have just sent or are just taking.
-func sealedTail(x *exchange, c oakley.Cipher) []byte {
+// lastBlock is the last cipher block of phase 1 (RFC 2409 appendix B), or its first
+// IV if the last message, which we have just sent or are just taking, is in clear.
+func (x *exchange) lastBlock() []byte {
 	msg := x.inbox
-	if x.role == responder {
+	if !x.theirTurn() {
 		msg = x.answer
 	}
-	if h, err := isakmp.ParseHeader(msg); err == nil {
-		msg = msg[:h.Length]
+	h, err := isakmp.ParseHeader(msg)
+	if err != nil || h.Flags&isakmp.FlagEncryption == 0 {
+		return x.iv
 	}
-	return append([]byte(nil), msg[len(msg)-c.BlockSize():]...)
+	return slices.Clone(msg[int(h.Length)-x.sa.cipher.BlockSize() : h.Length])
 }
 
 // adopt makes an ISAKMP SA this peer's own.
@@ -118,13 +143,21 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	sa.Remote = p.setup.Remotes[0] // there may be a younger snapshot than phase 1 began under
 	if p.closing {                 // the stranger's machine was quicker than our shutdown
 		p.endISAKMP(sa, notice.ShuttingDown, true)
+		for _, w := range sa.wants {
+			p.wantFailed(w, notice.ShuttingDown, "shutting down")
+		}
 		return
 	}
 	if sa.initialContact {
 		p.forgetPeer(sa)
 	}
-	first := len(p.sas) == 0 && len(p.pairs) == 0
+	if sa.role == responder {
+		p.superseded()
+	}
+	first := !p.remembers()
 	p.sas = append(p.sas, sa)
+	sa.wears()
+	p.relieve(sa)
 	// At most two ISAKMP SAs to a peer; a third ends the oldest.
 	for len(p.sas) > 2 {
 		p.endISAKMP(p.sas[0], notice.Replaced, true)
@@ -132,7 +165,18 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	if first && sa.role == initiator && sa.Remote.InitialContact {
 		p.inform(sa, notes{notifies: []isakmp.Notify{sa.contactNotify()}})
 	}
-	p.setup.Path = sa.Path
+	p.setup.Path, p.down = sa.Path, false
+	p.lives()
+	early := sa.early.datagrams
+	sa.early = held{}
+	for _, ev := range early {
+		p.datagram(ev)
+	}
+	for _, w := range sa.wants {
+		p.want(w)
+	}
+	p.kept = append(p.kept, slices.DeleteFunc(sa.kept, func(k *kept) bool { return p.keeps(k.traffic()) >= 0 })...)
+	sa.wants, sa.kept = nil, nil
 }
 
 // contactNotify says that we remember nothing of the peer (RFC 2407 section
@@ -142,17 +186,27 @@ func (sa *ISAKMPSA) contactNotify() isakmp.Notify {
 	return isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, SPI: sa.spi(), Type: isakmp.NotifyInitialContact}
 }
 
+// deletion tells the peer that an ISAKMP SA is gone.
+func (sa *ISAKMPSA) deletion() isakmp.Delete {
+	return isakmp.Delete{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, SPISize: 16, SPIs: [][]byte{sa.spi()}}
+}
+
 // spi names an ISAKMP SA in notify and delete payloads (RFC 2408 section 3.14).
 func (sa *ISAKMPSA) spi() []byte { return slices.Concat(sa.CkyI[:], sa.CkyR[:]) }
 
-// current is the ISAKMP SA new exchanges use: the youngest.
-func (p *Peer) current() *ISAKMPSA {
-	for i := len(p.sas) - 1; i >= 0; i-- {
-		if sa := p.sas[i]; len(sa.used) < maxMessageIDs && !due(sa.Expires, p.now) {
+// current is the ISAKMP SA new exchanges use: the youngest that is not relieved, or
+// the youngest at all.
+func (p *Peer) current() (relieved *ISAKMPSA) {
+	for _, sa := range slices.Backward(p.sas) {
+		switch {
+		case len(sa.used) >= maxMessageIDs || due(sa.ends(), p.now):
+		case sa.endAt.IsZero():
 			return sa
+		case relieved == nil:
+			relieved = sa
 		}
 	}
-	return nil
+	return relieved
 }
 
 // inUse reports whether exchanges go on under an ISAKMP SA. It ends behind the last
@@ -176,14 +230,18 @@ func (p *Peer) endISAKMP(sa *ISAKMPSA, reason notice.Reason, tell bool) {
 		case x.over:
 			x.gone = true
 		default:
+			w := x.rewant(reason)
 			x.fail(reason, errors.New("its ISAKMP SA has ended"))
+			if w != nil {
+				p.want(w)
+			}
 		}
 	}
 	if tell {
-		p.inform(sa, notes{deletes: []isakmp.Delete{{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP,
-			SPISize: 16, SPIs: [][]byte{sa.spi()}}}})
+		p.inform(sa, notes{deletes: []isakmp.Delete{sa.deletion()}})
 		remove()
 	}
+	p.serveAgain()
 	p.notice(notice.Notice{Event: notice.Phase1Down, Reason: reason, Remote: sa.Remote.Name,
 		Local: sa.Path.Local, Peer: sa.Path.Remote, CkyI: sa.CkyI, CkyR: sa.CkyR})
 	sa.keys.Zero()
@@ -194,6 +252,7 @@ func (p *Peer) phase1Failed(x *exchange, reason notice.Reason, err error) {
 	if x.role != initiator {
 		return
 	}
+	p.reauthenticateLater()
 	wants := p.wants
 	p.wants = nil
 	for _, w := range wants {

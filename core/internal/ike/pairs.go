@@ -1,12 +1,13 @@
 package ike
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/internal/doi"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/spd"
@@ -25,8 +26,8 @@ type pair struct {
 	worn          bool // its soft lifetime is over: it is to be renewed
 	installing    bool // its outbound SAs are being installed: the keys are in use
 	since         time.Time
-	soft, hard    time.Duration
-	encr, auth    string
+	soft, hard    doi.Life
+	suites        []doi.Suite
 	credential    string // that authenticated the ISAKMP SA it was made under
 
 	outAt   time.Time // install the outbound SAs
@@ -42,15 +43,30 @@ type traffic struct {
 
 func (q *pair) traffic() traffic { return traffic{q.policy.Out.Key, q.local, q.remote} }
 
-// ops lists the changes that install a pair.
+// algorithms names what the SAs are made of, the innermost first.
+func (q *pair) algorithms() string {
+	names := make([]string, len(q.suites))
+	for i, s := range q.suites {
+		names[i] = s.String()
+	}
+	return strings.Join(names, " + ")
+}
+
+// ops lists the changes that install a pair, a generated policy behind its SAs: no
+// packet is to ask for what is about to come.
 func (q *pair) ops(kinds ...OpKind) (ops []SAOp) {
 	for _, k := range kinds {
-		sas := q.in
+		sas, policies := q.in, inbound(q.policy)
 		if k == InstallOutbound {
-			sas = q.out
+			sas, policies = q.out, []*spd.Policy{&q.policy.Out}
 		}
 		for _, s := range sas {
-			ops = append(ops, SAOp{k, s})
+			ops = append(ops, SAOp{Kind: k, SA: s})
+		}
+		if q.policy.Generated {
+			for _, p := range policies {
+				ops = append(ops, SAOp{Kind: InstallPolicy, Policy: p})
+			}
 		}
 	}
 	return ops
@@ -59,7 +75,7 @@ func (q *pair) ops(kinds ...OpKind) (ops []SAOp) {
 // deletes lists the changes that remove SAs.
 func deletes(sas []KernelSA) (ops []SAOp) {
 	for _, s := range sas {
-		ops = append(ops, SAOp{DeleteSA, KernelSA{Dir: s.Dir, Src: s.Src, Dst: s.Dst, Proto: s.Proto, SPI: s.SPI}})
+		ops = append(ops, SAOp{Kind: DeleteSA, SA: KernelSA{Dir: s.Dir, Src: s.Src, Dst: s.Dst, Proto: s.Proto, SPI: s.SPI}})
 	}
 	return ops
 }
@@ -81,7 +97,7 @@ func (p *Peer) covers(n *pair) bool {
 // addPair takes a negotiated pair into use.
 func (p *Peer) addPair(n *pair) {
 	p.pairs = append(p.pairs, n)
-	p.pairNotice(n, notice.Notice{Event: notice.Phase2Up, Detail: n.policy.Selector().String() + " " + n.encr + " " + n.auth})
+	p.pairNotice(n, notice.Notice{Event: notice.Phase2Up, Detail: n.policy.Selector().String() + " " + n.algorithms()})
 	if n.outbound {
 		p.carries(n)
 	}
@@ -115,6 +131,7 @@ func (p *Peer) pairsFor(t traffic) (same []*pair) {
 func (p *Peer) carries(n *pair) {
 	n.outAt = time.Time{}
 	n.zero()
+	p.relieveRestored()
 	for _, q := range p.pairsFor(n.traffic()) {
 		if q == n {
 			break // what follows is younger
@@ -138,9 +155,11 @@ func (p *Peer) installOutbound(q *pair) {
 		switch {
 		case !slices.Contains(p.pairs, q): // ended meanwhile
 			q.zero()
+			ops := p.ungenerate(q.policy)
 			if mayBeDone(err) {
-				p.deleteSAs(deletes(q.out))
+				ops = append(deletes(q.out), ops...)
 			}
+			p.deleteSAs(ops)
 		case errors.As(err, new(*Unavailable)):
 			q.outAt = p.now.Add(time.Second)
 		case err != nil:
@@ -161,10 +180,12 @@ func (p *Peer) endPair(q *pair, reason notice.Reason, tell bool) {
 	if sa := p.current(); tell && sa != nil {
 		p.inform(sa, notes{deletes: q.deletePayloads()})
 	}
-	p.deleteSAs(append(deletes(q.in), deletes(q.out)...))
+	ops := append(deletes(q.in), deletes(q.out)...)
 	if !q.installing { // else the Reply does it
+		ops = append(ops, p.ungenerate(q.policy)...)
 		q.zero()
 	}
+	p.deleteSAs(ops)
 	p.pairNotice(q, notice.Notice{Event: notice.Phase2Down, Reason: reason, Detail: q.policy.Selector().String()})
 	p.fallBack(q.traffic())
 }
@@ -197,8 +218,8 @@ func (p *Peer) renewLater(t traffic) {
 // for each protocol.
 func (q *pair) deletePayloads() (ds []isakmp.Delete) {
 	for _, s := range q.in {
-		ds = append(ds, isakmp.Delete{DOI: isakmp.DOIIPsec, Protocol: doiProto(s.Proto), SPISize: 4,
-			SPIs: [][]byte{binary.BigEndian.AppendUint32(nil, s.SPI)}})
+		spi := doiProto(s.Proto).AppendSPI(nil, s.SPI)
+		ds = append(ds, isakmp.Delete{DOI: isakmp.DOIIPsec, Protocol: doiProto(s.Proto), SPISize: uint8(len(spi)), SPIs: [][]byte{spi}})
 	}
 	return ds
 }
@@ -232,7 +253,7 @@ func (p *Peer) findPair(match func(KernelSA) bool) *pair {
 // making finds the quick mode that is installing a matching SA.
 func (p *Peer) making(match func(KernelSA) bool) *exchange {
 	for _, x := range p.exchanges {
-		if x.qm != nil && !x.over && x.qm.pair != nil && x.qm.pair.has(match) {
+		if x.qm != nil && !x.over && !x.qm.up && x.qm.pair != nil && x.qm.pair.has(match) {
 			return x
 		}
 	}
@@ -253,6 +274,7 @@ func (p *Peer) expire(ev Expire) {
 		if x := p.making(match); x != nil {
 			x.fail(notice.Expired, errors.New("an SA expired before the quick mode was over"))
 		}
+		p.endRestored(match, notice.Expired)
 	case ev.Hard:
 		p.endPair(q, notice.Expired, true)
 	default:
@@ -266,6 +288,10 @@ func (p *Peer) rekey(q *pair) {
 	same := p.pairsFor(q.traffic())
 	w := &want{policy: q.policy, local: q.local, remote: q.remote, renews: true}
 	if p.closing || same[len(same)-1] != q || p.wanted(w) {
+		return
+	}
+	if p.current() == nil && !p.mayBegin() {
+		p.renewLater(q.traffic())
 		return
 	}
 	p.pairNotice(q, notice.Notice{Event: notice.Rekeying})

@@ -1,12 +1,11 @@
 package ike
 
 import (
-	"encoding/binary"
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/doi"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
@@ -32,12 +31,15 @@ type quick struct {
 	peerKE     []byte
 
 	match   future[spd.Pair]
+	reqID   future[uint32] // of the policies to be generated
 	spis    future[[]uint32]
 	keyPair future[oakley.KeyPair]
 	shared  future[secret.Bytes]
 	apply   future[any] // inbound; for an initiator's first pair, both directions
 	applyTo future[any] // the responder's outbound
+	commit  bool        // the peer's last message has the commit bit
 	pair    *pair       // what has been, or is being, installed
+	up      bool        // the pair is in use; only CONNECTED is waited for
 	out     bool        // its outbound SAs are, or may be, in the kernel
 }
 
@@ -48,7 +50,7 @@ func (q *quick) templates() []spd.Template { return q.policy.Out.Templates }
 // startQuick begins a quick mode for a want.
 func (p *Peer) startQuick(w *want, sa *ISAKMPSA) {
 	q := &quick{want: w, policy: w.policy, local: w.local, remote: w.remote, ni: p.nonce(sa.Remote)}
-	q.proposeIDs()
+	q.proposeIDs(sa.Remote.SupportProxy)
 	x := sa.exchange(isakmp.QuickMode, p.quick, initiator, p.messageID(sa))
 	x.qm, x.expires = q, p.now.Add(p.cfg.Timer.Phase2)
 	x.p = p
@@ -57,14 +59,15 @@ func (p *Peer) startQuick(w *want, sa *ISAKMPSA) {
 }
 
 // proposeIDs sets the identities of the policy. Between two hosts in transport
-// mode for any protocol they say nothing and are left out (RFC 2409 section 5.5).
-func (q *quick) proposeIDs() {
+// mode for any protocol they say nothing and are left out (RFC 2409 section 5.5), but
+// where the SAs may have end points of their own (support_proxy).
+func (q *quick) proposeIDs(proxy bool) {
 	sel := q.policy.Selector()
 	transport := !slices.ContainsFunc(q.templates(), func(t spd.Template) bool { return t.Mode != spd.Transport })
 	if transport {
 		sel.Local = netip.PrefixFrom(q.local, q.local.BitLen())
 		sel.Remote = netip.PrefixFrom(q.remote, q.remote.BitLen())
-		if sel.Proto == 0 && sel.LocalPort == 0 && sel.RemotePort == 0 {
+		if !proxy && sel.Proto == 0 && sel.LocalPort == 0 && sel.RemotePort == 0 {
 			return
 		}
 	}
@@ -91,25 +94,34 @@ func prepareOffer(x *exchange) error {
 		}
 	}
 	var err error
-	if q.offer, err = doi.OfferIPsec(q.templates(), q.sainfo, q.spis.val); err != nil {
+	if q.offer, err = doi.OfferIPsec(x.ourSide(), q.spis.val); err != nil {
 		return &failure{notice.NoProposal, err}
 	}
 	return nil
+}
+
+// ourSide is what we bring into the negotiation.
+func (x *exchange) ourSide() doi.Side {
+	return doi.Side{Templates: x.qm.templates(), SAInfo: x.qm.sainfo, Check: x.sa.Remote.ProposalCheck, OneMode: !x.cfg.ComplexBundle,
+		Generate: x.role == responder && x.qm.policy.Generated}
 }
 
 // findSAInfo picks the sainfo section for the identities.
 func (x *exchange) findSAInfo() error {
 	q := x.qm
 	local, remote := x.own(&q.idci, &q.idcr), x.peers(&q.idci, &q.idcr)
-	l, r := x.said(*local, q.local), x.said(*remote, q.remote)
-	ask := policy.SAInfoQuery{Local: l, Remote: r, Ph1ID: x.sa.Remote.Ph1ID,
+	ask := policy.SAInfoQuery{Local: x.said(*local, q.local), Remote: x.said(*remote, q.remote), Ph1ID: x.sa.Remote.Ph1ID,
 		Peer: &policy.Identity{Type: uint8(x.sa.PeerID.Type), Data: x.sa.PeerID.Data}}
 	if x.role == responder {
 		ask.Client = x.clientAddr()
 	} else if x.sa.role == initiator && x.p.setup.Ambiguous {
 		ask.Ph1ID = 0
 	}
-	if q.sainfo = x.cfg.SAInfoFor(ask); q.sainfo == nil {
+	q.sainfo = x.cfg.SAInfoFor(ask)
+	if ask.Within = q.policy.Generated; ask.Within && (q.sainfo == nil || x.mayGenerate() != nil) {
+		q.sainfo = x.cfg.SAInfoFor(ask)
+	}
+	if q.sainfo == nil {
 		return failf(notice.NoSAInfo, "no sainfo for %v", q.policy.Selector())
 	}
 	x.keepLifetime()
@@ -127,13 +139,13 @@ func (x *exchange) keepLifetime() {
 	if x.role == responder || !q.want.renews {
 		return
 	}
+	s := *q.sainfo
+	life := doi.Life{Time: s.Lifetime, KB: s.LifetimeKB}
 	for _, old := range x.p.pairsFor(q.want.traffic()) {
-		if old.hard < q.sainfo.Lifetime {
-			s := *q.sainfo
-			s.Lifetime = old.hard
-			q.sainfo = &s
-		}
+		life = life.Shorter(old.hard)
 	}
+	s.Lifetime, s.LifetimeKB = life.Time, life.KB
+	q.sainfo = &s
 }
 
 // said is an identity for the choice of a sainfo; without one it is the host.
@@ -164,7 +176,7 @@ func (x *exchange) reserve() error {
 	if err == nil && len(spis) != len(req.SPIs) {
 		err = fmt.Errorf("%d SPIs instead of %d", len(spis), len(req.SPIs))
 	}
-	return kernelRefused("reserve SPIs", err)
+	return x.kernelRefused("reserve SPIs", err)
 }
 
 // inTemplate is the inbound policy's template for SA i; without such a policy the
@@ -194,7 +206,7 @@ func takeIPsecSA(x *exchange, bodies [][]byte) (err error) {
 		q.offer = sa
 		return nil
 	}
-	q.choice, err = doi.CheckIPsec(sa, q.templates(), q.sainfo, x.sa.Remote.ProposalCheck)
+	q.choice, err = doi.CheckIPsec(sa, x.ourSide())
 	if err != nil {
 		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.BadAnswer, err}
 	}
@@ -291,7 +303,7 @@ func emitQuickNotify(x *exchange) ([][]byte, error) {
 	}
 	proto, spi := q.peerSPI()
 	return [][]byte{isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: proto, SPI: spi, Type: isakmp.NotifyResponderLifetime,
-		Data: lifetimeAttrs(q.choice.Lifetime)}.Append(nil)}, nil
+		Data: doi.ResponderLifetime(q.choice.Life)}.Append(nil)}, nil
 }
 
 func takeQuickNotify(x *exchange, bodies [][]byte) error {
@@ -301,8 +313,8 @@ func takeQuickNotify(x *exchange, bodies [][]byte) error {
 			return err
 		}
 		x.notice(notice.Notice{Event: notice.PeerNotify, Detail: n.String()})
-		if life, ok := responderLifetime(n); ok && x.role == initiator && life < x.qm.choice.Lifetime {
-			x.qm.choice.Lifetime = life
+		if n.Type == isakmp.NotifyResponderLifetime && x.role == initiator {
+			x.qm.choice.Life, _ = doi.TakeResponderLifetime(n.Data, x.qm.choice.Life, x.sa.Remote.ProposalCheck)
 		}
 	}
 	return nil
@@ -310,7 +322,7 @@ func takeQuickNotify(x *exchange, bodies [][]byte) error {
 
 // hasSPI reports whether a notify's SPI is one of our offer.
 func (q *quick) hasSPI(spi []byte) bool {
-	return len(spi) == 4 && slices.Contains(q.spis.val, binary.BigEndian.Uint32(spi))
+	return slices.ContainsFunc(q.offer.Proposals, func(p isakmp.Proposal) bool { return bytes.Equal(p.SPI, spi) })
 }
 
 // peerSPI names the peer's first SA, for a notify about it.
@@ -327,29 +339,4 @@ func (q *quick) zero() {
 		q.keyPair.val.Zero()
 	}
 	wipe(q.shared.val)
-}
-
-// lifetimeAttrs is the data of a RESPONDER-LIFETIME: attributes as in a transform.
-func lifetimeAttrs(life time.Duration) []byte {
-	return isakmp.AppendAttributes(nil, []isakmp.Attribute{
-		isakmp.TV(isakmp.SAAttrLifeType, 1), isakmp.UintAttr(isakmp.SAAttrLifeDuration, uint32(life/time.Second))})
-}
-
-// responderLifetime reads a RESPONDER-LIFETIME in seconds.
-func responderLifetime(n isakmp.Notify) (life time.Duration, ok bool) {
-	if n.Type != isakmp.NotifyResponderLifetime {
-		return 0, false
-	}
-	as, err := isakmp.ParseAttributes(n.Data)
-	var typ uint64
-	for _, a := range as {
-		v, num := a.Uint()
-		switch {
-		case a.Type == isakmp.SAAttrLifeType:
-			typ = v
-		case a.Type == isakmp.SAAttrLifeDuration && typ == 1 && num && v > 0:
-			life, ok = time.Duration(min(v, 1<<32-1))*time.Second, true
-		}
-	}
-	return life, ok && err == nil
 }

@@ -27,15 +27,28 @@ func prepareAnswer(x *exchange) error {
 	if err := x.matchPolicy(); err != nil {
 		return err
 	}
-	if err := x.collide(); err != nil {
-		return err
-	}
 	if err := x.findSAInfo(); err != nil {
 		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoSAInfo, err}
 	}
+	if err := x.endPoints(); err != nil {
+		return err
+	}
+	if err := x.collide(); err != nil {
+		return err
+	}
+	if q.policy.Generated {
+		if err := x.reservePolicy(); err != nil {
+			return err
+		}
+	}
 	var err error
-	if q.choice, err = doi.ChooseIPsec(q.offer, q.templates(), q.sainfo, x.sa.Remote.ProposalCheck); err != nil {
+	if q.choice, err = doi.ChooseIPsec(q.offer, x.ourSide()); err != nil {
 		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.NoProposal, err}
+	}
+	if q.policy.Generated {
+		if err := x.setTemplates(q.choice.Templates); err != nil {
+			return err
+		}
 	}
 	if err := q.checkPFS(); err != nil {
 		return err
@@ -46,12 +59,20 @@ func prepareAnswer(x *exchange) error {
 		return err
 	}
 	if err := x.reserve(); err != nil {
-		return err
+		return refusedToo(err)
 	}
 	if err := x.makePair(gxy); err != nil {
 		return err
 	}
-	return x.install(&q.apply, InstallInbound)
+	return refusedToo(x.install(&q.apply, InstallInbound))
+}
+
+// refusedToo tells the peer of what our kernel refuses: it would wait in vain.
+func refusedToo(err error) error {
+	if reasonOf(err) == notice.KernelRefused {
+		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.KernelRefused, err}
+	}
+	return err
 }
 
 // install asks for SAs of the pair.
@@ -60,7 +81,7 @@ func (x *exchange) install(f *future[any], kinds ...OpKind) error {
 	if f.done && mayBeDone(err) && slices.Contains(kinds, InstallOutbound) {
 		x.qm.out = true
 	}
-	return kernelRefused("install SAs", err)
+	return x.kernelRefused("install SAs", err)
 }
 
 // matchPolicy finds the policy the peer's identities mean.
@@ -70,26 +91,38 @@ func (x *exchange) matchPolicy() error {
 	sel := policy.Selector{Local: netip.PrefixFrom(q.local, q.local.BitLen()), Remote: netip.PrefixFrom(q.remote, q.remote.BitLen())}
 	if q.idci != nil {
 		var err error
-		if sel, err = selectorOf(q.idcr, q.idci); err != nil {
+		if sel, err = x.selector(); err != nil {
 			return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity, err}
 		}
 	}
 	match, err := q.match.await(x, MatchPolicy{x.path, sel})
 	var none *NoPolicyError
-	if errors.As(err, &none) {
-		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoPolicy, none}
+	if errors.As(err, &none) && !none.Taken && x.sa.Remote.GeneratePolicy != policy.GenerateOff {
+		q.policy = spd.PairFor(sel)
+		q.policy.Generated = true
+		return nil
 	}
-	if err != nil {
-		return err
+	q.policy = match
+	return noPolicy(err)
+}
+
+// endPoints decides between which addresses the SAs run: those of the IKE messages, but
+// in transport mode with support_proxy, where a sainfo trusts this peer by its
+// identity, those it proposes traffic for, both hosts. A policy belongs to the peer its
+// templates name; nobody else gets its SAs.
+func (x *exchange) endPoints() error {
+	q := x.qm
+	sel := q.policy.Selector()
+	tunnel := slices.ContainsFunc(q.templates(), func(t spd.Template) bool { return t.Mode == spd.Tunnel })
+	if x.sa.Remote.SupportProxy && q.sainfo.From != nil && !tunnel && !q.policy.Generated && sel.Local.IsSingleIP() && sel.Remote.IsSingleIP() {
+		q.local, q.remote = sel.Local.Addr(), sel.Remote.Addr()
 	}
-	// A policy belongs to the peer its templates name; nobody else gets its SAs.
-	for _, t := range match.Out.Templates {
+	for _, t := range q.templates() {
 		if t.Mode == spd.Tunnel && (names(t.Dst, q.remote) || names(t.Src, q.local)) {
 			return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoPolicy,
 				fmt.Errorf("the policy for %v names the tunnel %v-%v, not %v-%v", sel, t.Src, t.Dst, q.local, q.remote)}
 		}
 	}
-	q.policy = match
 	return nil
 }
 
@@ -117,24 +150,34 @@ func (x *exchange) collide() error {
 	return nil
 }
 
-// precedes compares what both ends know of two exchanges.
+// precedes compares what both ends know of two exchanges. An ISAKMP SA that is older
+// than the other may be one that the peer has lost.
 func (x *exchange) precedes(o *exchange) bool {
+	switch p := x.p; {
+	case p.known(o.sa.Since, x.sa):
+		return true
+	case p.known(x.sa.Since, o.sa):
+		return false
+	}
 	return cmp.Or(bytes.Compare(x.sa.CkyI[:], o.sa.CkyI[:]), bytes.Compare(x.sa.CkyR[:], o.sa.CkyR[:]), cmp.Compare(x.msgID, o.msgID)) > 0
 }
 
 // names reports whether a template's end point is set, and is not a.
 func names(end, a netip.Addr) bool { return end.IsValid() && !end.IsUnspecified() && end != a }
 
-func selectorOf(local, remote []byte) (policy.Selector, error) {
-	l, err := isakmp.ParseID(local)
+// selector is the traffic the peer proposes. A name is for the choice of a sainfo; who
+// has it is the host.
+func (x *exchange) selector() (policy.Selector, error) {
+	q := x.qm
+	l, err := isakmp.ParseID(q.idcr)
 	if err != nil {
 		return policy.Selector{}, err
 	}
-	r, err := isakmp.ParseID(remote)
+	r, err := isakmp.ParseID(q.idci)
 	if err != nil {
 		return policy.Selector{}, err
 	}
-	return doi.Selector(l, r)
+	return doi.Selector(doi.OfHost(l, q.local), doi.OfHost(r, q.remote))
 }
 
 // checkPFS wants a KE payload exactly where a group was agreed on.
@@ -171,7 +214,8 @@ func (x *exchange) quickSecret() ([]byte, error) {
 
 // installInitiator runs between messages 2 and 3: the responder already sends
 // when it has message 3. A first pair goes in whole; when a pair is renewed, the
-// outbound SA follows a second later, when the responder surely has its inbound one.
+// outbound SA follows a second later, when the responder surely has its inbound one;
+// and so it does where the commit bit says that the responder is not ready yet.
 func installInitiator(x *exchange) error {
 	q := x.qm
 	if err := q.checkPFS(); err != nil {
@@ -185,13 +229,16 @@ func installInitiator(x *exchange) error {
 		return err
 	}
 	kinds := []OpKind{InstallInbound, InstallOutbound}
-	if q.pair.renews {
+	if q.commit {
+		x.script = append(x.script[:x.pc+1:x.pc+1], connected)
+	}
+	if q.commit || q.pair.renews {
 		kinds = kinds[:1]
 	}
 	return x.install(&q.apply, kinds...)
 }
 
-// quickDone runs when the initiator has sent message 3, and ends its exchange.
+// quickDone runs when message 3 is sent, or taken: the pair is in use.
 func quickDone(x *exchange) error {
 	q, p := x.qm, x.p
 	if x.role == responder {
@@ -199,22 +246,35 @@ func quickDone(x *exchange) error {
 			return err
 		}
 	}
-	q.pair.outbound = x.role == responder || !q.pair.renews
+	q.pair.outbound = q.out
 	switch {
 	case q.pair.outbound:
-	case p.covers(q.pair):
+	case q.commit, p.covers(q.pair):
 		q.pair.outAt = p.now.Add(time.Second)
 	default: // what it renews has ended meanwhile
 		q.pair.outAt = p.now
 	}
+	q.up = true
 	p.addPair(q.pair)
 	p.wantServed(q.want, "")
 	return nil
 }
 
-func kernelRefused(what string, err error) error {
+// quickConnected: the responder has its SAs, it may be sent to at once. Should it never
+// say so, or somebody else have set the bit, the SAs are in use all the same.
+func quickConnected(x *exchange) error {
+	if q := x.qm.pair; !q.outAt.IsZero() {
+		q.outAt = x.p.now
+	}
+	return nil
+}
+
+func (x *exchange) kernelRefused(what string, err error) error {
 	if err == nil || errors.Is(err, errWait) || errors.As(err, new(*Unavailable)) {
 		return err
+	}
+	if x.role == responder && !x.theirTurn() && !x.sent { // the peer can be told instead of answered
+		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.KernelRefused, fmt.Errorf("%s: %w", what, err)}
 	}
 	return failf(notice.KernelRefused, "%s: %w", what, err)
 }
@@ -227,13 +287,14 @@ func (x *exchange) makePair(gxy []byte) error {
 	}
 	n := &pair{policy: q.policy, local: q.local, remote: q.remote, initiator: x.role == initiator, since: p.now, credential: x.sa.credential}
 	n.renews = p.covers(n)
-	n.hard = q.choice.Lifetime
+	n.suites, n.hard = q.choice.Suites, q.choice.Life
 	n.soft = softLife(n.hard, n.initiator, p.randomByte())
 	for i, s := range q.choice.Suites {
 		in := KernelSA{Dir: spd.In, Src: q.remote, Dst: q.local, SPI: q.spis.val[i], ReqID: q.inTemplate(i).ReqID}
 		out := KernelSA{Dir: spd.Out, Src: q.local, Dst: q.remote, SPI: s.PeerSPI, ReqID: q.templates()[i].ReqID}
 		for _, sa := range []*KernelSA{&in, &out} {
-			sa.Proto, sa.Mode, sa.Encr, sa.Auth, sa.Soft, sa.Hard = s.Proto, s.Mode, s.Encr, s.Auth, n.soft, n.hard
+			sa.Proto, sa.Mode, sa.Encr, sa.Auth, sa.Comp = s.Proto, s.Mode, s.Encr, s.Auth, s.Comp
+			sa.Soft, sa.Hard, sa.SoftKB, sa.HardKB = n.soft.Time, n.hard.Time, n.soft.KB, n.hard.KB
 			if err := x.key(sa, s, gxy); err != nil {
 				return failf(notice.Internal, "%w", err)
 			}
@@ -243,7 +304,6 @@ func (x *exchange) makePair(gxy []byte) error {
 		}
 		n.in, n.out = append(n.in, in), append(n.out, out)
 	}
-	n.encr, n.auth = doi.EncrName(q.choice.Suites[0].Encr, q.choice.Suites[0].KeyBits), doi.AuthName(q.choice.Suites[0].Auth)
 	q.pair = n
 	return nil
 }
@@ -254,9 +314,10 @@ func (x *exchange) key(sa *KernelSA, s doi.Suite, gxy []byte) error {
 	q := x.qm
 	var encr int
 	var err error
-	proto := isakmp.ProtoAH
-	if s.Proto == 50 {
-		proto = isakmp.ProtoESP
+	switch s.Proto {
+	case 108: // IPComp has no keys
+		return nil
+	case 50:
 		if encr, err = doi.EncrKeyOctets(s.Encr, s.KeyBits); err != nil {
 			return err
 		}
@@ -266,7 +327,7 @@ func (x *exchange) key(sa *KernelSA, s doi.Suite, gxy []byte) error {
 		return err
 	}
 	spi := binary.BigEndian.AppendUint32(nil, sa.SPI)
-	k := oakley.KEYMAT(x.sa.hash, x.sa.keys.D, gxy, uint8(proto), spi, q.ni, q.nr, encr+auth).Reveal()
+	k := oakley.KEYMAT(x.sa.hash, x.sa.keys.D, gxy, uint8(doiProto(s.Proto)), spi, q.ni, q.nr, encr+auth).Reveal()
 	sa.EncrKey, sa.AuthKey = secret.New(k[:encr:encr]), secret.New(k[encr:])
 	return nil
 }
@@ -274,12 +335,16 @@ func (x *exchange) key(sa *KernelSA, s doi.Suite, gxy []byte) error {
 // softLife is when a pair is renewed: the initiator of the old one at about 80 %,
 // its responder, should that fail, at about 95 %. Jitter keeps a restarted
 // gateway's tunnels from renewing all in one second.
-func softLife(hard time.Duration, initiator bool, jitter byte) time.Duration {
-	percent := time.Duration(95)
+func softLife(hard doi.Life, initiator bool, jitter byte) (soft doi.Life) {
+	percent := uint64(95)
 	if initiator {
 		percent = 80
 	}
-	return hard/100*percent - hard/(20*255)*time.Duration(jitter) // in this order 136 years do not overflow
+	soft.Time = hard.Time/100*time.Duration(percent) - hard.Time/(20*255)*time.Duration(jitter) // in this order 136 years do not overflow
+	if hard.KB != 0 {
+		soft.KB = max(1, hard.KB*percent/100-hard.KB*uint64(jitter)/(20*255))
+	}
+	return soft
 }
 
 // undoQuick removes what a failed quick mode left in the kernel. What is still in
@@ -287,6 +352,10 @@ func softLife(hard time.Duration, initiator bool, jitter byte) time.Duration {
 func (x *exchange) undoQuick(reason notice.Reason) {
 	q := x.qm
 	ops := x.spiRequests().giveBack(q.spis.val)
+	reserved := x.role == initiator || q.reqID.done && q.reqID.err == nil
+	if reserved && !q.apply.pending() && !q.applyTo.pending() { // else the Reply does it
+		ops = append(ops, x.p.ungenerate(q.policy)...)
+	}
 	if q.pair != nil {
 		if q.out {
 			ops = append(ops, deletes(q.pair.out)...)

@@ -15,7 +15,7 @@ import (
 func (x *exchange) deliver(msg []byte) {
 	switch {
 	case x.duplicate(msg):
-	case x.over:
+	case x.over && !x.goesOn():
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Superseded, Detail: "the exchange has ended"})
 	case x.inbox != nil: // the peer will retransmit
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Busy, Detail: "an earlier message is being worked on"})
@@ -30,6 +30,7 @@ type message struct {
 	payloads []isakmp.Payload
 	hash     []byte // HASH(n), which covers rest
 	rest     []byte
+	commit   bool   // the header's flag, which nothing authenticates
 	iv       []byte // of the next message
 }
 
@@ -58,8 +59,11 @@ func (x *exchange) receive(st *step) error {
 			return err
 		}
 	}
-	x.seen, x.answer, x.tries = sha256.Sum256(x.inbox), nil, 0
-	if st.seal == sealed {
+	if x.qm != nil {
+		x.qm.commit = m.commit
+	}
+	x.seen, x.heard, x.answer, x.tries = sha256.Sum256(x.inbox), len(x.inbox), nil, 0
+	if m.iv != nil {
 		x.iv = m.iv
 	}
 	return nil
@@ -71,7 +75,7 @@ func (x *exchange) receive(st *step) error {
 func syntaxError(err error, authenticated bool) error {
 	var syn *isakmp.SyntaxError
 	switch {
-	case !errors.As(err, &syn):
+	case !errors.As(err, &syn), errors.As(err, new(*NotifyError)): // already decided
 		return err
 	case authenticated:
 		return &NotifyError{syn.Notify(), notice.BadPayload, syn}
@@ -91,7 +95,7 @@ func (x *exchange) open(st *step) (message, error) {
 		return message{}, dropf(notice.NotClear, "message %d is encrypted", x.pc+1)
 	case st.seal == sealed && !encrypted:
 		return message{}, dropf(notice.NotEncrypted, "message %d is not encrypted", x.pc+1)
-	case st.seal == inClear:
+	case !encrypted:
 		_, ps, err := isakmp.ParseMessage(x.inbox)
 		return message{payloads: ps}, syntaxError(err, false)
 	case x.p1 != nil:
@@ -110,7 +114,16 @@ func (x *exchange) open(st *step) (message, error) {
 	}
 	// It is the peer's: whatever else may be wrong with it, it counts only once.
 	x.sa.used[x.msgID], x.sa.lastExchange = true, nil
+	if x.info == nil { // else it depends on what it says
+		x.p.lives()
+	}
 	return m, nil
+}
+
+// isSealed reports whether a message is encrypted, or says so.
+func isSealed(msg []byte) bool {
+	h, err := isakmp.ParseHeader(msg)
+	return err == nil && h.Flags&isakmp.FlagEncryption != 0
 }
 
 // openSealed decrypts and cuts.
@@ -130,7 +143,7 @@ func openSealed(cbc *oakley.CBC, iv []byte, h isakmp.Header, msg []byte, padding
 		}
 		return message{}, drop{notice.BadDecryption, "the message decrypts to nonsense: " + err.Error()}
 	}
-	m := message{payloads: ps, iv: next}
+	m := message{payloads: ps, iv: next, commit: h.Flags&isakmp.FlagCommit != 0}
 	if len(ps) > 0 {
 		const generic = 4 // octets of the payload header in front of the body
 		m.rest = plain[generic+len(ps[0].Body) : len(plain)-len(rest)]

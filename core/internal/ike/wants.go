@@ -45,6 +45,10 @@ func (p *Peer) want(w *want) {
 		p.wantFailed(w, notice.ShuttingDown, "shutting down")
 		return
 	}
+	if p.down = p.down && w.command == 0; p.down {
+		p.wantFailed(w, notice.TimedOut, "the peer was dead, and on_loss is down")
+		return
+	}
 	if w.command == 0 && p.wanted(w) {
 		return // asked for already
 	}
@@ -63,7 +67,7 @@ func (p *Peer) wanted(w *want) bool {
 		}
 	}
 	for _, x := range p.exchanges {
-		if x.qm == nil || x.over || x.qm.traffic() != w.traffic() {
+		if x.qm == nil || x.over || x.qm.up || x.qm.traffic() != w.traffic() {
 			continue
 		}
 		if x.qm.want == nil {
@@ -89,22 +93,28 @@ func (p *Peer) serveWants() {
 		return
 	}
 	sa := p.current()
-	if sa == nil {
+	if sa == nil && p.mayBegin() {
 		if !p.negotiatingPhase1() {
-			p.startMain()
+			p.startPhase1()
 		}
 		return
 	}
 	wants := p.wants
 	p.wants = nil
 	for _, w := range wants {
-		if w.isakmp {
+		switch {
+		case sa == nil:
+			p.wantFailed(w, notice.NoRemote, "the remote section is passive: the peer has to begin")
+		case w.isakmp:
 			p.wantServed(w, "")
-		} else {
+		default:
 			p.startQuick(w, sa)
 		}
 	}
 }
+
+// mayBegin reports whether we may begin a phase 1 with the peer.
+func (p *Peer) mayBegin() bool { return !p.setup.Remotes[0].Passive }
 
 func (p *Peer) negotiatingPhase1() bool {
 	return slices.ContainsFunc(p.exchanges, func(x *exchange) bool { return x.p1 != nil && !x.over })

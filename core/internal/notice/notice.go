@@ -74,6 +74,7 @@ const (
 	Stopping             // info
 	LocalFailure         // error: something on this host does not work
 	HookDone             // debug
+	PeerDead             // warning: it does not answer, all its SAs end
 	HookFailed           // warning: a hook script was not run, or not to a good end
 	eventCount
 )
@@ -112,6 +113,7 @@ var events = [eventCount]struct {
 	Starting:       {"starting", "racoon starting", slog.LevelInfo},
 	Stopping:       {"stopping", "racoon shutting down", slog.LevelInfo},
 	LocalFailure:   {"local-failure", "local failure", slog.LevelError},
+	PeerDead:       {"peer-dead", "the peer seems to be dead", slog.LevelWarn},
 	HookDone:       {"hook-done", "hook script has run", slog.LevelDebug},
 	HookFailed:     {"hook-failed", "hook script failed", slog.LevelWarn},
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
@@ -25,13 +26,39 @@ type Kernel struct {
 	// RefuseInstalls is how many of the next installs are refused.
 	RefuseInstalls int
 	Acquires       map[uint32]string // sequence number: how it ended, "" if it has not
+	// Generated are the selectors machines have reserved policies for, and those policies.
+	Generated map[policy.Selector]*Generated
 
-	h    *Host
-	next uint32
+	h      *Host
+	next   uint32
+	out    map[uint32][]*SA // by request ID: what is sent with
+	outOld int              // Changes, when out was right
 	// ours is what the engine knows to be its own and to which machine it belongs:
 	// learnt from AllocateSPIs' replies and before every Apply.
-	ours  map[ike.SAKey]*Machine
+	ours  map[ike.SAKey]owned
 	epoch int // of the plugin process
+}
+
+// owned is what the engine knows of one of its SAs.
+type owned struct {
+	*Machine
+	state state
+}
+
+type state uint8
+
+const (
+	reserved   state = iota // an SPI
+	installing              // the kernel is being asked
+	settled                 // the kernel has said that it is there
+)
+
+// Generated is what one machine has for a selector.
+type Generated struct {
+	ReqID    uint32
+	Policies map[spd.Key]spd.Policy
+	owner    *Machine
+	leaving  bool // a DeletePolicy is under way
 }
 
 // SA is an SA in the kernel.
@@ -41,10 +68,34 @@ type SA struct {
 	Born    time.Duration
 	Encr    []byte
 	AuthKey []byte
+	Octets  uint64 // carried
+}
+
+// carried is what SAs have carried together.
+func (k *Kernel) carried(keys []ike.SAKey) (octets uint64) {
+	for _, key := range keys {
+		if sa := k.SAs[key]; sa != nil {
+			octets += sa.Octets
+		}
+	}
+	return octets
+}
+
+// Carry is a packet from one host to another; with lost it does not arrive.
+func (h *Host) Carry(to *Host, octets uint64, lost bool) {
+	for key, sa := range h.Kernel.SAs {
+		if key.Dst != to.Addr {
+			continue
+		}
+		sa.Octets += octets
+		if in := to.Kernel.SAs[key]; in != nil && !lost {
+			in.Octets += octets
+		}
+	}
 }
 
 func newKernel(h *Host) *Kernel {
-	return &Kernel{SAs: map[ike.SAKey]*SA{}, Acquires: map[uint32]string{}, h: h, next: uint32(0xa0+len(h.w.Hosts)*0x10) << 24, ours: map[ike.SAKey]*Machine{}}
+	return &Kernel{SAs: map[ike.SAKey]*SA{}, Acquires: map[uint32]string{}, h: h, next: uint32(0xa0+len(h.w.Hosts)*0x10) << 24, ours: map[ike.SAKey]owned{}, Generated: map[policy.Selector]*Generated{}}
 }
 
 // spi picks an inbound SPI.
@@ -52,6 +103,9 @@ func (k *Kernel) spi(r ike.SPIRequest) ike.SAKey {
 	for {
 		k.next += 1 + uint32(k.h.w.rand.IntN(7))
 		key := ike.SAKey{Dst: r.Dst, Proto: r.Proto, SPI: k.next}
+		if r.Proto == 108 { // a CPI
+			key.SPI = k.h.number<<12 | k.next&0xfff
+		}
 		if k.SAs[key] == nil {
 			return key
 		}
@@ -73,7 +127,7 @@ func (k *Kernel) allocate(m *Machine, req ike.AllocateSPIs) []uint32 {
 
 func (k *Kernel) put(key ike.SAKey, sa *SA) {
 	k.SAs[key] = sa
-	k.Changes++
+	k.changed()
 }
 
 // at plans a lifetime event.
@@ -84,7 +138,7 @@ func (k *Kernel) at(key ike.SAKey, sa *SA, d time.Duration, hard bool) {
 		}
 		if hard {
 			delete(k.SAs, key)
-			k.Changes++
+			k.changed()
 		}
 		k.expired(key, hard)
 	})
@@ -92,16 +146,28 @@ func (k *Kernel) at(key ike.SAKey, sa *SA, d time.Duration, hard bool) {
 
 // expired tells the machine whose SA it is, as the engine does.
 func (k *Kernel) expired(key ike.SAKey, hard bool) {
-	if m := k.ours[key]; m != nil && !k.Down {
+	m, ok := k.ours[key]
+	if ok && !k.Down && !(hard && m.state == installing) { // the reserved SPI was: the transaction will say so
 		k.h.w.Log.line(k.h.w, k.h.Name, "expire %s hard=%v", k.Name(key), hard)
+		if hard {
+			delete(k.ours, key)
+		}
 		m.Post(ike.Expire{Dst: key.Dst, Proto: key.Proto, SPI: key.SPI, Hard: hard})
+	}
+}
+
+// moved tells the machine whose SA it is that the peer's packets come from elsewhere.
+func (k *Kernel) moved(key ike.SAKey, from netip.AddrPort) {
+	if m := k.ours[key]; m.Machine != nil && !k.Down {
+		k.h.w.Log.line(k.h.w, k.h.Name, "mapping of %s is %v", k.Name(key), from)
+		m.Post(ike.Mapping{SPI: key.SPI, Remote: from})
 	}
 }
 
 // apply is a transaction: all installs or none, and every delete.
 func (k *Kernel) apply(m *Machine, ops []ike.SAOp) error {
 	for _, op := range ops {
-		if op.Kind == ike.DeleteSA {
+		if op.Kind == ike.DeleteSA || op.Policy != nil {
 			continue
 		}
 		if k.RefuseInstalls > 0 {
@@ -114,10 +180,14 @@ func (k *Kernel) apply(m *Machine, ops []ike.SAOp) error {
 	}
 	for _, op := range ops {
 		key := op.SA.Key()
+		if op.Policy != nil {
+			k.applyPolicy(m, op)
+			continue
+		}
 		if op.Kind == ike.DeleteSA {
 			if k.SAs[key] != nil {
 				delete(k.SAs, key)
-				k.Changes++
+				k.changed()
 			}
 			continue
 		}
@@ -132,11 +202,61 @@ func (k *Kernel) apply(m *Machine, ops []ike.SAOp) error {
 	return nil
 }
 
+// reserve keeps a selector for a machine.
+func (k *Kernel) reserve(m *Machine, sel policy.Selector) (any, error) {
+	g := k.Generated[sel]
+	switch {
+	case g == nil:
+		k.next++
+		g = &Generated{ReqID: k.next & 0x3fff, Policies: map[spd.Key]spd.Policy{}, owner: m}
+		k.Generated[sel] = g
+	case g.owner != m:
+		return nil, &ike.NoPolicyError{Selector: sel, Closest: "it is generated for another peer", Taken: true}
+	case g.leaving:
+		return nil, errDown
+	}
+	return g.ReqID, nil
+}
+
+// generated finds what a policy of a machine's belongs to.
+func (k *Kernel) generated(m *Machine, op ike.SAOp) *Generated {
+	if g := k.Generated[op.Policy.Key.Selector()]; g != nil && g.owner == m {
+		return g
+	}
+	return nil
+}
+
+func (k *Kernel) applyPolicy(m *Machine, op ike.SAOp) {
+	g, p := k.generated(m, op), *op.Policy
+	switch {
+	case g == nil && op.Kind == ike.InstallPolicy:
+		k.h.w.Break("%s: the policy %v is installed and not reserved", k.h.Name, p.Key)
+	case g == nil:
+	case op.Kind == ike.InstallPolicy:
+		g.Policies[p.Key] = p
+		k.h.SPD.Put(p)
+		k.changed()
+	default:
+		delete(g.Policies, p.Key)
+		k.h.SPD.Remove(p.Key)
+		k.changed()
+		if len(g.Policies) == 0 {
+			for sel, o := range k.Generated {
+				if o == g {
+					delete(k.Generated, sel)
+				}
+			}
+		}
+	}
+}
+
 // check refuses what a kernel would refuse.
 func (k *Kernel) check(op ike.SAOp) error {
 	old := k.SAs[op.SA.Key()]
 	switch {
-	case zero(op.SA.EncrKey.Reveal()) && zero(op.SA.AuthKey.Reveal()):
+	case (op.SA.Proto == 108) != (op.SA.Comp != 0):
+		return fmt.Errorf("install %s: no algorithm of IPComp, or one elsewhere", k.Name(op.SA.Key()))
+	case op.SA.Proto != 108 && zero(op.SA.EncrKey.Reveal()) && zero(op.SA.AuthKey.Reveal()):
 		k.h.w.Break("%s: install %s with a key of zeros", k.h.Name, k.Name(op.SA.Key()))
 	case op.Kind == ike.InstallInbound && old == nil:
 		return fmt.Errorf("install %s: no such process", k.Name(op.SA.Key()))
@@ -159,10 +279,26 @@ func zero(b []byte) bool {
 // learn keeps the engine's books before a transaction is carried out.
 func (k *Kernel) learn(m *Machine, ops []ike.SAOp) {
 	for _, op := range ops {
+		if op.Policy != nil {
+			if g := k.generated(m, op); g != nil && op.Kind == ike.DeletePolicy {
+				g.leaving = true
+			}
+			continue
+		}
 		if op.Kind == ike.DeleteSA {
 			delete(k.ours, op.SA.Key())
 		} else {
-			k.ours[op.SA.Key()] = m
+			k.ours[op.SA.Key()] = owned{m, installing}
+		}
+	}
+}
+
+// settle notes that a transaction has been carried out.
+func (k *Kernel) settle(ops []ike.SAOp) {
+	for _, op := range ops {
+		if o, ok := k.ours[op.SA.Key()]; ok && op.Kind != ike.DeleteSA {
+			o.state = settled
+			k.ours[op.SA.Key()] = o
 		}
 	}
 }
@@ -187,14 +323,14 @@ func (k *Kernel) Die(d time.Duration) {
 func (k *Kernel) Resync() {
 	lost := map[*Machine][]ike.SAKey{}
 	for _, key := range k.Keys() {
-		if k.ours[key] == nil {
+		if _, ok := k.ours[key]; !ok && !k.SAs[key].Larval {
 			delete(k.SAs, key)
-			k.Changes++
+			k.changed()
 		}
 	}
-	for key, m := range k.ours {
-		if k.SAs[key] == nil {
-			lost[m] = append(lost[m], key)
+	for key, o := range k.ours {
+		if k.SAs[key] == nil && o.state == settled {
+			lost[o.Machine] = append(lost[o.Machine], key)
 			delete(k.ours, key)
 		}
 	}
@@ -206,10 +342,15 @@ func (k *Kernel) Resync() {
 	}
 }
 
-// Lose removes an SA behind everybody's back and lets a resync find out.
-func (k *Kernel) Lose(key ike.SAKey) {
-	delete(k.SAs, key)
-	k.Changes++
+// Lose removes SAs behind everybody's back and lets a resync find out. One that is
+// just being made stays: nobody would miss it before the next resync.
+func (k *Kernel) Lose(keys ...ike.SAKey) {
+	for _, key := range keys {
+		if k.ours[key].state != installing {
+			delete(k.SAs, key)
+		}
+	}
+	k.changed()
 	k.Resync()
 }
 
@@ -223,12 +364,8 @@ func (k *Kernel) Keys() []ike.SAKey {
 	return keys
 }
 
-// LoseAll removes every SA behind everybody's back and lets a resync find out.
-func (k *Kernel) LoseAll() {
-	clear(k.SAs)
-	k.Changes++
-	k.Resync()
-}
+// LoseAll loses every SA.
+func (k *Kernel) LoseAll() { k.Lose(k.Keys()...) }
 
 // AcquireSeqs are the requests the kernel has made, in order.
 func (k *Kernel) AcquireSeqs() []uint32 { return slices.Sorted(maps.Keys(k.Acquires)) }
@@ -243,14 +380,65 @@ func sortKeys(keys []ike.SAKey) {
 	})
 }
 
+// changed says that something has.
+func (k *Kernel) changed() {
+	k.Changes++
+	k.h.w.changes++
+}
+
 // Outbound is the SA the kernel sends with to an address: the youngest.
-func (k *Kernel) Outbound(to netip.Addr) (best *SA) {
+func (k *Kernel) Outbound(to netip.Addr) *SA {
+	return k.youngest(func(sa *SA) bool { return sa.Dst == to })
+}
+
+func (k *Kernel) youngest(match func(*SA) bool) (best *SA) {
 	for _, sa := range k.SAs {
-		if sa.Dir == spd.Out && sa.Dst == to && (best == nil || sa.Born > best.Born || sa.Born == best.Born && sa.SPI > best.SPI) {
+		if sa.Dir == spd.Out && match(sa) && (best == nil || sa.Born > best.Born || sa.Born == best.Born && sa.SPI > best.SPI) {
 			best = sa
 		}
 	}
 	return best
+}
+
+// sends are the SAs the kernel sends with to another host, by policy: one for each
+// template, or none.
+func (k *Kernel) sends(to *Host) []*SA {
+	if k.outOld != k.Changes || k.out == nil {
+		k.out, k.outOld = map[uint32][]*SA{}, k.Changes
+	}
+	sas, ok := k.out[to.number]
+	if !ok {
+		out, _ := k.h.Policy(to)
+		for _, t := range out.Templates {
+			sa := k.youngest(func(sa *SA) bool { return sa.serves(t) })
+			if sa == nil {
+				sas = nil
+				break
+			}
+			sas = append(sas, sa)
+		}
+		k.out[to.number] = sas
+	}
+	return sas
+}
+
+// serves reports whether an outbound SA is for a policy's template.
+func (sa *SA) serves(t spd.Template) bool {
+	return sa.ReqID == t.ReqID && sa.Proto == t.Proto && (!t.Dst.IsValid() || t.Dst.IsUnspecified() || t.Dst == sa.Dst)
+}
+
+// use counts what an SA carries.
+func (k *Kernel) use(sa *SA, octets uint64) {
+	before := sa.Octets >> 10
+	sa.Octets += octets
+	switch after := sa.Octets >> 10; {
+	case sa.HardKB != 0 && after >= sa.HardKB:
+		delete(k.SAs, sa.Key())
+		k.changed()
+		k.expired(sa.Key(), true)
+	case sa.SoftKB != 0 && before < sa.SoftKB && after >= sa.SoftKB:
+		k.expired(sa.Key(), false)
+	}
 }
 
 // Name is an SA in words: "esp 0x0c0de001 to b".
@@ -258,6 +446,8 @@ func (k *Kernel) Name(key ike.SAKey) string {
 	to := key.Dst.String()
 	if h := k.h.w.byAddr[key.Dst]; h != nil {
 		to = h.Name
+	} else if key.Dst == k.h.Addr {
+		to = k.h.Name
 	}
 	return fmt.Sprintf("%s 0x%08x to %s", protoName(key.Proto), key.SPI, to)
 }
@@ -268,6 +458,8 @@ func protoName(p uint8) string {
 		return "esp"
 	case 51:
 		return "ah"
+	case 108:
+		return "ipcomp"
 	}
 	return fmt.Sprintf("proto-%d", p)
 }

@@ -46,7 +46,10 @@ func (t *Transcript) line(w *World, host, format string, args ...any) {
 }
 
 func (t *Transcript) packet(w *World, p Packet, lost bool) {
-	from, to := w.byAddr[p.Path.Local.Addr()], w.byAddr[p.Path.Remote.Addr()]
+	from, to := p.From, "nobody"
+	if h, _ := from.reach(p.src, p.Path.Remote); h != nil {
+		to = h.Name
+	}
 	note := ""
 	if p.Again {
 		note = " again"
@@ -54,7 +57,7 @@ func (t *Transcript) packet(w *World, p Packet, lost bool) {
 	if lost {
 		note += " LOST"
 	}
-	t.line(w, "", "%s>%s %d%s %s", from.Name, to.Name, p.N, note, t.obs.describe(from, p.Data))
+	t.line(w, "", "%s>%s %d%s %s", from.Name, to, p.N, note, t.obs.describe(from, p.Data))
 }
 
 func requestName(r ike.Request) string { return strings.TrimPrefix(fmt.Sprintf("%T", r), "ike.") }
@@ -91,16 +94,34 @@ func describeCall(h *Host, r ike.Request) string {
 		return fmt.Sprintf(" seq=%d failed=%v", r.Seq, r.Failed)
 	case ike.MatchPolicy:
 		return " " + r.Selector.String()
+	case ike.ReservePolicy:
+		return " " + r.Selector.String()
 	}
 	return ""
 }
 
 func describeOp(h *Host, op ike.SAOp) string {
+	switch op.Kind {
+	case ike.InstallPolicy:
+		s := "install policy " + op.Policy.Key.String()
+		for _, t := range op.Policy.Templates {
+			s += fmt.Sprintf(" %s/%d/%v-%v/%d/%d", protoName(t.Proto), t.Mode, t.Src, t.Dst, t.Level, t.ReqID)
+		}
+		return s
+	case ike.DeletePolicy:
+		return "delete policy " + op.Policy.Key.String()
+	}
 	verb := map[ike.OpKind]string{ike.InstallInbound: "install in ", ike.InstallOutbound: "install out", ike.DeleteSA: "delete"}[op.Kind]
 	s := verb + " " + h.Kernel.Name(op.SA.Key())
 	if op.Kind != ike.DeleteSA {
 		s += fmt.Sprintf(" mode=%d reqid=%d encr=%d/%d auth=%d/%d soft=%v hard=%v", op.SA.Mode, op.SA.ReqID,
 			op.SA.Encr, op.SA.EncrKey.Len(), op.SA.Auth, op.SA.AuthKey.Len(), op.SA.Soft, op.SA.Hard)
+		if op.SA.Comp != 0 {
+			s += fmt.Sprintf(" comp=%d", op.SA.Comp)
+		}
+		if op.SA.HardKB != 0 {
+			s += fmt.Sprintf(" soft=%dkB hard=%dkB", op.SA.SoftKB, op.SA.HardKB)
+		}
 	}
 	return s
 }
