@@ -212,6 +212,7 @@ func (p *Peer) forgetPeer(by *ISAKMPSA) {
 			p.endPair(q, notice.PeerRestarted, false)
 		}
 	}
+	p.endRestored(every, notice.PeerRestarted)
 	for _, sa := range slices.Clone(p.sas) {
 		unheard := sa.role == initiator && sa.lastExchange != nil
 		if sa != by && p.known(sa.Since, by) && !unheard {

@@ -183,12 +183,13 @@ func (s *schedule) options() iketest.Options {
 		o.Proposals = slices.Repeat(o.Proposals[:1], 16)
 	}
 	if s.pick(3) == 0 {
-		o.DPDDelay = s.seconds(2, 60)
+		o.DPDDelay = s.seconds(20, 90)
 		ask := []string{"default", "inbound_detect", "blackhole_detect"}[s.pick(3)]
 		if s.kind == rough { // probes are not repeated: only who hears nothing else asks
 			ask = "inbound_detect"
 		}
-		o.Remote = append(o.Remote, func(r *policy.Remote) { r.DPDAlgorithm = ask })
+		loss := policy.Restart * policy.Loss(s.pick(2))
+		o.Remote = append(o.Remote, func(r *policy.Remote) { r.DPDAlgorithm, r.OnLoss = ask, loss })
 	}
 	s.longest = max(s.longest, o.ISAKMPLife, o.IPsecLife)
 	return o
@@ -229,7 +230,7 @@ func (s *schedule) elsewhere(o iketest.Options) iketest.Options {
 // build makes the hosts: two to five, of which the second is everybody's peer.
 func (s *schedule) build() {
 	w := s.w
-	names := []string{"a", "b", "c", "d", "e"}[:[]int{2, 2, 2, 2, 2, 3, 4, 5}[s.pick(8)]]
+	names := []string{"a", "b", "c", "d", "e"}[:[]int{2, 2, 2, 2, 2, 2, 2, 3, 4, 5}[s.pick(10)]]
 	for _, n := range names {
 		s.hosts = append(s.hosts, w.AddHost(n))
 	}
