@@ -168,7 +168,7 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	if first && sa.role == initiator && sa.Remote.InitialContact {
 		p.inform(sa, notes{notifies: []isakmp.Notify{sa.contactNotify()}})
 	}
-	p.setup.Path = sa.Path
+	p.setup.Path, p.down = sa.Path, false
 	p.lives()
 	early := sa.early.datagrams
 	sa.early = held{}
