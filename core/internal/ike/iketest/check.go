@@ -2,7 +2,9 @@ package iketest
 
 import (
 	"bytes"
-	"net/netip"
+	"cmp"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -96,7 +98,8 @@ hosts:
 			}
 		}
 		for key, sa := range h.Kernel.SAs {
-			if !known[key] && !(sa.Larval && h.Kernel.ours[key] == nil) { // an SPI whose number was lost dies by itself
+			_, ours := h.Kernel.ours[key]
+			if !known[key] && (ours || !sa.Larval) { // an SPI whose number was lost dies by itself
 				w.Break("%s: the kernel has %s (larval %v), no machine knows it", h.Name, h.Kernel.Name(key), sa.Larval)
 			}
 		}
@@ -112,7 +115,8 @@ func (w *World) CheckLimits(m *Machine) {
 	}
 	pairs := map[string]int{}
 	for _, q := range st.IPsec {
-		if pairs[q.Selector.String()]++; pairs[q.Selector.String()] > 2 {
+		name := q.Selector.String() + protoName(q.Proto) // each SA of a bundle
+		if pairs[name]++; pairs[name] > 2 {
 			w.Break("%s: more than two pairs for %v", m.Host.Name, q.Selector)
 		}
 	}
@@ -127,44 +131,44 @@ func (w *World) CheckLimits(m *Machine) {
 // CheckSymmetry breaks the world unless both ends of every SA have it, with the
 // same keys.
 func (w *World) CheckSymmetry() {
-	for _, h := range w.Hosts {
-		for _, key := range h.Kernel.Keys() {
-			sa := h.Kernel.SAs[key]
-			end := sa.Dst
-			if sa.Dir == spd.In {
-				end = sa.Src
-			}
-			peer := w.byAddr[end]
-			other := peer.Kernel.SAs[key]
-			switch {
-			case sa.Larval:
-				w.Break("%s: %s is larval", h.Name, h.Kernel.Name(key))
-			case other == nil || other.Larval:
-				w.Break("%s has %s, %s has not", h.Name, h.Kernel.Name(key), peer.Name)
-			case !bytes.Equal(sa.Encr, other.Encr) || !bytes.Equal(sa.AuthKey, other.AuthKey) || sa.KernelSA.Encr != other.KernelSA.Encr ||
-				sa.Auth != other.Auth || sa.Mode != other.Mode || sa.Hard != other.Hard && sa.Hard == 0:
-				w.Break("%s and %s differ about %s", h.Name, peer.Name, h.Kernel.Name(key))
-			}
-		}
+	if err := w.asymmetry(); err != nil {
+		w.Break("%w", err)
 	}
 }
 
-// CheckCarries breaks the world unless what h sends to another host now would be
-// understood there.
-func (w *World) CheckCarries(h *Host, to netip.Addr) {
-	out := h.Kernel.Outbound(to)
-	if out == nil {
-		w.Break("%s has no SA to send to %v with", h.Name, to)
-		return
+// Symmetric reports whether both ends of every SA have it.
+func (w *World) Symmetric() bool { return w.asymmetry() == nil }
+
+func (w *World) asymmetry() error {
+	type ends struct{ in, out *SA }
+	type named struct {
+		proto uint8
+		spi   uint32
 	}
-	key := out.Key()
-	in := w.byAddr[to].Kernel.SAs[key]
-	switch {
-	case in == nil || in.Larval:
-		w.Break("%s sends with %s, which is not installed there", h.Name, h.Kernel.Name(key))
-	case !bytes.Equal(in.Encr, out.Encr) || !bytes.Equal(in.AuthKey, out.AuthKey):
-		w.Break("%s and its peer have different keys for %s", h.Name, h.Kernel.Name(key))
+	all := map[named]ends{} // no two hosts hand out the same SPIs
+	for _, h := range w.Hosts {
+		for key, sa := range h.Kernel.SAs {
+			name := named{key.Proto, key.SPI}
+			e := all[name]
+			if sa.Dir == spd.In {
+				e.in = sa
+			} else {
+				e.out = sa
+			}
+			all[name] = e
+		}
 	}
+	names := slices.SortedFunc(maps.Keys(all), func(a, b named) int { return cmp.Or(cmp.Compare(a.proto, b.proto), cmp.Compare(a.spi, b.spi)) })
+	for _, n := range names {
+		switch in, out := all[n].in, all[n].out; {
+		case in == nil || out == nil || in.Larval:
+			return fmt.Errorf("only one end has the SA %s 0x%08x", protoName(n.proto), n.spi)
+		case !bytes.Equal(in.Encr, out.Encr) || !bytes.Equal(in.AuthKey, out.AuthKey) || in.KernelSA.Encr != out.KernelSA.Encr ||
+			in.Auth != out.Auth || in.Mode != out.Mode || in.Hard != out.Hard && in.Hard == 0:
+			return fmt.Errorf("the two ends of the SA %s 0x%08x differ", protoName(n.proto), n.spi)
+		}
+	}
+	return nil
 }
 
 // CheckClean breaks the world if a host that was shut down, and has not been asked
@@ -174,7 +178,7 @@ func (h *Host) CheckClean() {
 		return
 	}
 	for key, sa := range h.Kernel.SAs {
-		if h.Kernel.ours[key] != nil || !sa.Larval {
+		if _, ours := h.Kernel.ours[key]; ours || !sa.Larval {
 			h.w.Break("%s: shut down, and the kernel still has %s", h.Name, h.Kernel.Name(key))
 		}
 	}

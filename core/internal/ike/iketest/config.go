@@ -30,11 +30,17 @@ type Options struct {
 	Proxy      bool
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
-	Weak       bool                   // weak_phase1_check
-	Remote     []func(*policy.Remote) // what else its section says
-	Rekey      policy.Toggle
-	Passive    bool
-	Anonymous  bool // the section does not name the peer's address
+
+	Anonymous        bool // the section does not name the peer's address
+	Roaming          bool // the other end may have any address: neither the section, which is for all such, nor the policies name one
+	Passive          bool
+	Weak             bool // weak_phase1_check
+	NoInitialContact bool
+	NATTraversal     policy.Toggle
+	IKEFrag          policy.Toggle
+	DPDDelay         time.Duration // 0: no DPD
+	Rekey            policy.Toggle
+	Remote           []func(*policy.Remote) // what else its section says
 }
 
 // Phase 1 proposals with pre-shared keys.
@@ -59,26 +65,14 @@ func (w *World) Connect(a, b *Host, o Options) {
 // had for it is replaced.
 func (h *Host) Configure(to *Host, o Options) {
 	o.defaults()
-	r := &policy.Remote{Name: to.Name, Addr: to.Addr, Modes: o.Modes, NonceSize: 16,
-		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals,
-		Rekey: o.Rekey, Passive: o.Passive, WeakPhase1Check: o.Weak,
-		GeneratePolicy: o.Generate, SupportProxy: o.Proxy}
-	if o.Anonymous {
-		r.Addr = netip.Addr{}
-	}
-	for _, f := range o.Remote {
-		f(r)
-	}
+	r := h.section(to, o)
 	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, LifetimeKB: o.IPsecKB, Encryption: o.Encryption, Auth: o.Auth,
 		Comp:  []policy.Algorithm{{ID: isakmp.IPCompDeflate}},
 		Where: policy.Position{File: h.Name + ".conf", Line: 1}}
-	tmpl := spd.Template{Proto: o.Protos[0], Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: uint32(to.Addr.As4()[3]), Src: h.Addr, Dst: to.Addr}
-	local, remote := h.Net, to.Net
 	if o.Transport {
-		tmpl.Mode, tmpl.Src, tmpl.Dst = spd.Transport, netip.Addr{}, netip.Addr{}
-		local, remote = netip.PrefixFrom(h.Addr, 32), netip.PrefixFrom(to.Addr, 32)
+		s.Local, s.Remote = doi.SAID(doi.AddrID(h.Addr, 0, 0)), doi.SAID(doi.AddrID(to.Outside(), 0, 0))
 	} else {
-		s.Local, s.Remote = doi.SAID(doi.PrefixID(local, 0, 0)), doi.SAID(doi.PrefixID(remote, 0, 0))
+		s.Local, s.Remote = doi.SAID(doi.PrefixID(h.Net, 0, 0)), doi.SAID(doi.PrefixID(to.Net, 0, 0))
 	}
 	if o.AnySAInfo {
 		s.Local, s.Remote = nil, nil
@@ -86,14 +80,6 @@ func (h *Host) Configure(to *Host, o Options) {
 	if o.From != "" {
 		s.From = &policy.Identity{Type: policy.IDFQDN, Data: []byte(o.From), Text: o.From}
 	}
-	in := tmpl
-	in.Src, in.Dst = tmpl.Dst, tmpl.Src
-	outs, ins := []spd.Template{tmpl}, []spd.Template{in}
-	for _, p := range o.Protos[1:] {
-		around := spd.Template{Proto: p, Mode: spd.Transport, Level: spd.LevelUnique, ReqID: tmpl.ReqID}
-		outs, ins = append(outs, around), append(ins, around)
-	}
-
 	c := *h.Config // snapshots are never changed
 	c.Generation++
 	c.Remotes = []*policy.Remote{r}
@@ -104,12 +90,56 @@ func (h *Host) Configure(to *Host, o Options) {
 	}
 	c.SAInfos = append([]*policy.SAInfo{s}, c.SAInfos...)
 	h.Config = &c
-	h.PSK[to.Addr] = o.PSK
-	if o.Generate != policy.GenerateOff {
-		return
+	h.PSK[r.Addr] = o.PSK
+	key := spd.Key{Dir: spd.Out, Src: h.Net, Dst: to.Net}
+	if o.Transport {
+		key.Src, key.Dst = netip.PrefixFrom(h.Addr, 32), netip.PrefixFrom(to.Outside(), 32)
 	}
-	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.Out, Src: local, Dst: remote}, Action: spd.IPsec, Templates: outs})
-	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: remote, Dst: local}, Action: spd.IPsec, Templates: ins})
+	h.policies[to] = key
+	if o.Generate == policy.GenerateOff {
+		h.protect(key, to, o)
+	}
+}
+
+// section is the remote section for another host.
+func (h *Host) section(to *Host, o Options) *policy.Remote {
+	r := &policy.Remote{Name: to.Name, Addr: to.Outside(), Modes: o.Modes, NonceSize: 16, PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil,
+		Passive: o.Passive, InitialContact: !o.NoInitialContact, ProposalCheck: o.Check, GeneratePolicy: o.Generate, SupportProxy: o.Proxy,
+		NATTraversal: o.NATTraversal, IKEFrag: o.IKEFrag, Proposals: o.Proposals, Rekey: o.Rekey, WeakPhase1Check: o.Weak}
+	if o.Roaming {
+		r.Name = "anonymous"
+	}
+	if o.Anonymous || o.Roaming {
+		r.Addr = netip.Addr{}
+	}
+	if o.DPDDelay > 0 {
+		r.DPD, r.DPDDelay, r.DPDRetry, r.DPDMaxFail = true, o.DPDDelay, 5*time.Second, 5
+	}
+	for _, f := range o.Remote {
+		f(r)
+	}
+	return r
+}
+
+// protect puts policies for the traffic with another host into the kernel. Their
+// request ID is the other host's number.
+func (h *Host) protect(out spd.Key, to *Host, o Options) {
+	tmpl := spd.Template{Proto: o.Protos[0], Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: to.number, Src: h.Addr, Dst: to.Outside()}
+	switch {
+	case o.Transport:
+		tmpl.Mode, tmpl.Src, tmpl.Dst = spd.Transport, netip.Addr{}, netip.Addr{}
+	case o.Roaming:
+		tmpl.Dst = netip.IPv4Unspecified()
+	}
+	in := tmpl
+	in.Src, in.Dst = tmpl.Dst, tmpl.Src
+	outs, ins := []spd.Template{tmpl}, []spd.Template{in}
+	for _, p := range o.Protos[1:] {
+		around := spd.Template{Proto: p, Mode: spd.Transport, Level: spd.LevelUnique, ReqID: tmpl.ReqID}
+		outs, ins = append(outs, around), append(ins, around)
+	}
+	h.SPD.Put(spd.Policy{Key: out, Action: spd.IPsec, Templates: outs})
+	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: out.Dst, Dst: out.Src}, Action: spd.IPsec, Templates: ins})
 }
 
 func (o *Options) defaults() {

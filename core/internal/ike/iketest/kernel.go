@@ -29,13 +29,29 @@ type Kernel struct {
 	// Generated are the selectors machines have reserved policies for, and those policies.
 	Generated map[policy.Selector]*Generated
 
-	h    *Host
-	next uint32
+	h      *Host
+	next   uint32
+	out    map[uint32][]*SA // by request ID: what is sent with
+	outOld int              // Changes, when out was right
 	// ours is what the engine knows to be its own and to which machine it belongs:
 	// learnt from AllocateSPIs' replies and before every Apply.
-	ours  map[ike.SAKey]*Machine
+	ours  map[ike.SAKey]owned
 	epoch int // of the plugin process
 }
+
+// owned is what the engine knows of one of its SAs.
+type owned struct {
+	*Machine
+	state state
+}
+
+type state uint8
+
+const (
+	reserved   state = iota // an SPI
+	installing              // the kernel is being asked
+	settled                 // the kernel has said that it is there
+)
 
 // Generated is what one machine has for a selector.
 type Generated struct {
@@ -55,14 +71,16 @@ type SA struct {
 	Octets  uint64 // carried
 }
 
-// carried is what SAs have carried together.
-func (k *Kernel) carried(keys []ike.SAKey) (octets uint64) {
+// octets is what SAs have carried.
+func (k *Kernel) octets(keys []ike.SAKey) (all []uint64) {
 	for _, key := range keys {
+		var n uint64
 		if sa := k.SAs[key]; sa != nil {
-			octets += sa.Octets
+			n = sa.Octets
 		}
+		all = append(all, n)
 	}
-	return octets
+	return all
 }
 
 // Carry is a packet from one host to another; with lost it does not arrive.
@@ -79,7 +97,7 @@ func (h *Host) Carry(to *Host, octets uint64, lost bool) {
 }
 
 func newKernel(h *Host) *Kernel {
-	return &Kernel{SAs: map[ike.SAKey]*SA{}, Acquires: map[uint32]string{}, h: h, next: uint32(0xa0+len(h.w.Hosts)*0x10) << 24, ours: map[ike.SAKey]*Machine{}, Generated: map[policy.Selector]*Generated{}}
+	return &Kernel{SAs: map[ike.SAKey]*SA{}, Acquires: map[uint32]string{}, h: h, next: uint32(0xa0+len(h.w.Hosts)*0x10) << 24, ours: map[ike.SAKey]owned{}, Generated: map[policy.Selector]*Generated{}}
 }
 
 // spi picks an inbound SPI.
@@ -88,7 +106,7 @@ func (k *Kernel) spi(r ike.SPIRequest) ike.SAKey {
 		k.next += 1 + uint32(k.h.w.rand.IntN(7))
 		key := ike.SAKey{Dst: r.Dst, Proto: r.Proto, SPI: k.next}
 		if r.Proto == 108 { // a CPI
-			key.SPI = 0x100 + k.next%0xef00
+			key.SPI = k.h.number<<12 | k.next&0xfff
 		}
 		if k.SAs[key] == nil {
 			return key
@@ -111,7 +129,7 @@ func (k *Kernel) allocate(m *Machine, req ike.AllocateSPIs) []uint32 {
 
 func (k *Kernel) put(key ike.SAKey, sa *SA) {
 	k.SAs[key] = sa
-	k.Changes++
+	k.changed()
 }
 
 // at plans a lifetime event.
@@ -122,7 +140,7 @@ func (k *Kernel) at(key ike.SAKey, sa *SA, d time.Duration, hard bool) {
 		}
 		if hard {
 			delete(k.SAs, key)
-			k.Changes++
+			k.changed()
 		}
 		k.expired(key, hard)
 	})
@@ -130,9 +148,21 @@ func (k *Kernel) at(key ike.SAKey, sa *SA, d time.Duration, hard bool) {
 
 // expired tells the machine whose SA it is, as the engine does.
 func (k *Kernel) expired(key ike.SAKey, hard bool) {
-	if m := k.ours[key]; m != nil && !k.Down {
+	m, ok := k.ours[key]
+	if ok && !k.Down && !(hard && m.state == installing) { // the reserved SPI was: the transaction will say so
 		k.h.w.Log.line(k.h.w, k.h.Name, "expire %s hard=%v", k.Name(key), hard)
+		if hard {
+			delete(k.ours, key)
+		}
 		m.Post(ike.Expire{Dst: key.Dst, Proto: key.Proto, SPI: key.SPI, Hard: hard})
+	}
+}
+
+// moved tells the machine whose SA it is that the peer's packets come from elsewhere.
+func (k *Kernel) moved(key ike.SAKey, from netip.AddrPort) {
+	if m := k.ours[key]; m.Machine != nil && !k.Down {
+		k.h.w.Log.line(k.h.w, k.h.Name, "mapping of %s is %v", k.Name(key), from)
+		m.Post(ike.Mapping{SPI: key.SPI, Remote: from})
 	}
 }
 
@@ -159,7 +189,7 @@ func (k *Kernel) apply(m *Machine, ops []ike.SAOp) error {
 		if op.Kind == ike.DeleteSA {
 			if k.SAs[key] != nil {
 				delete(k.SAs, key)
-				k.Changes++
+				k.changed()
 			}
 			continue
 		}
@@ -207,9 +237,11 @@ func (k *Kernel) applyPolicy(m *Machine, op ike.SAOp) {
 	case op.Kind == ike.InstallPolicy:
 		g.Policies[p.Key] = p
 		k.h.SPD.Put(p)
+		k.changed()
 	default:
 		delete(g.Policies, p.Key)
 		k.h.SPD.Remove(p.Key)
+		k.changed()
 		if len(g.Policies) == 0 {
 			for sel, o := range k.Generated {
 				if o == g {
@@ -258,7 +290,17 @@ func (k *Kernel) learn(m *Machine, ops []ike.SAOp) {
 		if op.Kind == ike.DeleteSA {
 			delete(k.ours, op.SA.Key())
 		} else {
-			k.ours[op.SA.Key()] = m
+			k.ours[op.SA.Key()] = owned{m, installing}
+		}
+	}
+}
+
+// settle notes that a transaction has been carried out.
+func (k *Kernel) settle(ops []ike.SAOp) {
+	for _, op := range ops {
+		if o, ok := k.ours[op.SA.Key()]; ok && op.Kind != ike.DeleteSA {
+			o.state = settled
+			k.ours[op.SA.Key()] = o
 		}
 	}
 }
@@ -283,14 +325,14 @@ func (k *Kernel) Die(d time.Duration) {
 func (k *Kernel) Resync() {
 	lost := map[*Machine][]ike.SAKey{}
 	for _, key := range k.Keys() {
-		if k.ours[key] == nil {
+		if _, ok := k.ours[key]; !ok && !k.SAs[key].Larval {
 			delete(k.SAs, key)
-			k.Changes++
+			k.changed()
 		}
 	}
-	for key, m := range k.ours {
-		if k.SAs[key] == nil {
-			lost[m] = append(lost[m], key)
+	for key, o := range k.ours {
+		if k.SAs[key] == nil && o.state == settled {
+			lost[o.Machine] = append(lost[o.Machine], key)
 			delete(k.ours, key)
 		}
 	}
@@ -302,10 +344,15 @@ func (k *Kernel) Resync() {
 	}
 }
 
-// Lose removes an SA behind everybody's back and lets a resync find out.
-func (k *Kernel) Lose(key ike.SAKey) {
-	delete(k.SAs, key)
-	k.Changes++
+// Lose removes SAs behind everybody's back and lets a resync find out. One that is
+// just being made stays: nobody would miss it before the next resync.
+func (k *Kernel) Lose(keys ...ike.SAKey) {
+	for _, key := range keys {
+		if k.ours[key].state != installing {
+			delete(k.SAs, key)
+		}
+	}
+	k.changed()
 	k.Resync()
 }
 
@@ -319,12 +366,8 @@ func (k *Kernel) Keys() []ike.SAKey {
 	return keys
 }
 
-// LoseAll removes every SA behind everybody's back and lets a resync find out.
-func (k *Kernel) LoseAll() {
-	clear(k.SAs)
-	k.Changes++
-	k.Resync()
-}
+// LoseAll loses every SA.
+func (k *Kernel) LoseAll() { k.Lose(k.Keys()...) }
 
 // AcquireSeqs are the requests the kernel has made, in order.
 func (k *Kernel) AcquireSeqs() []uint32 { return slices.Sorted(maps.Keys(k.Acquires)) }
@@ -339,14 +382,65 @@ func sortKeys(keys []ike.SAKey) {
 	})
 }
 
+// changed says that something has.
+func (k *Kernel) changed() {
+	k.Changes++
+	k.h.w.changes++
+}
+
 // Outbound is the SA the kernel sends with to an address: the youngest.
-func (k *Kernel) Outbound(to netip.Addr) (best *SA) {
+func (k *Kernel) Outbound(to netip.Addr) *SA {
+	return k.youngest(func(sa *SA) bool { return sa.Dst == to })
+}
+
+func (k *Kernel) youngest(match func(*SA) bool) (best *SA) {
 	for _, sa := range k.SAs {
-		if sa.Dir == spd.Out && sa.Dst == to && (best == nil || sa.Born > best.Born || sa.Born == best.Born && sa.SPI > best.SPI) {
+		if sa.Dir == spd.Out && match(sa) && (best == nil || sa.Born > best.Born || sa.Born == best.Born && sa.SPI > best.SPI) {
 			best = sa
 		}
 	}
 	return best
+}
+
+// sends are the SAs the kernel sends with to another host, by policy: one for each
+// template, or none.
+func (k *Kernel) sends(to *Host) []*SA {
+	if k.outOld != k.Changes || k.out == nil {
+		k.out, k.outOld = map[uint32][]*SA{}, k.Changes
+	}
+	sas, ok := k.out[to.number]
+	if !ok {
+		out, _ := k.h.Policy(to)
+		for _, t := range out.Templates {
+			sa := k.youngest(func(sa *SA) bool { return sa.serves(t) })
+			if sa == nil {
+				sas = nil
+				break
+			}
+			sas = append(sas, sa)
+		}
+		k.out[to.number] = sas
+	}
+	return sas
+}
+
+// serves reports whether an outbound SA is for a policy's template.
+func (sa *SA) serves(t spd.Template) bool {
+	return sa.ReqID == t.ReqID && sa.Proto == t.Proto && (!t.Dst.IsValid() || t.Dst.IsUnspecified() || t.Dst == sa.Dst)
+}
+
+// use counts what an SA carries.
+func (k *Kernel) use(sa *SA, octets uint64) {
+	before := sa.Octets >> 10
+	sa.Octets += octets
+	switch after := sa.Octets >> 10; {
+	case sa.HardKB != 0 && after >= sa.HardKB:
+		delete(k.SAs, sa.Key())
+		k.changed()
+		k.expired(sa.Key(), true)
+	case sa.SoftKB != 0 && before < sa.SoftKB && after >= sa.SoftKB:
+		k.expired(sa.Key(), false)
+	}
 }
 
 // Name is an SA in words: "esp 0x0c0de001 to b".
@@ -354,6 +448,8 @@ func (k *Kernel) Name(key ike.SAKey) string {
 	to := key.Dst.String()
 	if h := k.h.w.byAddr[key.Dst]; h != nil {
 		to = h.Name
+	} else if key.Dst == k.h.Addr {
+		to = k.h.Name
 	}
 	return fmt.Sprintf("%s 0x%08x to %s", protoName(key.Proto), key.SPI, to)
 }
