@@ -118,7 +118,7 @@ func (DeriveSKEYIDs) request() {}
 func (AllocateSPIs) request()  {}
 func (Apply) request()         {}
 func (AcquireDone) request()   {}
-func (ReadOctets) request()   {}
+func (ReadOctets) request()    {}
 func (MatchPolicy) request()   {}
 func (ReservePolicy) request() {}
 
