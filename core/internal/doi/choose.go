@@ -112,6 +112,10 @@ func (m *match) proposal(p isakmp.Proposal, c *IPsecChoice) bool {
 // transform picks the first transform of p that template i accepts, and records
 // what it means.
 func (m *match) transform(p isakmp.Proposal, t spd.Template, c *IPsecChoice, i int) (isakmp.Transform, bool) {
+	if t.Proto == ipAH && m.Encap != EncapNone {
+		m.near.refuse(place{proposal: p.Number, protocol: p.Protocol}, "there is AH, which covers the addresses and cannot pass a NAT")
+		return isakmp.Transform{}, false
+	}
 	ours, err := suites(t.Proto, m.SAInfo)
 	if err != nil {
 		m.near.refuse(place{proposal: p.Number, protocol: p.Protocol}, fmt.Sprintf("nothing is accepted, %s: %v", sainfo(m.SAInfo), err))
@@ -159,7 +163,7 @@ func (m *match) fields(theirs phase2Transform, ours Suite, t spd.Template, c *IP
 	}
 	pfs.fits = pfs.fits && (theirs.group == 0 || oakley.Group(theirs.group).Supported())
 	return []field{
-		named("encapsulation mode", theirs.mode, encapModes[t.Mode], isakmp.EncapModes),
+		named("encapsulation mode", theirs.mode, encapModes[m.Encap][t.Mode], isakmp.EncapModes),
 		named("encryption algorithm", theirs.encr, ours.Encr, isakmp.ESPTransforms),
 		named("authentication algorithm", theirs.auth, ours.Auth, isakmp.AuthAlgorithms),
 		keyLength(theirs.keyBits, ours.KeyBits, keyBitsFit(m.Check, m.initiator, theirs.keyBits, ours.KeyBits)),

@@ -2,6 +2,7 @@ package doi
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -42,13 +43,45 @@ const (
 // negotiated, so a policy that asks for it is not served.
 var protocols = map[uint8]isakmp.Protocol{ipESP: isakmp.ProtoESP, ipAH: isakmp.ProtoAH}
 
-var encapModes = map[spd.Mode]uint16{spd.Tunnel: isakmp.EncapTunnel, spd.Transport: isakmp.EncapTransport}
+// Encap is how SAs are wrapped in UDP to pass a NAT: the version of NAT traversal
+// decides how that is said.
+type Encap uint8
+
+// Values of Encap.
+const (
+	EncapNone  Encap = iota
+	EncapDraft       // draft-ietf-ipsec-nat-t-ike-00 to -03
+	EncapRFC         // RFC 3947 section 5.1, and the later drafts
+)
+
+var encapModes = map[Encap]map[spd.Mode]uint16{
+	EncapNone:  {spd.Tunnel: isakmp.EncapTunnel, spd.Transport: isakmp.EncapTransport},
+	EncapDraft: {spd.Tunnel: isakmp.EncapUDPTunnelDraft, spd.Transport: isakmp.EncapUDPTransportDraft},
+	EncapRFC:   {spd.Tunnel: isakmp.EncapUDPTunnel, spd.Transport: isakmp.EncapUDPTransport},
+}
+
+// OffersTransport reports whether the first transform of an offer wants transport
+// mode, in UDP or not.
+func OffersTransport(offer isakmp.SA) bool {
+	for _, p := range offer.Proposals {
+		for _, t := range p.Transforms {
+			a, err := phase2Classes.read(t.Attrs)
+			mode := a.value[isakmp.SAAttrEncapMode]
+			return err == nil && (mode == isakmp.EncapTransport || mode == isakmp.EncapUDPTransport || mode == isakmp.EncapUDPTransportDraft)
+		}
+	}
+	return false
+}
+
+// ahThroughNAT: RFC 3947 section 5.1 has no mode for it.
+const ahThroughNAT = "AH covers the addresses of a packet and cannot pass a NAT"
 
 // Side is what one of the two ends, we, brings into a quick mode.
 type Side struct {
 	Templates []spd.Template // the SAs our policy asks for, outermost last
 	SAInfo    *policy.SAInfo
 	Check     policy.Check // how far the peer's values may differ from ours; OfferIPsec needs none
+	Encap     Encap
 }
 
 // OfferIPsec builds the SA payload of quick mode's first message: one proposal
@@ -62,7 +95,7 @@ func OfferIPsec(our Side, spis []uint32) (isakmp.SA, error) {
 		return sa, fmt.Errorf("an offer of %d SAs with %d SPIs: want an SPI for each, 1 to %d SAs", n, len(spis), isakmp.MaxProposals)
 	}
 	for i, t := range slices.Backward(tmpls) {
-		ts, err := transforms(t, s)
+		ts, err := transforms(t, our)
 		if err != nil {
 			return sa, fmt.Errorf("%s: %w", sainfo(s), err)
 		}
@@ -73,13 +106,16 @@ func OfferIPsec(our Side, spis []uint32) (isakmp.SA, error) {
 }
 
 // transforms lists what the sainfo allows for one template, in its order.
-func transforms(t spd.Template, s *policy.SAInfo) ([]isakmp.Transform, error) {
+func transforms(t spd.Template, our Side) ([]isakmp.Transform, error) {
+	s, mode := our.SAInfo, encapModes[our.Encap][t.Mode]
 	allowed, err := suites(t.Proto, s)
 	switch {
 	case err != nil:
 		return nil, err
-	case encapModes[t.Mode] == 0:
+	case mode == 0:
 		return nil, fmt.Errorf("mode %d of an SA is neither tunnel nor transport", t.Mode)
+	case t.Proto == ipAH && our.Encap != EncapNone:
+		return nil, errors.New(ahThroughNAT)
 	case len(allowed) == 0:
 		return nil, fmt.Errorf("no algorithms for %v: ESP needs an encryption and, but for AES-GCM, an authentication algorithm, AH an authentication algorithm",
 			protocols[t.Proto])
@@ -89,7 +125,7 @@ func transforms(t spd.Template, s *policy.SAInfo) ([]isakmp.Transform, error) {
 	ts := make([]isakmp.Transform, len(allowed))
 	for i, one := range allowed {
 		a := phase2Classes.lifetime(s.Lifetime)
-		a = present(a, isakmp.SAAttrEncapMode, encapModes[t.Mode])
+		a = present(a, isakmp.SAAttrEncapMode, mode)
 		a = present(a, isakmp.SAAttrKeyLength, one.KeyBits)
 		a = present(a, isakmp.SAAttrAuth, one.Auth)
 		a = present(a, isakmp.SAAttrGroup, s.PFSGroup)

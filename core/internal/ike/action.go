@@ -24,6 +24,13 @@ type (
 		Data []byte
 	}
 
+	// Keepalive puts one octet 0xff on the wire, which keeps a NAT's mapping open and
+	// means nothing to the peer (RFC 3948 section 2.3).
+	Keepalive struct{ Path Path }
+
+	// Moved says that the peer, or its NAT, is to be found at another address or port.
+	Moved struct{ Path Path }
+
 	// Call asks for what the machine cannot do. Exactly one Reply must follow,
 	// unless the machine has ended.
 	Call struct {
@@ -43,10 +50,12 @@ type (
 	}
 )
 
-func (Send) action()     {}
-func (Call) action()     {}
-func (Notice) action()   {}
-func (Handover) action() {}
+func (Send) action()      {}
+func (Keepalive) action() {}
+func (Moved) action()     {}
+func (Call) action()      {}
+func (Notice) action()    {}
+func (Handover) action()  {}
 
 // CallID pairs a Reply with its Call. It is unique in one machine.
 type CallID uint64
@@ -87,6 +96,10 @@ type (
 	// possible for deletes. Reply: nil. It is never cancelled.
 	Apply struct{ Ops []SAOp }
 
+	// MoveSAs gives SAs other end points or UDP ports, all of them or none. Reply: nil. It
+	// is never cancelled.
+	MoveSAs struct{ Moves []SAMove }
+
 	// AcquireDone tells the kernel how its request ended. Reply: nil.
 	AcquireDone struct {
 		Seq    uint32
@@ -106,6 +119,7 @@ func (DHShared) request()      {}
 func (DeriveSKEYIDs) request() {}
 func (AllocateSPIs) request()  {}
 func (Apply) request()         {}
+func (MoveSAs) request()       {}
 func (AcquireDone) request()   {}
 func (MatchPolicy) request()   {}
 
@@ -146,6 +160,13 @@ const (
 type SAOp struct {
 	Kind OpKind
 	SA   KernelSA
+}
+
+// SAMove is an SA of which only the key fields count, and where it is to be.
+type SAMove struct {
+	SA       KernelSA
+	Src, Dst netip.Addr
+	Encap    *Encap
 }
 
 // KernelSA is an SA as the kernel is to have it. Algorithm numbers are those of

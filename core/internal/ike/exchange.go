@@ -29,6 +29,7 @@ type exchange struct {
 	iv    []byte // of the next sealed message; advances only with an accepted one
 
 	inbox  []byte            // the peer's message being worked on
+	from   Path              // where it came from, until it has been followed
 	seen   [sha256.Size]byte // digest of the last accepted message
 	answer []byte            // what we sent after it: the only thing a duplicate gets
 	out    []byte            // our message that wants an answer

@@ -36,6 +36,7 @@ type ISAKMPSA struct {
 	lastBlock   []byte          // of phase 1: where every later exchange's IV starts
 	used        map[uint32]bool // message IDs; each is good for one exchange
 	said, heard vendors         // vendor IDs, ours and the peer's
+	nat         nat
 	credential  string
 
 	// lastExchange answers duplicates of message 5 until the SA is first used: what
@@ -60,7 +61,7 @@ func (p *Peer) startPhase1() {
 func (p *Peer) answerPhase1(ev Datagram, h isakmp.Header) {
 	sa := &ISAKMPSA{CkyI: h.CkyI, CkyR: p.setup.Cookie(ev.Path, h.CkyI), Path: ev.Path, began: p.now, role: responder, used: map[uint32]bool{}}
 	x := &exchange{kind: h.Exchange, script: p.phase1[h.Exchange], role: responder, sa: sa, path: ev.Path,
-		inbox: ev.Data, p1: &phase1{remotes: p.setup.Remotes, nr: p.nonce(p.setup.Remotes[0])}}
+		inbox: ev.Data, from: ev.Path, p1: &phase1{remotes: p.setup.Remotes, nr: p.nonce(p.setup.Remotes[0])}}
 	p.began(x)
 }
 
@@ -80,6 +81,7 @@ func (p *Peer) nonce(r *policy.Remote) []byte {
 // establish ends phase 1: the peer has proved who it is, and so have we.
 func establish(x *exchange) error {
 	sa, f, p := x.sa, x.p1, x.p
+	_ = float(x) // base mode finds the NAT with its last message
 	_, cipher, _ := f.suite()
 	sa.Remote, sa.Path = f.remotes[0], x.path
 	sa.Since, sa.Expires = p.now, p.now.Add(f.choice.Proposal.Lifetime)
@@ -90,6 +92,9 @@ func establish(x *exchange) error {
 	}
 	x.notice(notice.Notice{Event: notice.Phase1Up, Remote: sa.Remote.Name, PeerID: sa.PeerID.Text(), Initiate: x.role == initiator,
 		Detail: "with " + sa.PeerID.String()})
+	if sa.nat.found() {
+		x.notice(notice.Notice{Event: notice.NATFound, Remote: sa.Remote.Name, Detail: sa.nat.String()})
+	}
 	if p.setup.Stranger {
 		p.gone = true
 		p.out = append(p.out, Handover{KeyOf(sa.Remote, sa.PeerID, sa.Path.Remote), sa.Remote, sa})
@@ -135,6 +140,10 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 		p.inform(sa, notes{notifies: []isakmp.Notify{sa.contactNotify()}})
 	}
 	p.setup.Path = sa.Path
+	if sa.nat.found() && sa.Path != p.natPath {
+		p.natPath = sa.Path
+		p.out = append(p.out, Moved{sa.Path})
+	}
 }
 
 // contactNotify says that we remember nothing of the peer (RFC 2407 section

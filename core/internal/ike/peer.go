@@ -36,6 +36,10 @@ type Peer struct {
 	undeleted []SAOp    // SAs the kernel could not be told to remove
 	deleteAt  time.Time // tell it again
 
+	natPath   Path      // where the other end of a NAT was found last
+	moveAgain time.Time // another place is believed from then on
+	keepAt    time.Time // the next keepalive
+
 	closing bool // Shutdown was told
 	gone    bool // a stranger that has been handed over
 
@@ -71,7 +75,8 @@ func (p *Peer) Step(now time.Time, ev Event) []Action {
 		p.want(&want{policy: ev.Pair, local: ev.Src, remote: ev.Dst, seqs: seqs(ev.Seq)})
 	case Expire:
 		p.expire(ev)
-	case Mapping: // the peer has not been found behind a NAT: nothing to follow
+	case Mapping:
+		p.mapping(ev)
 	case KernelLost:
 		p.kernelLost(ev)
 	case CredentialChanged:
@@ -115,14 +120,16 @@ func (p *Peer) settle() {
 		p.undeleted, p.deleteAt = nil, time.Time{}
 		p.deleteSAs(ops)
 	}
+	p.movePairs()
 	p.expireWants()
 	p.serveWants()
+	p.keepNATOpen()
 	p.exchanges = slices.DeleteFunc(p.exchanges, func(x *exchange) bool { return x.gone })
 }
 
 // Deadline is when Step wants its next Wake, or zero.
 func (p *Peer) Deadline() time.Time {
-	t := p.deleteAt
+	t := earliest(p.deleteAt, p.keepAt)
 	for _, x := range p.exchanges {
 		t = earliest(t, x.deadline())
 	}
@@ -183,7 +190,7 @@ func (p *Peer) phase1Message(ev Datagram, h isakmp.Header) {
 			p.firstAnswer(x, ev, h)
 			return
 		case x.sa.CkyR == h.CkyR:
-			x.deliver(ev.Data)
+			x.deliver(ev)
 			return
 		case h.CkyR.IsZero() && x.duplicate(ev.Data): // message 1; any other shows our cookie
 			return
@@ -213,7 +220,7 @@ func (p *Peer) firstAnswer(x *exchange, ev Datagram, h isakmp.Header) {
 		return
 	}
 	x.sa.CkyR = h.CkyR
-	x.deliver(ev.Data)
+	x.deliver(ev)
 	if x.pc == 1 && !x.over {
 		x.sa.CkyR = isakmp.Cookie{}
 	}
@@ -233,7 +240,7 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 	sa := p.sas[i]
 	for _, x := range p.exchanges {
 		if x.sa == sa && x.msgID == h.MessageID {
-			x.deliver(ev.Data)
+			x.deliver(ev)
 			return
 		}
 	}
@@ -252,7 +259,7 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 		return
 	}
 	x := sa.exchange(h.Exchange, s, responder, h.MessageID)
-	x.inbox = ev.Data
+	x.inbox, x.from = ev.Data, ev.Path
 	if h.Exchange == isakmp.QuickMode {
 		x.qm, x.expires = &quick{nr: p.nonce(sa.Remote)}, p.now.Add(p.cfg.Timer.Phase2)
 	} else {

@@ -83,7 +83,8 @@ func (h *Host) cookie(p ike.Path, i isakmp.Cookie) isakmp.Cookie {
 
 func (h *Host) newMachine(remotes []*policy.Remote, path ike.Path, stranger bool) *Machine {
 	m := &Machine{Host: h, Stranger: stranger}
-	m.Peer = ike.New(ike.Setup{Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Rand: h.rand, Cookie: h.cookie, Stranger: stranger})
+	m.Peer = ike.New(ike.Setup{Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Rand: h.rand, Cookie: h.cookie, Stranger: stranger,
+		NAT: ike.NATPorts{Local: 4500, Remote: 4500}})
 	h.Machines = append(h.Machines, m)
 	return m
 }
