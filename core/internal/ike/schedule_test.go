@@ -7,6 +7,7 @@ import (
 	"hash"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -18,14 +19,14 @@ import (
 )
 
 var (
-	schedules = flag.Int("schedules", 1000, "how many random schedules to play")
+	schedules = flag.Int("schedules", 300, "how many random schedules to play")
 	seed      = flag.Uint64("seed", 0, "play the one schedule of this seed, with its transcript in $TMPDIR/schedule.txt")
 )
 
-// TestHostileSchedules lets two or three hosts live through some minutes of a bad
-// network, failing plugins, acquires, deletes, lost SAs, crashes and shutdowns, then
-// through some minutes of peace, and holds them against what must always be true
-// and what must be true in the end.
+// TestHostileSchedules lets two to five hosts live through an hour: of a bad network,
+// failing plugins, acquires, deletes, lost SAs, crashes, restarts and NAT boxes that
+// forget, and then of peace; or of peace alone, where no packet may be lost. It holds
+// them against what must always be true and what must be true in the end.
 func TestHostileSchedules(t *testing.T) {
 	if *seed != 0 {
 		log := iketest.NewTranscript()
@@ -38,68 +39,92 @@ func TestHostileSchedules(t *testing.T) {
 		}
 		return
 	}
-	start := rand.Uint64() >> 1
+	start, workers := rand.Uint64()>>1, uint64(runtime.GOMAXPROCS(0))
 	t.Logf("seeds from %d", start)
-	for i := range uint64(*schedules) {
-		s := start + i + 1
-		one, err := playSchedule(s, nil)
-		if err != nil {
-			t.Fatalf("go test -run HostileSchedules -seed %d: %v", s, err)
-		}
-		if i%64 == 0 {
-			if two, _ := playSchedule(s, nil); one != two {
-				t.Fatalf("seed %d: the same events give other actions the second time", s)
+	for first := range workers {
+		t.Run(fmt.Sprint(first), func(t *testing.T) {
+			t.Parallel()
+			for i := first; i < uint64(*schedules); i += workers {
+				s := start + i + 1
+				one, err := playSchedule(s, nil)
+				if err != nil {
+					t.Fatalf("go test -run HostileSchedules -seed %d: %v", s, err)
+				}
+				if i/workers%64 == 0 {
+					if two, _ := playSchedule(s, nil); one != two {
+						t.Fatalf("seed %d: the same events give other actions the second time", s)
+					}
+				}
 			}
-		}
+		})
 	}
 }
+
+// weather is how bad a schedule is.
+type weather int
+
+const (
+	hostile weather = iota // everything may happen
+	calm                   // nothing is lost and nothing fails: traffic must flow without a gap
+	rough                  // the same, over a network that loses, repeats and reorders
+)
 
 // schedule is a world with a plan.
 type schedule struct {
 	w     *iketest.World
 	r     *rand.Rand
 	log   hash.Hash
-	calm  bool // loss-free from the beginning, and nothing fails: traffic must flow without a gap
+	kind  weather
 	sends map[sendKey]int
 	hosts []*iketest.Host
+	boxes []*iketest.NAT
+	links []link
+	flows []*iketest.Flow
 	steps int
-	up    bool // an SA has come since the limits were checked
+
+	longest time.Duration // of all lifetimes
+	up      bool          // an SA has come since the limits were checked
 }
+
+// link is two hosts that know each other.
+type link struct{ a, b *iketest.Host }
 
 type sendKey struct {
 	host   string
 	digest [8]byte
 }
 
-const chaosTime = 5 * time.Minute
-
 // playSchedule plays one seed and returns a digest of everything that was done.
 func playSchedule(seed uint64, log *iketest.Transcript) (string, error) {
-	s := &schedule{w: iketest.New(seed), log: sha256.New()}
+	s := &schedule{w: iketest.New(seed), log: sha256.New(), sends: map[sendKey]int{}}
 	w := s.w
 	w.Log = log
 	s.r = w.Rand()
 	w.KeepSecrets()
-	opts := s.options()
-	keep := s.r.IntN(8) == 0 // the keys inside the machines: costly, so not always
+	s.kind = []weather{hostile, hostile, calm, rough}[s.pick(4)]
+	thorough := s.pick(8) == 0 // real Diffie-Hellman, and an eye on the keys inside the machines
+	w.FakeDH = !thorough
 	w.OnStep = func(m *iketest.Machine) {
 		if s.steps++; s.up || s.steps%8 == 0 {
 			s.up = false
 			w.CheckLimits(m)
 		}
-		if keep {
+		if thorough {
 			keepSecrets(w)(m)
 		}
 	}
-	w.OnAction = func(m *iketest.Machine, act ike.Action) { s.action(m, act) }
-	s.build(opts)
-	if s.calm {
-		s.watchTraffic()
-	} else {
+	w.OnAction = s.action
+	s.build()
+	w.Send(s.flows...)
+	switch s.kind {
+	case hostile:
 		s.chaos()
+		s.peace()
+	default:
+		s.renewals()
+		s.begin()
 	}
-	w.Run(chaosTime)
-	s.peace(opts)
+	s.flow()
 	s.end()
 	return fmt.Sprintf("%x", s.log.Sum(nil)), w.Err()
 }
@@ -110,26 +135,60 @@ func (s *schedule) seconds(lo, hi int) time.Duration {
 	return time.Duration(lo)*time.Second + time.Duration(s.r.Int64N(int64(hi-lo)*int64(time.Second)))
 }
 
+// options draws what both ends of a link agree on.
 func (s *schedule) options() iketest.Options {
-	o := iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519},
-		ISAKMPLife: s.seconds(90, 400).Round(time.Second), IPsecLife: s.seconds(140, 400).Round(time.Second)}
-	if s.pick(8) == 0 {
-		o.PFS = oakley.X25519
+	shortest := 150
+	if s.kind == rough { // a renewal may take a minute and a half of its last fifth
+		shortest = 600
 	}
-	if s.pick(8) == 0 {
-		o.Transport = true
+	o := iketest.Options{ISAKMPLife: s.seconds(300, 1200).Round(time.Second), IPsecLife: s.seconds(shortest, 1000).Round(time.Second),
+		Check: policy.Check(s.pick(4)), Proposals: []policy.Phase1Proposal{s.proposal()}}
+	if s.pick(4) == 0 {
+		o.Proposals = append(o.Proposals, s.proposal())
+	}
+	if s.pick(4) == 0 {
+		o.PFS = s.group()
 	}
 	if s.pick(8) == 0 {
 		o.PSK = []string{"secret", "another"}
 	}
+	s.longest = max(s.longest, o.ISAKMPLife, o.IPsecLife)
 	return o
 }
 
-// build makes the hosts: two, or three of which the second is everybody's peer.
-func (s *schedule) build(o iketest.Options) {
+func (s *schedule) group() oakley.Group {
+	if !s.w.FakeDH {
+		return oakley.X25519
+	}
+	gs := []oakley.Group{oakley.MODP1024, oakley.MODP2048, oakley.MODP4096, oakley.ECP256, oakley.ECP521, oakley.X25519}
+	return gs[s.pick(len(gs))]
+}
+
+func (s *schedule) proposal() policy.Phase1Proposal {
+	p := iketest.Proposal(oakley.AES, []uint16{128, 256}[s.pick(2)], []oakley.Hash{oakley.SHA1, oakley.SHA256}[s.pick(2)], s.group())
+	if s.pick(8) == 0 {
+		p.Encryption, p.KeyBits = uint16(oakley.TripleDES), 0
+	}
+	return p
+}
+
+// elsewhere is what the other end has instead: where the check lets it, other
+// lifetimes. In phase 1 claim takes no longer one, since there is no way to answer it.
+func (s *schedule) elsewhere(o iketest.Options) iketest.Options {
+	other := s.options()
+	if s.pick(2) == 0 && (o.Check == policy.Obey || o.Check == policy.Claim) {
+		o.IPsecLife = other.IPsecLife
+		if o.Check == policy.Obey {
+			o.ISAKMPLife = other.ISAKMPLife
+		}
+	}
+	return o
+}
+
+// build makes the hosts: two to five, of which the second is everybody's peer.
+func (s *schedule) build() {
 	w := s.w
-	s.calm = s.pick(4) == 0
-	names := []string{"a", "b", "c"}[:2+s.pick(8)/7]
+	names := []string{"a", "b", "c", "d", "e"}[:[]int{2, 2, 2, 2, 2, 3, 4, 5}[s.pick(8)]]
 	for _, n := range names {
 		s.hosts = append(s.hosts, w.AddHost(n))
 	}
@@ -139,17 +198,49 @@ func (s *schedule) build(o iketest.Options) {
 			h.Config.Padding = all
 		}
 	}
-	for _, h := range s.hosts {
-		if h != s.hosts[1] {
-			w.Connect(h, s.hosts[1], o)
+	gateway, behind := s.hosts[1], s.pick(4) == 0
+	roaming := s.options() // one section at the gateway is for all of them
+	for i, h := range s.hosts {
+		switch {
+		case i == 1:
+		case behind && s.pick(2) == 0:
+			box := s.w.AddNAT()
+			box.Preserve = s.pick(2) == 0
+			s.boxes = append(s.boxes, box)
+			h.Behind(box)
+			there := roaming
+			there.Anonymous = true
+			s.connect(h, gateway, roaming, there)
+		default:
+			s.connectAny(h, gateway)
 		}
 	}
-	if len(o.PSK) > 1 && !s.calm { // the responder's first key is the wrong one
-		s.hosts[1].PSK[s.hosts[0].Addr] = []string{"another", "secret"}
-		s.hosts[0].PSK[s.hosts[1].Addr] = []string{"secret"}
+	if n := len(s.hosts); n > 2 && s.hosts[0].NAT == nil && s.hosts[2].NAT == nil && s.pick(2) == 0 {
+		s.connectAny(s.hosts[0], s.hosts[2])
 	}
 	w.Net.MinDelay, w.Net.MaxDelay = 5*time.Millisecond, 50*time.Millisecond
 	w.MinService, w.MaxService = time.Millisecond, 5*time.Millisecond
+	if s.kind == rough {
+		w.Net.LoseOnce, w.Net.Duplicate, w.Net.MaxDelay = s.r.Float64()*0.4, s.r.Float64()*0.4, s.seconds(0, 2)+10*time.Millisecond
+	}
+}
+
+// connectAny makes two hosts know each other that know where the other is.
+func (s *schedule) connectAny(a, b *iketest.Host) {
+	o := s.options()
+	o.Transport = s.pick(8) == 0
+	there := s.elsewhere(o)
+	if len(o.PSK) > 1 && s.kind == hostile { // the responder's first key is the wrong one
+		o.PSK, there.PSK = []string{"secret"}, []string{"another", "secret"}
+	}
+	s.connect(a, b, o, there)
+}
+
+func (s *schedule) connect(a, b *iketest.Host, here, there iketest.Options) {
+	a.Configure(b, here)
+	b.Configure(a, there)
+	s.links = append(s.links, link{a, b})
+	s.flows = append(s.flows, &iketest.Flow{From: a, To: b}, &iketest.Flow{From: b, To: a})
 }
 
 // action keeps the books of what a machine does.
@@ -159,9 +250,6 @@ func (s *schedule) action(m *iketest.Machine, act ike.Action) {
 		fmt.Fprintf(s.log, "%s send ", m.Host.Name)
 		s.log.Write(act.Data)
 		// A message, its repetitions by our timer, and as many answers to duplicates.
-		if s.sends == nil {
-			s.sends = map[sendKey]int{}
-		}
 		d := sha256.Sum256(act.Data)
 		k := sendKey{m.Host.Name, [8]byte(d[:])}
 		s.sends[k]++
@@ -177,101 +265,135 @@ func (s *schedule) action(m *iketest.Machine, act ike.Action) {
 	}
 }
 
-// peerOf is the other end of a host's connection.
-func (s *schedule) peerOf(h *iketest.Host) *iketest.Host {
-	if h != s.hosts[1] {
-		return s.hosts[1]
+// ends are both ends of a link, in either order.
+func (s *schedule) ends() (h, to *iketest.Host) {
+	l := s.links[s.pick(len(s.links))]
+	if s.pick(2) == 0 {
+		return l.b, l.a
 	}
-	if i := s.pick(len(s.hosts)); i != 1 {
-		return s.hosts[i]
-	}
-	return s.hosts[0]
+	return l.a, l.b
 }
 
-// chaos makes everything unreliable and plans mischief.
+// chaos makes everything unreliable for half an hour, and is full of mischief.
 func (s *schedule) chaos() {
 	w := s.w
 	w.Net.Loss, w.Net.Duplicate = s.r.Float64()*0.4, s.r.Float64()*0.4
 	w.Net.MaxDelay = s.seconds(0, 3) + 10*time.Millisecond
 	w.Flaky = s.r.Float64() * 0.2 * float64(s.pick(2))
 	w.MaxService = s.seconds(0, 2) + 2*time.Millisecond
-	w.After(s.seconds(0, 20), func() { s.hosts[0].Acquire(s.hosts[1]) })
-	for range 4 + s.pick(16) {
-		w.After(s.seconds(0, int(chaosTime/time.Second)-60), s.mischief)
+	for range 8 + s.pick(24) {
+		w.After(s.seconds(0, 30*60), s.mischief)
 	}
+	for range s.pick(6) {
+		w.After(s.seconds(29*60, 30*60), s.mischief)
+	}
+	w.Run(30 * time.Minute)
 }
 
 // mischief is one thing that happens to a host.
 func (s *schedule) mischief() {
-	h := s.hosts[s.pick(len(s.hosts))]
-	to := s.peerOf(h)
-	switch s.pick(16) {
-	case 0, 1, 2, 3:
+	h, to := s.ends()
+	switch s.pick(20) {
+	case 0, 1:
 		h.Acquire(to)
-	case 4:
+	case 2, 3:
 		h.Acquire(to)
 		to.Acquire(h)
-	case 5:
+	case 4:
 		h.Establish(to, s.pick(2) == 0)
-	case 6:
+	case 5:
 		h.Delete(to, s.pick(2) == 0, s.pick(2) == 0)
-	case 7, 8:
+	case 6:
 		h.Kernel.Die(s.seconds(0, 10))
-	case 9:
+	case 7:
 		h.AuthDown = true
 		s.w.After(s.seconds(0, 20), func() { h.AuthDown = false })
-	case 10:
+	case 8:
 		h.Kernel.RefuseInstalls++
-	case 11:
+	case 9:
 		if keys := h.Kernel.Keys(); len(keys) > 0 && !h.Kernel.Down {
 			h.Kernel.Lose(keys[s.pick(len(keys))])
 		}
-	case 12:
-		h.Crash()
-	case 13:
-		h.Shutdown()
-		s.w.After(time.Minute, h.CheckClean)
+	case 10, 11:
+		h.Stop(s.seconds(0, 60))
+	case 12, 13:
+		h.Restart(s.seconds(0, 60))
 	case 14:
 		h.SoftExpire(to)
 		to.SoftExpire(h)
 	case 15:
 		s.w.Net.ReplayAny(s.r)
+	default:
+		if len(s.boxes) > 0 {
+			if b := s.boxes[s.pick(len(s.boxes))]; s.pick(2) == 0 {
+				b.Move()
+			} else {
+				b.Forget()
+			}
+		}
 	}
 }
 
-// peace repairs everything and waits until all that may have gone wrong has run
-// out: SAs that only one end has live until their lifetime ends.
-func (s *schedule) peace(o iketest.Options) {
+// recovery is how long traffic may take to flow again once everything works: an SA
+// that only one end has is used until it ends, and nobody is told of an ISAKMP SA
+// that the other end has lost.
+func (s *schedule) recovery() time.Duration { return s.longest + 3*time.Minute }
+
+// peace repairs everything, and waits for traffic to flow again.
+func (s *schedule) peace() {
 	w := s.w
 	w.Net.Loss, w.Net.Duplicate, w.Flaky = 0, 0, 0
 	w.Net.MaxDelay, w.MaxService = 50*time.Millisecond, 5*time.Millisecond
 	for _, h := range s.hosts {
 		h.AuthDown, h.Kernel.RefuseInstalls = false, 0
 	}
-	for end := w.Since() + o.ISAKMPLife + 2*o.IPsecLife + 3*time.Minute; w.Since() < end && w.Err() == nil; {
-		w.Run(23 * time.Second)
+	w.After(time.Minute, func() { // those that were being restarted are back
+		for _, h := range s.hosts {
+			h.Off = false
+		}
+	})
+	w.Run(s.recovery())
+}
+
+// begin brings the tunnels up, in a calm or rough world.
+func (s *schedule) begin() {
+	if s.kind == calm {
+		s.w.Run(30 * time.Second) // a quick mode that overtakes message 6 is repeated after 10 s
+	} else {
+		s.w.Run(3 * time.Minute)
+	}
+}
+
+// renewals plans that some SAs are renewed early, at both ends at once or at one.
+func (s *schedule) renewals() {
+	for range s.pick(5) {
+		s.w.After(s.seconds(180, 3000), func() {
+			h, to := s.ends()
+			h.SoftExpire(to)
+			if s.pick(2) == 0 {
+				to.SoftExpire(h)
+			}
+		})
+	}
+}
+
+// flow lets no packet be lost for the rest of the hour, and ten minutes at least.
+func (s *schedule) flow() {
+	w := s.w
+	for _, f := range s.flows {
+		f.Must = true
+	}
+	for end := max(time.Hour, w.Since()+10*time.Minute); w.Since() < end && w.Err() == nil; {
+		w.Run(47 * time.Second)
 		w.CheckKernel()
 	}
 	s.settled()
-	for _, h := range s.hosts {
-		if h != s.hosts[1] {
-			h.Acquire(s.hosts[1])
-		}
-	}
-	w.Run(10 * time.Second)
-	s.settled()
-	for _, h := range s.hosts {
-		if h != s.hosts[1] && w.Err() == nil {
-			w.CheckCarries(h, s.hosts[1].Addr)
-			w.CheckCarries(s.hosts[1], h.Addr)
-		}
-	}
 }
 
 // settled waits for a moment without negotiation, of which there must be one, and
 // compares both ends.
 func (s *schedule) settled() {
-	for range 40 {
+	for range 60 {
 		if s.w.Quiet() {
 			break
 		}
@@ -285,46 +407,11 @@ func (s *schedule) settled() {
 
 // end shuts everything down: nothing may be left.
 func (s *schedule) end() {
+	s.w.Silence()
 	for _, h := range s.hosts {
 		h.Shutdown()
 	}
 	s.w.Run(3 * time.Minute)
 	s.w.CheckEmpty()
 	s.w.CheckWiped()
-}
-
-// watchTraffic brings the tunnels up and asserts, after every change of a kernel,
-// that both ends can send and be understood.
-func (s *schedule) watchTraffic() {
-	w := s.w
-	changes := 0
-	for _, h := range s.hosts {
-		if h == s.hosts[1] {
-			continue
-		}
-		b, up := s.hosts[1], false
-		h.Acquire(b)
-		if s.pick(4) == 0 {
-			b.Acquire(h)
-		}
-		w.After(30*time.Second, func() { up = true }) // a quick mode that overtakes message 6 is repeated after 10 s
-		w.Watch(func() {
-			n := h.Kernel.Changes + b.Kernel.Changes
-			if up && n != changes && !w.Closing {
-				changes = n
-				w.CheckCarries(h, b.Addr)
-				w.CheckCarries(b, h.Addr)
-			}
-		})
-	}
-	for range s.pick(3) {
-		w.After(s.seconds(40, 250), func() {
-			h := s.hosts[s.pick(len(s.hosts))]
-			to := s.peerOf(h)
-			h.SoftExpire(to)
-			if s.pick(2) == 0 {
-				to.SoftExpire(h)
-			}
-		})
-	}
 }

@@ -2,7 +2,8 @@ package iketest
 
 import (
 	"bytes"
-	"net/netip"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -117,43 +118,30 @@ func (w *World) CheckLimits(m *Machine) {
 // CheckSymmetry breaks the world unless both ends of every SA have it, with the
 // same keys.
 func (w *World) CheckSymmetry() {
+	type ends struct{ in, out *SA }
+	all := map[uint32]ends{} // by SPI: no two hosts hand out the same
 	for _, h := range w.Hosts {
 		for _, key := range h.Kernel.Keys() {
-			sa := h.Kernel.SAs[key]
-			end := sa.Dst
-			if sa.Dir == spd.In {
-				end = sa.Src
-			}
-			peer := w.byAddr[end]
-			other := peer.Kernel.SAs[key]
-			switch {
-			case sa.Larval:
+			sa, e := h.Kernel.SAs[key], all[key.SPI]
+			if sa.Larval {
 				w.Break("%s: %s is larval", h.Name, h.Kernel.Name(key))
-			case other == nil || other.Larval:
-				w.Break("%s has %s, %s has not", h.Name, h.Kernel.Name(key), peer.Name)
-			case !bytes.Equal(sa.Encr, other.Encr) || !bytes.Equal(sa.AuthKey, other.AuthKey) || sa.KernelSA.Encr != other.KernelSA.Encr ||
-				sa.Auth != other.Auth || sa.Mode != other.Mode || sa.Hard != other.Hard && sa.Hard == 0:
-				w.Break("%s and %s differ about %s", h.Name, peer.Name, h.Kernel.Name(key))
 			}
+			if sa.Dir == spd.In {
+				e.in = sa
+			} else {
+				e.out = sa
+			}
+			all[key.SPI] = e
 		}
 	}
-}
-
-// CheckCarries breaks the world unless what h sends to another host now would be
-// understood there.
-func (w *World) CheckCarries(h *Host, to netip.Addr) {
-	out := h.Kernel.Outbound(to)
-	if out == nil {
-		w.Break("%s has no SA to send to %v with", h.Name, to)
-		return
-	}
-	key := out.Key()
-	in := w.byAddr[to].Kernel.SAs[key]
-	switch {
-	case in == nil || in.Larval:
-		w.Break("%s sends with %s, which is not installed there", h.Name, h.Kernel.Name(key))
-	case !bytes.Equal(in.Encr, out.Encr) || !bytes.Equal(in.AuthKey, out.AuthKey):
-		w.Break("%s and its peer have different keys for %s", h.Name, h.Kernel.Name(key))
+	for _, spi := range slices.Sorted(maps.Keys(all)) {
+		switch in, out := all[spi].in, all[spi].out; {
+		case in == nil || out == nil:
+			w.Break("only one end has the SA 0x%08x", spi)
+		case !bytes.Equal(in.Encr, out.Encr) || !bytes.Equal(in.AuthKey, out.AuthKey) || in.KernelSA.Encr != out.KernelSA.Encr ||
+			in.Auth != out.Auth || in.Mode != out.Mode || in.Hard != out.Hard && in.Hard == 0:
+			w.Break("the two ends of the SA 0x%08x differ", spi)
+		}
 	}
 }
 

@@ -23,6 +23,15 @@ type Options struct {
 	Check      policy.Check
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
+
+	Modes            []policy.ExchangeMode // main
+	Anonymous        bool                  // the other end may have any address: neither section nor policies name one
+	Passive          bool
+	NoInitialContact bool
+	GeneratePolicy   policy.Level // and there are no policies
+	NATTraversal     policy.Toggle
+	IKEFrag          policy.Toggle
+	DPDDelay         time.Duration // 0: no DPD
 }
 
 // Phase 1 proposals with pre-shared keys.
@@ -47,21 +56,14 @@ func (w *World) Connect(a, b *Host, o Options) {
 // had for it is replaced.
 func (h *Host) Configure(to *Host, o Options) {
 	o.defaults()
-	r := &policy.Remote{Name: to.Name, Addr: to.Addr, Modes: []policy.ExchangeMode{policy.Main}, NonceSize: 16,
-		PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil, InitialContact: true, ProposalCheck: o.Check, Proposals: o.Proposals}
+	r := h.section(to, o)
 	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, Encryption: o.Encryption, Auth: o.Auth,
 		Where: policy.Position{File: h.Name + ".conf", Line: 1}}
-	tmpl := spd.Template{Proto: 50, Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: uint32(to.Addr.As4()[3]), Src: h.Addr, Dst: to.Addr}
-	local, remote := h.Net, to.Net
 	if o.Transport {
-		tmpl.Mode, tmpl.Src, tmpl.Dst = spd.Transport, netip.Addr{}, netip.Addr{}
-		local, remote = netip.PrefixFrom(h.Addr, 32), netip.PrefixFrom(to.Addr, 32)
+		s.Local, s.Remote = doi.SAID(doi.AddrID(h.Addr, 0, 0)), doi.SAID(doi.AddrID(to.Outside(), 0, 0))
 	} else {
-		s.Local, s.Remote = doi.SAID(doi.PrefixID(local, 0, 0)), doi.SAID(doi.PrefixID(remote, 0, 0))
+		s.Local, s.Remote = doi.SAID(doi.PrefixID(h.Net, 0, 0)), doi.SAID(doi.PrefixID(to.Net, 0, 0))
 	}
-	in := tmpl
-	in.Src, in.Dst = tmpl.Dst, tmpl.Src
-
 	c := *h.Config // snapshots are never changed
 	c.Generation++
 	c.Remotes = []*policy.Remote{r}
@@ -72,9 +74,44 @@ func (h *Host) Configure(to *Host, o Options) {
 	}
 	c.SAInfos = append([]*policy.SAInfo{s}, c.SAInfos...)
 	h.Config = &c
-	h.PSK[to.Addr] = o.PSK
-	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.Out, Src: local, Dst: remote}, Action: spd.IPsec, Templates: []spd.Template{tmpl}})
+	h.PSK[r.Addr] = o.PSK
+	if o.GeneratePolicy == policy.GenerateOff {
+		h.protect(to, o)
+	}
+}
+
+// section is the remote section for another host.
+func (h *Host) section(to *Host, o Options) *policy.Remote {
+	r := &policy.Remote{Name: to.Name, Addr: to.Outside(), Modes: o.Modes, NonceSize: 16, PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil,
+		Passive: o.Passive, InitialContact: !o.NoInitialContact, ProposalCheck: o.Check, GeneratePolicy: o.GeneratePolicy,
+		NATTraversal: o.NATTraversal, IKEFrag: o.IKEFrag, Proposals: o.Proposals}
+	if o.Anonymous {
+		r.Name, r.Addr = "anonymous", netip.Addr{}
+	}
+	if o.DPDDelay > 0 {
+		r.DPD, r.DPDDelay, r.DPDRetry, r.DPDMaxFail = true, o.DPDDelay, 5*time.Second, 5
+	}
+	return r
+}
+
+// protect puts policies for the traffic with another host into the kernel. Their
+// request ID is the last octet of the address the other host was made with.
+func (h *Host) protect(to *Host, o Options) {
+	tmpl := spd.Template{Proto: 50, Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: to.number, Src: h.Addr, Dst: to.Outside()}
+	local, remote := h.Net, to.Net
+	switch {
+	case o.Transport:
+		tmpl.Mode, tmpl.Src, tmpl.Dst = spd.Transport, netip.Addr{}, netip.Addr{}
+		local, remote = netip.PrefixFrom(h.Addr, 32), netip.PrefixFrom(to.Outside(), 32)
+	case o.Anonymous:
+		tmpl.Dst = netip.IPv4Unspecified()
+	}
+	in := tmpl
+	in.Src, in.Dst = tmpl.Dst, tmpl.Src
+	key := spd.Key{Dir: spd.Out, Src: local, Dst: remote}
+	h.SPD.Put(spd.Policy{Key: key, Action: spd.IPsec, Templates: []spd.Template{tmpl}})
 	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: remote, Dst: local}, Action: spd.IPsec, Templates: []spd.Template{in}})
+	h.policies[to] = key
 }
 
 func (o *Options) defaults() {
@@ -102,5 +139,8 @@ func (o *Options) defaults() {
 	}
 	if o.PSK == nil {
 		o.PSK = []string{"secret"}
+	}
+	if o.Modes == nil {
+		o.Modes = []policy.ExchangeMode{policy.Main}
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/internal/spd"
 )
@@ -18,27 +20,37 @@ type Host struct {
 	Name   string
 	Addr   netip.Addr
 	Net    netip.Prefix // behind it
+	NAT    *NAT         // it is behind, if any
 	Config *policy.Config
 	SPD    spd.DB
 	Kernel *Kernel
-	PSK    map[netip.Addr][]string // by peer, best first
+	PSK    map[netip.Addr][]string // by peer, best first; those for anybody have no address
 
 	AuthDown bool // the auth plugin does not answer
+	Off      bool // there is no daemon
 	Machines []*Machine
 
 	// Notices is called with every Notice, if set.
 	Notices func(*Machine, ike.Notice)
 
 	w         *World
+	number    uint32
+	policies  map[*Host]spd.Key // outbound
 	rand      func([]byte)
 	secret    [8]byte
 	byCookies map[cookies]*Machine
 	byKey     map[ike.PeerKey]*Machine
+	closing   bool // the daemon is ending
 	acquires  uint32
 	commands  uint64
 }
 
-type cookies struct{ i, r isakmp.Cookie }
+// cookies is how a message finds its machine. Until an initiator knows CKY-R, r is
+// zero; a stranger's first message is also told apart by where it comes from.
+type cookies struct {
+	i, r isakmp.Cookie
+	from netip.AddrPort
+}
 
 // Machine is a machine and its place on a host.
 type Machine struct {
@@ -49,6 +61,7 @@ type Machine struct {
 	Handed   bool // to another machine
 	Calls    int  // out
 
+	path    ike.Path  // at birth
 	wake    time.Time // a Wake is planned for
 	cookies []cookies
 	gone    bool
@@ -60,7 +73,7 @@ func (w *World) AddHost(name string) *Host {
 	h := &Host{Name: name, Addr: netip.AddrFrom4([4]byte{192, 0, 2, n}),
 		Net:    netip.PrefixFrom(netip.AddrFrom4([4]byte{10, n, 0, 0}), 16),
 		Config: &policy.Config{Timer: policy.DefaultTimer(), Padding: policy.DefaultPadding()},
-		PSK:    map[netip.Addr][]string{}, w: w,
+		PSK:    map[netip.Addr][]string{}, w: w, number: uint32(n), policies: map[*Host]spd.Key{},
 		byCookies: map[cookies]*Machine{}, byKey: map[ike.PeerKey]*Machine{}}
 	h.rand = chanceBytes(rand.New(rand.NewPCG(w.rand.Uint64(), uint64(n))))
 	h.rand(h.secret[:])
@@ -82,7 +95,7 @@ func (h *Host) cookie(p ike.Path, i isakmp.Cookie) isakmp.Cookie {
 }
 
 func (h *Host) newMachine(remotes []*policy.Remote, path ike.Path, stranger bool) *Machine {
-	m := &Machine{Host: h, Stranger: stranger}
+	m := &Machine{Host: h, Stranger: stranger, path: path}
 	m.Peer = ike.New(ike.Setup{Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Rand: h.rand, Cookie: h.cookie, Stranger: stranger,
 		NAT: ike.NATPorts{Local: 4500, Remote: 4500}})
 	h.Machines = append(h.Machines, m)
@@ -100,20 +113,26 @@ func (h *Host) machine(key ike.PeerKey, r *policy.Remote, path ike.Path) *Machin
 	return m
 }
 
-// Peer is the machine for another host, made where there is none.
+// Peer is the machine for another host, made where there is none; nil if h may not
+// begin anything with it, or does not know its address.
 func (h *Host) Peer(to *Host) *Machine {
-	r, err := policy.Query{Addr: to.Addr, Local: h.Addr, Initiating: true}.Choose(h.Config.Remotes)
-	if err != nil {
-		panic("iketest: " + to.Name + ": " + err.Error())
+	if out, ok := h.Policy(to); ok {
+		if t := out.Templates[0]; t.Mode == spd.Tunnel && t.Dst.IsUnspecified() {
+			return nil
+		}
 	}
-	path := h.path(to.Addr)
+	r, err := policy.Query{Addr: to.Outside(), Local: h.Addr, Initiating: true}.Choose(h.Config.Remotes)
+	if err != nil {
+		return nil
+	}
+	path := h.path(to.Outside())
 	return h.machine(ike.PeerKeyFor(r, path.Remote), r, path)
 }
 
-// HasPeer is Peer, or nil where there is no machine.
+// HasPeer is a machine for another host, or nil where there is none.
 func (h *Host) HasPeer(to *Host) *Machine {
-	for _, r := range (policy.Query{Addr: to.Addr, Local: h.Addr, Initiating: true}).Candidates(h.Config.Remotes) {
-		if m := h.byKey[ike.PeerKeyFor(r, h.path(to.Addr).Remote)]; m != nil {
+	for _, m := range h.Machines {
+		if o, _ := h.reach(m.path.Local, m.path.Remote); o == to && !m.Stranger {
 			return m
 		}
 	}
@@ -123,21 +142,12 @@ func (h *Host) HasPeer(to *Host) *Machine {
 // receive routes a datagram by its cookies.
 func (h *Host) receive(path ike.Path, data []byte) {
 	hd, err := isakmp.ParseHeader(data)
-	if err != nil {
+	if err != nil || h.Off {
 		return
 	}
-	m := h.byCookies[cookies{hd.CkyI, hd.CkyR}]
-	if m == nil { // perhaps the first answer to an initiator
-		m = h.byCookies[cookies{i: hd.CkyI}]
-	}
-	if m == nil && hd.CkyR.IsZero() && hd.Exchange == isakmp.IdentityProtection {
-		remotes := policy.Query{Addr: path.Remote.Addr(), Local: path.Local.Addr(), Mode: policy.Main}.Candidates(h.Config.Remotes)
-		if len(remotes) == 0 {
-			h.w.Log.line(h.w, h.Name, "unknown peer %v", path.Remote)
-			return
-		}
-		m = h.newMachine(remotes, path, true)
-		m.know(cookies{i: hd.CkyI})
+	m := h.find(hd, path.Remote)
+	if m == nil && hd.CkyR.IsZero() {
+		m = h.admit(hd, path)
 	}
 	if m == nil {
 		h.w.Log.line(h.w, h.Name, "no machine has the cookies %v:%v", hd.CkyI, hd.CkyR)
@@ -146,10 +156,67 @@ func (h *Host) receive(path ike.Path, data []byte) {
 	m.Post(ike.Datagram{Path: path, Data: data})
 }
 
-func (m *Machine) know(c cookies) {
-	if m.Host.byCookies[c] != m {
-		m.Host.byCookies[c] = m
-		m.cookies = append(m.cookies, c)
+func (h *Host) find(hd isakmp.Header, from netip.AddrPort) *Machine {
+	if hd.CkyR.IsZero() {
+		return h.byCookies[cookies{i: hd.CkyI, from: from}]
+	}
+	if m := h.byCookies[cookies{i: hd.CkyI, r: hd.CkyR}]; m != nil {
+		return m
+	}
+	return h.byCookies[cookies{i: hd.CkyI}] // the first answer to an exchange of ours
+}
+
+// admit makes a machine for a stranger, if it may begin what it begins.
+func (h *Host) admit(hd isakmp.Header, path ike.Path) *Machine {
+	switch hd.Exchange {
+	case isakmp.Base, isakmp.IdentityProtection, isakmp.Aggressive:
+	default:
+		return nil
+	}
+	if hd.MessageID != 0 || hd.Flags&isakmp.FlagEncryption != 0 || h.closing {
+		return nil
+	}
+	remotes := policy.Query{Addr: path.Remote.Addr(), Local: path.Local.Addr(), Mode: policy.ExchangeMode(hd.Exchange)}.Candidates(h.Config.Remotes)
+	if len(remotes) == 0 {
+		h.w.Log.line(h.w, h.Name, "unknown peer %v", path.Remote)
+		return nil
+	}
+	m := h.newMachine(remotes, path, true)
+	m.learn(cookies{i: hd.CkyI, from: path.Remote})
+	return m
+}
+
+// learn makes answers find the machine. It reports false if the cookies are
+// another's: then nothing may be sent with them.
+func (m *Machine) learn(c cookies) bool {
+	h := m.Host
+	if there := h.byCookies[c]; there != nil {
+		return there == m
+	}
+	if m.gone || m.Handed { // its cookies are the peer's
+		return true
+	}
+	h.byCookies[c] = m
+	m.cookies = append(m.cookies, c)
+	if !c.r.IsZero() {
+		m.unlearn(cookies{i: c.i})
+	}
+	return true
+}
+
+func (m *Machine) unlearn(c cookies) {
+	if i := slices.Index(m.cookies, c); i >= 0 {
+		m.cookies = slices.Delete(m.cookies, i, i+1)
+		delete(m.Host.byCookies, c)
+	}
+}
+
+// forget removes the cookies of an ISAKMP SA that has ended.
+func (m *Machine) forget(i, r isakmp.Cookie) {
+	for _, c := range slices.Clone(m.cookies) {
+		if c.i == i && (c.r == r || c.r.IsZero()) {
+			m.unlearn(c)
+		}
 	}
 }
 
@@ -221,16 +288,21 @@ func (m *Machine) perform(act ike.Action) {
 	}
 	switch act := act.(type) {
 	case ike.Send:
-		if hd, err := isakmp.ParseHeader(act.Data); err == nil {
-			m.know(cookies{hd.CkyI, hd.CkyR})
+		hd, err := isakmp.ParseHeader(act.Data)
+		if err != nil || hd.MessageID == 0 && !m.learn(cookies{i: hd.CkyI, r: hd.CkyR}) {
+			h.w.Break("%s: a message that must not be sent: %v", h.Name, hd)
+			return
 		}
-		h.w.Net.send(act.Path, act.Data)
+		h.w.Net.send(h, act.Path, act.Data)
 	case ike.Call:
 		h.w.Log.call(m, act)
 		m.Calls++
 		h.serve(m, act)
 	case ike.Notice:
 		h.w.Log.notice(m, act)
+		if act.Event == notice.Phase1Down || act.Event == notice.Phase1Failed {
+			m.forget(act.CkyI, act.CkyR)
+		}
 		if h.Notices != nil {
 			h.Notices(m, act)
 		}
@@ -239,9 +311,9 @@ func (m *Machine) perform(act ike.Action) {
 		m.Handed = true
 		to := h.machine(act.Key, act.Remote, act.SA.Path)
 		for _, c := range m.cookies {
-			h.byCookies[c] = nil
-			to.know(c)
+			h.byCookies[c] = to
 		}
+		to.cookies = append(to.cookies, m.cookies...)
 		m.cookies = nil
 		to.Post(ike.Adopt{SA: act.SA})
 	}

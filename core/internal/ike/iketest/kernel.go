@@ -26,8 +26,10 @@ type Kernel struct {
 	RefuseInstalls int
 	Acquires       map[uint32]string // sequence number: how it ended, "" if it has not
 
-	h    *Host
-	next uint32
+	h      *Host
+	next   uint32
+	out    map[uint32]*SA // by request ID: what is sent with
+	outOld int            // Changes, when out was right
 	// ours is what the engine knows to be its own and to which machine it belongs:
 	// learnt from AllocateSPIs' replies and before every Apply.
 	ours  map[ike.SAKey]*Machine
@@ -73,7 +75,7 @@ func (k *Kernel) allocate(m *Machine, req ike.AllocateSPIs) []uint32 {
 
 func (k *Kernel) put(key ike.SAKey, sa *SA) {
 	k.SAs[key] = sa
-	k.Changes++
+	k.changed()
 }
 
 // at plans a lifetime event.
@@ -84,7 +86,7 @@ func (k *Kernel) at(key ike.SAKey, sa *SA, d time.Duration, hard bool) {
 		}
 		if hard {
 			delete(k.SAs, key)
-			k.Changes++
+			k.changed()
 		}
 		k.expired(key, hard)
 	})
@@ -117,7 +119,7 @@ func (k *Kernel) apply(m *Machine, ops []ike.SAOp) error {
 		if op.Kind == ike.DeleteSA {
 			if k.SAs[key] != nil {
 				delete(k.SAs, key)
-				k.Changes++
+				k.changed()
 			}
 			continue
 		}
@@ -189,7 +191,7 @@ func (k *Kernel) Resync() {
 	for _, key := range k.Keys() {
 		if k.ours[key] == nil {
 			delete(k.SAs, key)
-			k.Changes++
+			k.changed()
 		}
 	}
 	for key, m := range k.ours {
@@ -209,7 +211,7 @@ func (k *Kernel) Resync() {
 // Lose removes an SA behind everybody's back and lets a resync find out.
 func (k *Kernel) Lose(key ike.SAKey) {
 	delete(k.SAs, key)
-	k.Changes++
+	k.changed()
 	k.Resync()
 }
 
@@ -226,7 +228,7 @@ func (k *Kernel) Keys() []ike.SAKey {
 // LoseAll removes every SA behind everybody's back and lets a resync find out.
 func (k *Kernel) LoseAll() {
 	clear(k.SAs)
-	k.Changes++
+	k.changed()
 	k.Resync()
 }
 
@@ -243,14 +245,37 @@ func sortKeys(keys []ike.SAKey) {
 	})
 }
 
+// changed says that something has.
+func (k *Kernel) changed() {
+	k.Changes++
+	k.h.w.changes++
+}
+
 // Outbound is the SA the kernel sends with to an address: the youngest.
-func (k *Kernel) Outbound(to netip.Addr) (best *SA) {
+func (k *Kernel) Outbound(to netip.Addr) *SA {
+	return k.youngest(func(sa *SA) bool { return sa.Dst == to })
+}
+
+func (k *Kernel) youngest(match func(*SA) bool) (best *SA) {
 	for _, sa := range k.SAs {
-		if sa.Dir == spd.Out && sa.Dst == to && (best == nil || sa.Born > best.Born || sa.Born == best.Born && sa.SPI > best.SPI) {
+		if sa.Dir == spd.Out && match(sa) && (best == nil || sa.Born > best.Born || sa.Born == best.Born && sa.SPI > best.SPI) {
 			best = sa
 		}
 	}
 	return best
+}
+
+// sends is the SA the kernel sends with to another host, by policy.
+func (k *Kernel) sends(to *Host) *SA {
+	if k.outOld != k.Changes || k.out == nil {
+		k.out, k.outOld = map[uint32]*SA{}, k.Changes
+	}
+	sa, ok := k.out[to.number]
+	if !ok {
+		sa = k.youngest(func(sa *SA) bool { return sa.ReqID == to.number })
+		k.out[to.number] = sa
+	}
+	return sa
 }
 
 // Name is an SA in words: "esp 0x0c0de001 to b".
@@ -258,6 +283,8 @@ func (k *Kernel) Name(key ike.SAKey) string {
 	to := key.Dst.String()
 	if h := k.h.w.byAddr[key.Dst]; h != nil {
 		to = h.Name
+	} else if key.Dst == k.h.Addr {
+		to = k.h.Name
 	}
 	return fmt.Sprintf("%s 0x%08x to %s", protoName(key.Proto), key.SPI, to)
 }

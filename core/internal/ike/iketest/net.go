@@ -2,6 +2,7 @@ package iketest
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 // Net is the network between all hosts.
 type Net struct {
 	Loss, Duplicate    float64 // probabilities
+	LoseOnce           float64 // that the first transmission of a message is lost; others are not
 	MinDelay, MaxDelay time.Duration
 
 	Sent     int  // datagrams put on the wire
@@ -29,8 +31,11 @@ type Net struct {
 type Packet struct {
 	N     int // of the message, from 1; a retransmission has the number of the first
 	Again bool
+	From  *Host
 	Path  ike.Path // the sender's
 	Data  []byte
+
+	src netip.AddrPort // as others see it
 }
 
 // A Fault may change what becomes of a packet: it returns the delays after which
@@ -123,17 +128,17 @@ func ZeroKE(n int) Fault {
 }
 
 // Inject puts a forged datagram on the wire, as if from one host to another.
-func (n *Net) Inject(from, to *Host, data []byte) { n.send(from.path(to.Addr), data) }
+func (n *Net) Inject(from, to *Host, data []byte) { n.send(from, from.path(to.Outside()), data) }
 
 // send puts a datagram on the wire.
-func (n *Net) send(path ike.Path, data []byte) {
+func (n *Net) send(from *Host, path ike.Path, data []byte) {
 	w := n.w
 	n.Sent++
-	p := Packet{Path: path, Data: data}
+	p := Packet{From: from, Path: path, Data: data, src: from.leave(path.Local, path.Remote)}
 	if n.recent = append(n.recent, p); len(n.recent) > 64 {
 		n.recent = append(n.recent[:0], n.recent[32:]...)
 	}
-	if n.Numbered || n.faults != nil || w.Log != nil {
+	if n.Numbered || n.LoseOnce > 0 || n.faults != nil || w.Log != nil {
 		n.number(&p)
 	}
 	delays := []time.Duration{w.between(n.MinDelay, n.MaxDelay)}
@@ -148,7 +153,7 @@ func (n *Net) send(path ike.Path, data []byte) {
 		if w.chance(n.Duplicate) {
 			delays = append(delays, w.between(n.MinDelay, n.MaxDelay))
 		}
-		if w.chance(n.Loss) {
+		if w.chance(n.Loss) || !p.Again && w.chance(n.LoseOnce) {
 			delays = delays[1:]
 		}
 	}
@@ -162,7 +167,7 @@ func (n *Net) send(path ike.Path, data []byte) {
 			if w.Log != nil && i > 0 {
 				w.Log.line(w, "", "~ message %d arrives again", p.N)
 			}
-			n.arrive(p.Path, p.Data)
+			n.arrive(p)
 		})
 	}
 }
@@ -181,9 +186,9 @@ func (n *Net) number(p *Packet) {
 }
 
 // arrive gives a datagram to the host it is for.
-func (n *Net) arrive(path ike.Path, data []byte) {
-	if h := n.w.byAddr[path.Remote.Addr()]; h != nil {
-		h.receive(ike.Path{Local: path.Remote, Remote: path.Local}, data)
+func (n *Net) arrive(p Packet) {
+	if h, at := p.From.reach(p.src, p.Path.Remote); h != nil {
+		h.receive(ike.Path{Local: at, Remote: p.src}, p.Data)
 	}
 }
 
@@ -191,7 +196,7 @@ func (n *Net) arrive(path ike.Path, data []byte) {
 func (n *Net) ReplayAny(r *rand.Rand) {
 	if len(n.recent) > 0 {
 		p := n.recent[r.IntN(len(n.recent))]
-		n.w.After(0, func() { n.arrive(p.Path, p.Data) })
+		n.w.After(0, func() { n.arrive(p) })
 	}
 }
 
@@ -200,6 +205,6 @@ func (n *Net) Replay(i int) bool {
 	if i < 1 || i > len(n.last) {
 		return false
 	}
-	n.w.After(0, func() { n.arrive(n.last[i-1].Path, n.last[i-1].Data) })
+	n.w.After(0, func() { n.arrive(n.last[i-1]) })
 	return true
 }

@@ -1,14 +1,16 @@
 package iketest
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
-	"github.com/racoon-ike/racoon/core/internal/spd"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
@@ -79,7 +81,7 @@ func (h *Host) do(m *Machine, req ike.Request) (any, error) {
 	case ike.DHGenerate:
 		return h.generate(req.Group)
 	case ike.DHShared:
-		gxy, err := req.Key.Shared(req.PeerPublic)
+		gxy, err := h.shared(req)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +93,11 @@ func (h *Host) do(m *Machine, req ike.Request) (any, error) {
 			return nil, errDown
 		}
 		var all []ike.SKEYIDCandidate
-		for i, psk := range h.PSK[req.Path.Remote.Addr()] {
+		psks, ok := h.PSK[req.Path.Remote.Addr()]
+		if !ok {
+			psks = h.PSK[netip.Addr{}]
+		}
+		for i, psk := range psks {
 			k := oakley.SKEYIDFromPSK(req.PRF, []byte(psk), req.Ni, req.Nr)
 			w.secrets.keep("SKEYID", k)
 			w.Log.skeyid(h, req, k.Reveal())
@@ -119,6 +125,11 @@ func (h *Host) do(m *Machine, req ike.Request) (any, error) {
 
 // generate makes a key pair from the host's chances.
 func (h *Host) generate(g oakley.Group) (any, error) {
+	if h.w.FakeDH {
+		kp := oakley.KeyPair{Group: g, Public: make([]byte, g.PublicLen())}
+		h.rand(kp.Public)
+		return kp, nil
+	}
 	for {
 		b := make([]byte, g.RandomLen())
 		h.rand(b)
@@ -132,6 +143,18 @@ func (h *Host) generate(g oakley.Group) (any, error) {
 		h.w.secrets.keepPair(kp)
 		return kp, nil
 	}
+}
+
+func (h *Host) shared(req ike.DHShared) (secret.Bytes, error) {
+	if !h.w.FakeDH {
+		return req.Key.Shared(req.PeerPublic)
+	}
+	lo, hi := req.Key.Public, req.PeerPublic
+	if bytes.Compare(lo, hi) > 0 {
+		lo, hi = hi, lo
+	}
+	sum := sha256.Sum256(slices.Concat(lo, hi))
+	return secret.New(sum[:]), nil
 }
 
 func (h *Host) match(req ike.MatchPolicy) (any, error) {
@@ -197,74 +220,4 @@ func (w *World) CheckWiped(names ...string) {
 			w.Break("a secret has not been wiped: %s of %d octets", s.name, len(s.b))
 		}
 	}
-}
-
-// Acquire is the kernel asking for SAs to another host.
-func (h *Host) Acquire(to *Host) {
-	out, ok := h.Policy(to)
-	if !ok {
-		panic("iketest: no policy from " + h.Name + " to " + to.Name)
-	}
-	h.acquires++
-	h.Kernel.Acquires[h.acquires] = ""
-	h.w.Log.line(h.w, h.Name, "acquire %s", to.Name)
-	h.Peer(to).Post(ike.Acquire{Seq: h.acquires, Pair: h.SPD.PairOf(out), Src: h.Addr, Dst: to.Addr})
-}
-
-// Establish is an operator asking for SAs, or for an ISAKMP SA alone.
-func (h *Host) Establish(to *Host, isakmpOnly bool) {
-	out, _ := h.Policy(to)
-	h.commands++
-	ev := ike.Establish{Command: h.commands, HasPair: !isakmpOnly, Src: h.Addr, Dst: to.Addr}
-	if !isakmpOnly {
-		ev.Pair = h.SPD.PairOf(out)
-	}
-	h.Peer(to).Post(ev)
-}
-
-// Delete is an operator ending SAs.
-func (h *Host) Delete(to *Host, isakmp, ipsec bool) {
-	if m := h.HasPeer(to); m != nil {
-		h.commands++
-		m.Post(ike.Delete{Command: h.commands, All: ipsec, ISAKMP: isakmp})
-	}
-}
-
-// Shutdown ends every machine of the host.
-func (h *Host) Shutdown() {
-	h.w.Log.line(h.w, h.Name, "shutdown")
-	h.w.Closing = true
-	for _, m := range append([]*Machine(nil), h.Machines...) {
-		m.Post(ike.Shutdown{})
-	}
-}
-
-// SoftExpire is the soft lifetime of what h sends with to another host running out,
-// unless it is younger than a minute.
-func (h *Host) SoftExpire(to *Host) {
-	if out := h.Kernel.Outbound(to.Addr); out != nil && h.w.now-out.Born > time.Minute {
-		h.Kernel.expired(out.Key(), false)
-	}
-}
-
-// Crash forgets every machine; the kernel is cleared as at the next start.
-func (h *Host) Crash() {
-	h.w.Log.line(h.w, h.Name, "crash and restart")
-	for _, m := range append([]*Machine(nil), h.Machines...) {
-		m.drop()
-	}
-	h.w.secrets.forget() // those of a dead process are nobody's
-	clear(h.Kernel.ours)
-	clear(h.Kernel.SAs)
-	h.Kernel.Changes++
-	h.Kernel.epoch++
-	h.Kernel.Down = false
-}
-
-// Policy is the outbound policy for another host.
-func (h *Host) Policy(to *Host) (spd.Policy, bool) {
-	if ps := h.SPD.Between(h.Addr, to.Addr); len(ps) > 0 {
-		return ps[0], true
-	}
-	return spd.Policy{}, false
 }

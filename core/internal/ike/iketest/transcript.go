@@ -46,7 +46,10 @@ func (t *Transcript) line(w *World, host, format string, args ...any) {
 }
 
 func (t *Transcript) packet(w *World, p Packet, lost bool) {
-	from, to := w.byAddr[p.Path.Local.Addr()], w.byAddr[p.Path.Remote.Addr()]
+	from, to := p.From, "nobody"
+	if h, _ := from.reach(p.src, p.Path.Remote); h != nil {
+		to = h.Name
+	}
 	note := ""
 	if p.Again {
 		note = " again"
@@ -54,7 +57,7 @@ func (t *Transcript) packet(w *World, p Packet, lost bool) {
 	if lost {
 		note += " LOST"
 	}
-	t.line(w, "", "%s>%s %d%s %s", from.Name, to.Name, p.N, note, t.obs.describe(from, p.Data))
+	t.line(w, "", "%s>%s %d%s %s", from.Name, to, p.N, note, t.obs.describe(from, p.Data))
 }
 
 func requestName(r ike.Request) string { return strings.TrimPrefix(fmt.Sprintf("%T", r), "ike.") }

@@ -1,7 +1,6 @@
 package iketest
 
 import (
-	"container/heap"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -27,11 +26,16 @@ type World struct {
 	// those have been carried out all the same.
 	Flaky float64
 
+	// FakeDH makes g^xy a hash of both public values, which costs the same in every
+	// group, and next to nothing. Nothing is secret then, but the machines cannot know.
+	FakeDH bool
+
 	now    time.Duration
 	queue  queue
 	serial uint64
 	rand   *rand.Rand
-	byAddr map[netip.Addr]*Host
+	byAddr map[netip.Addr]*Host // but those behind a box
+	nats   []*NAT
 	broken error
 
 	secrets ledger
@@ -40,8 +44,9 @@ type World struct {
 	OnStep   func(*Machine)
 	OnAction func(*Machine, ike.Action)
 
-	Closing bool // Shutdown has been told to somebody
-	watches []func()
+	flows   []*Flow
+	changes int // of all kernels
+	seen    int // of them, by watchFlows
 }
 
 // New makes an empty world; all its chances follow from the seed.
@@ -85,46 +90,19 @@ func (w *World) chance(p float64) bool { return p > 0 && w.rand.Float64() < p }
 // After plans f.
 func (w *World) After(d time.Duration, f func()) {
 	w.serial++
-	heap.Push(&w.queue, task{w.now + d, w.serial, f})
+	w.queue.push(task{w.now + d, w.serial, f})
 }
-
-// Watch calls f after everything that happens.
-func (w *World) Watch(f func()) { w.watches = append(w.watches, f) }
 
 // Run lets d pass.
 func (w *World) Run(d time.Duration) {
 	end := w.now + d
 	for len(w.queue) > 0 && w.queue[0].at <= end && w.broken == nil {
-		t := heap.Pop(&w.queue).(task)
+		t := w.queue.pop()
 		w.now = t.at
 		t.f()
-		for _, f := range w.watches {
-			f()
-		}
+		w.watchFlows()
 	}
 	w.now = end
-}
-
-type task struct {
-	at     time.Duration
-	serial uint64 // of two at one time the one planned first
-	f      func()
-}
-
-type queue []task
-
-func (q queue) Len() int { return len(q) }
-func (q queue) Less(i, j int) bool {
-	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].serial < q[j].serial
-}
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)   { *q = append(*q, x.(task)) }
-func (q *queue) Pop() any {
-	old := *q
-	t := old[len(old)-1]
-	old[len(old)-1] = task{}
-	*q = old[:len(old)-1]
-	return t
 }
 
 // chanceBytes makes a source of octets for one host.

@@ -1,0 +1,113 @@
+package iketest
+
+import (
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/spd"
+)
+
+// Acquire is the kernel asking for SAs to another host. It returns the request's
+// number, 0 if there is nobody who could be asked.
+func (h *Host) Acquire(to *Host) uint32 {
+	m, out, ok := h.begin(to)
+	if !ok {
+		return 0
+	}
+	h.acquires++
+	h.Kernel.Acquires[h.acquires] = ""
+	h.w.Log.line(h.w, h.Name, "acquire %s", to.Name)
+	m.Post(ike.Acquire{Seq: h.acquires, Pair: h.SPD.PairOf(out), Src: h.Addr, Dst: to.Outside()})
+	return h.acquires
+}
+
+// begin finds what is needed to begin something with another host: where the daemon
+// refuses, or is not there, nothing.
+func (h *Host) begin(to *Host) (m *Machine, out spd.Policy, ok bool) {
+	if out, ok = h.Policy(to); !ok || h.Off || h.closing {
+		return nil, out, false
+	}
+	m = h.Peer(to)
+	return m, out, m != nil
+}
+
+// Establish is an operator asking for SAs, or for an ISAKMP SA alone.
+func (h *Host) Establish(to *Host, isakmpOnly bool) {
+	m, out, ok := h.begin(to)
+	if !ok {
+		return
+	}
+	h.commands++
+	ev := ike.Establish{Command: h.commands, HasPair: !isakmpOnly, Src: h.Addr, Dst: to.Outside()}
+	if !isakmpOnly {
+		ev.Pair = h.SPD.PairOf(out)
+	}
+	m.Post(ev)
+}
+
+// Delete is an operator ending SAs.
+func (h *Host) Delete(to *Host, isakmp, ipsec bool) {
+	if m := h.HasPeer(to); m != nil {
+		h.commands++
+		m.Post(ike.Delete{Command: h.commands, All: ipsec, ISAKMP: isakmp})
+	}
+}
+
+// SoftExpire is the soft lifetime of what h sends with to another host running out,
+// unless it is younger than a minute.
+func (h *Host) SoftExpire(to *Host) {
+	if out := h.Kernel.sends(to); out != nil && h.w.now-out.Born > time.Minute {
+		h.Kernel.expired(out.Key(), false)
+	}
+}
+
+// Shutdown ends every machine of the host.
+func (h *Host) Shutdown() {
+	h.w.Log.line(h.w, h.Name, "shutdown")
+	for _, m := range append([]*Machine(nil), h.Machines...) {
+		m.Post(ike.Shutdown{})
+	}
+}
+
+// drainTime is how long a daemon that is to end may take to tell everybody.
+const drainTime = 5 * time.Second
+
+// Restart ends the daemon in good order, and starts it some time later.
+func (h *Host) Restart(pause time.Duration) {
+	if h.Off || h.closing {
+		return
+	}
+	h.closing = true
+	h.Shutdown()
+	h.w.After(drainTime, func() {
+		h.closing = false
+		h.Stop(pause)
+	})
+}
+
+// Stop ends the daemon at once, and starts it some time later.
+func (h *Host) Stop(pause time.Duration) {
+	if h.Off || h.closing {
+		return
+	}
+	h.Crash()
+	h.Off = true
+	h.w.After(pause, func() { h.Off = false })
+}
+
+// Crash forgets every machine; the kernel is cleared as at the next start.
+func (h *Host) Crash() {
+	h.w.Log.line(h.w, h.Name, "crash and restart")
+	for _, m := range append([]*Machine(nil), h.Machines...) {
+		m.drop()
+	}
+	h.w.secrets.forget() // those of a dead process are nobody's
+	clear(h.Kernel.ours)
+	clear(h.Kernel.SAs)
+	h.Kernel.changed()
+	h.Kernel.epoch++
+	h.Kernel.Down = false
+}
+
+// Policy is the outbound policy for another host.
+func (h *Host) Policy(to *Host) (spd.Policy, bool) { return h.SPD.Get(h.policies[to]) }
