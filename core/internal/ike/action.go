@@ -169,6 +169,9 @@ type SAMove struct {
 	Encap    *Encap
 }
 
+// Key names the SA when it has moved.
+func (m SAMove) Key() SAKey { return SAKey{m.Dst, m.SA.Proto, m.SA.SPI} }
+
 // KernelSA is an SA as the kernel is to have it. Algorithm numbers are those of
 // the IPsec DOI: an ESP transform identifier, an authentication attribute value.
 type KernelSA struct {

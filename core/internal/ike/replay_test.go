@@ -45,21 +45,26 @@ type session struct {
 	auth      uint16
 	pfs       oakley.Group
 	transport bool
+	natt      bool
 }
 
 var recordedSessions = []session{
-	{"main-psk-aes128-sha256-modp2048", p1(oakley.AES, 128, oakley.SHA256, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 5, 0, false},
-	{"main-psk-3des-sha1-modp1024", p1(oakley.TripleDES, 0, oakley.SHA1, oakley.MODP1024), policy.Algorithm{ID: isakmp.ESP3DES}, 2, 0, false},
-	{"main-psk-aes192-md5-modp1536", p1(oakley.AES, 192, oakley.MD5, oakley.MODP1536), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 192}, 1, 0, false},
-	{"main-psk-pfs-aes256-sha512-modp4096", p1(oakley.AES, 256, oakley.SHA512, oakley.MODP4096), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 256}, 7, oakley.MODP2048, false},
-	{"main-psk-transport", p1(oakley.AES, 128, oakley.SHA1, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 2, 0, true},
+	{"main-psk-aes128-sha256-modp2048", p1(oakley.AES, 128, oakley.SHA256, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 5, 0, false, false},
+	{"main-psk-3des-sha1-modp1024", p1(oakley.TripleDES, 0, oakley.SHA1, oakley.MODP1024), policy.Algorithm{ID: isakmp.ESP3DES}, 2, 0, false, false},
+	{"main-psk-aes192-md5-modp1536", p1(oakley.AES, 192, oakley.MD5, oakley.MODP1536), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 192}, 1, 0, false, false},
+	{"main-psk-pfs-aes256-sha512-modp4096", p1(oakley.AES, 256, oakley.SHA512, oakley.MODP4096), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 256}, 7, oakley.MODP2048, false, false},
+	{"main-psk-transport", p1(oakley.AES, 128, oakley.SHA1, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 2, 0, true, false},
+	{"natt-main-psk", p1(oakley.AES, 128, oakley.SHA256, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 5, 0, false, true},
 }
 
 func (s session) replay(t *testing.T, me role) *replay {
 	r := newReplay(t, s.trace, me)
 	r.cfg.SAInfos = []*policy.SAInfo{{PFSGroup: uint16(s.pfs), Lifetime: time.Hour, Encryption: []policy.Algorithm{s.encr}, Auth: []policy.Algorithm{{ID: s.auth}}}}
 	r.cfg.Remotes[0].Proposals = []policy.Phase1Proposal{s.proposal}
-	r.transport = s.transport
+	r.transport, r.natt = s.transport, s.natt
+	if s.natt {
+		r.cfg.Remotes[0].NATTraversal = policy.On
+	}
 	return r
 }
 
@@ -71,6 +76,7 @@ func p1(c oakley.Cipher, bits uint16, h oakley.Hash, g oakley.Group) policy.Phas
 type recorded struct {
 	from     role
 	data     []byte
+	port     uint16 // at both ends
 	h        isakmp.Header
 	payloads []isakmp.Payload
 	iv       []byte // it was sealed with
@@ -90,6 +96,7 @@ type replay struct {
 	me        role
 	cfg       *policy.Config
 	transport bool
+	natt      bool
 	psk       string
 	values    map[string][][]byte // logged by our side, in order
 	messages  []recorded
@@ -97,7 +104,7 @@ type replay struct {
 
 	p          *Peer
 	now        time.Time
-	sent       [][]byte
+	sent       []Send
 	sa         *ISAKMPSA
 	quick      uint32   // message ID of the quick mode that succeeds
 	ids        []uint32 // of the exchanges we begin
@@ -113,9 +120,12 @@ func newReplay(t *testing.T, name string, me role) *replay {
 	}
 	var trace struct {
 		PSK     string
-		Packets []struct{ From, Hex string }
-		I       []struct{ Name, Hex string } `json:"initiator_values"`
-		R       []struct{ Name, Hex string } `json:"responder_values"`
+		Packets []struct {
+			From, Hex    string
+			Sport, Dport uint16
+		}
+		I []struct{ Name, Hex string } `json:"initiator_values"`
+		R []struct{ Name, Hex string } `json:"responder_values"`
 	}
 	if err := json.Unmarshal(data, &trace); err != nil {
 		t.Fatal(err)
@@ -133,7 +143,11 @@ func newReplay(t *testing.T, name string, me role) *replay {
 		if p.From == "a" {
 			from = initiator
 		}
-		r.messages = append(r.messages, recorded{from: from, data: unhex(t, p.Hex)})
+		data := unhex(t, p.Hex)
+		if p.Sport == 4500 {
+			data = data[4:] // the marker
+		}
+		r.messages = append(r.messages, recorded{from: from, data: data, port: p.Sport})
 	}
 	return r
 }
@@ -144,6 +158,11 @@ func unhex(t *testing.T, s string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// path is the way between the two ends, by their port.
+func (r *replay) path(port uint16) Path {
+	return Path{Local: netip.AddrPortFrom(addrOf(r.me), port), Remote: netip.AddrPortFrom(addrOf(r.me.other()), port)}
 }
 
 func addrOf(r role) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(r)}) }
@@ -240,8 +259,9 @@ func (r *replay) rand(b []byte) {
 func (r *replay) run() {
 	r.open()
 	remote := r.cfg.Remotes[0]
-	path := Path{Local: netip.AddrPortFrom(addrOf(r.me), 500), Remote: netip.AddrPortFrom(addrOf(r.me.other()), 500)}
+	path := r.path(500)
 	r.p = New(Setup{Config: policy.NewCommon(r.cfg), Remotes: r.cfg.Remotes, Path: path, Rand: r.rand, Stranger: r.me == responder,
+		NAT:    NATPorts{4500, 4500},
 		Cookie: func(Path, isakmp.Cookie) isakmp.Cookie { return r.messages[1].h.CkyR }})
 	if r.me == initiator {
 		r.step(Acquire{Pair: r.policy(), Src: addrOf(r.me), Dst: addrOf(r.me.other())})
@@ -254,7 +274,7 @@ func (r *replay) run() {
 			continue
 		}
 		if m.from == r.me.other() {
-			r.step(Datagram{Path: path, Data: m.data})
+			r.step(Datagram{Path: r.path(m.port), Data: m.data})
 			if r.p.gone { // a stranger that has become a peer
 				r.p = New(Setup{Config: policy.NewCommon(r.cfg), Remotes: []*policy.Remote{remote}, Path: path, Rand: r.rand})
 				r.step(Adopt{r.sa})
@@ -278,7 +298,10 @@ func (r *replay) compare(i int, want recorded) {
 	if len(r.sent) == 0 {
 		r.t.Fatalf("message %d: nothing was sent", i+1)
 	}
-	data := r.sent[0]
+	data := r.sent[0].Data
+	if at := r.sent[0].Path; at != r.path(want.port) {
+		r.t.Errorf("message %d goes over %v, recorded port %d", i+1, at, want.port)
+	}
 	r.sent = r.sent[1:]
 	h, err := isakmp.ParseHeader(data)
 	if err != nil {
@@ -355,7 +378,7 @@ func (r *replay) step(ev Event) {
 	for _, act := range r.p.Step(r.now, ev) {
 		switch act := act.(type) {
 		case Send:
-			r.sent = append(r.sent, act.Data)
+			r.sent = append(r.sent, act)
 		case Handover:
 			r.sa = act.SA
 		case Notice:
@@ -436,6 +459,9 @@ func (r *replay) checkKeys() {
 		r.t.Fatalf("%d SAs installed, %d removed, want 2 and 2", len(r.sas), r.gone)
 	}
 	for _, sa := range r.sas {
+		if want := (&Encap{SrcPort: 4500, DstPort: 4500}); r.natt != (sa.Encap != nil) || r.natt && *sa.Encap != *want {
+			r.t.Errorf("an SA is wrapped as %+v", sa.Encap)
+		}
 		by := "responder"
 		if (sa.Dir == spd.Out) == (r.me == initiator) {
 			by = "initiator"

@@ -84,7 +84,7 @@ func (h *Host) Configure(to *Host, o Options) {
 func (h *Host) section(to *Host, o Options) *policy.Remote {
 	r := &policy.Remote{Name: to.Name, Addr: to.Outside(), Modes: o.Modes, NonceSize: 16, PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil,
 		Passive: o.Passive, InitialContact: !o.NoInitialContact, ProposalCheck: o.Check, GeneratePolicy: o.GeneratePolicy,
-		NATTraversal: o.NATTraversal, IKEFrag: o.IKEFrag, Proposals: o.Proposals}
+		NATTraversal: o.NATTraversal, NATTKeepalive: true, IKEFrag: o.IKEFrag, Proposals: o.Proposals}
 	if o.Anonymous {
 		r.Name, r.Addr = "anonymous", netip.Addr{}
 	}

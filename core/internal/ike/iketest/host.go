@@ -294,6 +294,11 @@ func (m *Machine) perform(act ike.Action) {
 			return
 		}
 		h.w.Net.send(h, act.Path, act.Data)
+	case ike.Keepalive:
+		h.w.Log.line(h.w, h.Name, "keepalive to %v", act.Path.Remote)
+		h.leave(act.Path.Local, act.Path.Remote)
+	case ike.Moved:
+		h.rename(m, act.Path)
 	case ike.Call:
 		h.w.Log.call(m, act)
 		m.Calls++

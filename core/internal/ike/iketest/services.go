@@ -29,6 +29,11 @@ func (h *Host) serve(m *Machine, c ike.Call) {
 	case ike.Apply:
 		k.learn(m, req.Ops)
 		kernel = true
+	case ike.MoveSAs:
+		for _, v := range req.Moves {
+			k.ours[v.Key()] = m
+		}
+		kernel = true
 	case ike.AllocateSPIs, ike.AcquireDone:
 		kernel = true
 	}
@@ -112,6 +117,8 @@ func (h *Host) do(m *Machine, req ike.Request) (any, error) {
 			w.secrets.keep("KEYMAT", op.SA.AuthKey)
 		}
 		return nil, h.Kernel.apply(m, req.Ops)
+	case ike.MoveSAs:
+		return nil, h.Kernel.move(req.Moves)
 	case ike.AcquireDone:
 		how := "done"
 		if req.Failed {

@@ -90,6 +90,12 @@ func describeCall(h *Host, r ike.Request) string {
 			s += "\n      " + describeOp(h, op)
 		}
 		return s
+	case ike.MoveSAs:
+		s := ""
+		for _, v := range r.Moves {
+			s += fmt.Sprintf("\n      %s to %v-%v%s", h.Kernel.Name(v.SA.Key()), v.Src, v.Dst, describeEncap(v.Encap))
+		}
+		return s
 	case ike.AcquireDone:
 		return fmt.Sprintf(" seq=%d failed=%v", r.Seq, r.Failed)
 	case ike.MatchPolicy:
@@ -103,7 +109,7 @@ func describeOp(h *Host, op ike.SAOp) string {
 	s := verb + " " + h.Kernel.Name(op.SA.Key())
 	if op.Kind != ike.DeleteSA {
 		s += fmt.Sprintf(" mode=%d reqid=%d encr=%d/%d auth=%d/%d soft=%v hard=%v", op.SA.Mode, op.SA.ReqID,
-			op.SA.Encr, op.SA.EncrKey.Len(), op.SA.Auth, op.SA.AuthKey.Len(), op.SA.Soft, op.SA.Hard)
+			op.SA.Encr, op.SA.EncrKey.Len(), op.SA.Auth, op.SA.AuthKey.Len(), op.SA.Soft, op.SA.Hard) + describeEncap(op.SA.Encap)
 	}
 	return s
 }
@@ -127,4 +133,16 @@ func (t *Transcript) notice(m *Machine, n ike.Notice) {
 		s += ": " + n.Detail
 	}
 	t.line(h.w, h.Name, "notice %s", s)
+}
+
+// describeEncap is " udp=4500-4500", with the peer's own address where it has told.
+func describeEncap(e *ike.Encap) string {
+	if e == nil {
+		return ""
+	}
+	s := fmt.Sprintf(" udp=%d-%d", e.SrcPort, e.DstPort)
+	if e.OrigDst.IsValid() {
+		s += fmt.Sprintf(" original=%v", e.OrigDst)
+	}
+	return s
 }
