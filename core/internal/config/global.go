@@ -37,7 +37,7 @@ func globalDirectives() []directive {
 		{name: "log", hcl: "log.level", args: "error|warning|notify|info|debug|debug2|debug3|debug4|STRING", doc: "how much is logged", def: "info", set: setLog},
 		{name: "pfkey_buffer", args: "NUMBER", from: ipsecTools, state: mapped, why: "the kernel plugin sizes its socket itself", doc: "socket buffer in kB"},
 		{name: "gss_id_enc", args: "latin1|utf-16le", from: ipsecTools, state: mapped, why: "GSSAPI authentication is not supported", doc: "encoding of GSS identities"},
-		{name: "complex_bundle", args: "SWITCH", from: ipsecTools, state: idle, why: "bundles are always negotiated one mode per SA", doc: "each SA of a bundle is proposed with its own mode", def: "on", set: setSwitch(func(p *parser) *bool { return &p.cfg.ComplexBundle })},
+		{name: "complex_bundle", args: "SWITCH", from: ipsecTools, doc: "each SA of a bundle is proposed with its own mode; off: with a tunnel in it as tunnels only", def: "on", set: setSwitch(func(p *parser) *bool { return &p.cfg.ComplexBundle })},
 		{name: "identifier vendor_id", args: "STRING", from: apple, state: mapped, why: "it is obsolete, use my_identifier in remote", doc: "obsolete"},
 		{name: "identifier", args: "address|fqdn|user_fqdn|keyid|asn1dn|keyid_use|certname STRING", from: apple, state: mapped, why: "it is obsolete, use my_identifier in remote", doc: "obsolete"},
 		{name: "padding", doc: "padding of encrypted messages", body: inPadding},

@@ -46,7 +46,7 @@ func remoteDirectives() []directive {
 
 		{name: "nat_traversal", args: "SWITCH|force", doc: "UDP encapsulation through NAT", def: "off", state: partly, why: "NAT traversal comes later", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.NATTraversal })},
 		{name: "ike_frag", args: "SWITCH|force", doc: "fragments of IKE messages", def: "off", state: partly, why: "IKE fragmentation comes later", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.IKEFrag })},
-		{name: "rekey", args: "SWITCH|force", from: ipsecTools, doc: "renew phase 1 before it expires", def: "on", state: partly, why: "renewal of phase 1 comes later", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.Rekey })},
+		{name: "rekey", args: "SWITCH|force", from: ipsecTools, doc: "renew phase 1 before it expires: while there are IPsec SAs, or always", def: "on", set: setRekey},
 		{name: "dpd", args: "SWITCH", doc: "dead peer detection (RFC 3706)", def: "on", state: partly, why: "dead peer detection comes later", set: laterSwitch(func(r *policy.Remote) *bool { return &r.DPD })},
 		{name: "dpd_delay", args: "NUMBER", doc: "seconds between probes, 0 = none", def: "0", state: partly, why: "dead peer detection comes later", set: laterSeconds(func(r *policy.Remote) *time.Duration { return &r.DPDDelay })},
 		{name: "dpd_retry", args: "NUMBER", doc: "seconds between probes that are not answered", def: "5", set: func(p *parser, a []arg) { p.time(a[0], 0, &p.remote.DPDRetry) }},
@@ -118,6 +118,10 @@ func setToggle(field func(*policy.Remote) *policy.Toggle) func(*parser, []arg) {
 		}
 		p.later()
 	}
+}
+
+func setRekey(p *parser, a []arg) {
+	p.remote.Rekey = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[a[0].text]
 }
 
 func setGenerate(p *parser, a []arg) {

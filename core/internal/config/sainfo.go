@@ -135,6 +135,15 @@ func sameHeader(a, b *policy.SAInfo) bool {
 	return id(a.Local, b.Local) && id(a.Remote, b.Remote) && from && a.ClientAddr == b.ClientAddr && a.Group == b.Group && a.RemoteID == b.RemoteID
 }
 
+// setLifetimeKB takes what four octets of the wire can say.
+func setLifetimeKB(p *parser, a []arg) {
+	if a[0].n == 0 || a[0].n > 1<<32-1 {
+		p.add(a[0].token, codeValue, Error, "is no number of kilobytes", "write one from 1 to 4294967295, or leave it out for no limit")
+		return
+	}
+	p.sainfo.LifetimeKB = a[0].n
+}
+
 // sainfoDirectives are those of a sainfo section.
 func sainfoDirectives() []directive {
 	pick := func(table []algorithm, what string, to func(*sainfo) *[]policy.Algorithm) func(*parser, []arg) {
@@ -166,7 +175,8 @@ func sainfoDirectives() []directive {
 		}},
 		{name: "remoteid", args: "NUMBER", from: ipsecTools, doc: "must equal ph1id of the remote section", def: "0", set: func(p *parser, a []arg) { p.sainfo.RemoteID = uint32(a[0].n) }},
 		{name: "lifetime time", hcl: "lifetime", args: "DURATION", doc: "life of the IPsec SAs", def: "8 hour", set: func(p *parser, a []arg) { p.time(a[0], 1, &p.sainfo.Lifetime) }},
-		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "is not supported: write a lifetime time, or delete the line", doc: "obsolete"},
+		{name: "lifetime_kb", args: "NUMBER", from: ours, doc: "what the IPsec SAs may carry, in units of 1024 octets", def: "no limit", set: setLifetimeKB},
+		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "is not supported: write lifetime_kb, or delete the line", doc: "obsolete"},
 		{name: "encryption_algorithm", args: "ALG,...", doc: "ciphers of ESP", def: "required", set: pick(espCiphers, "cipher of ESP", func(s *sainfo) *[]policy.Algorithm { return &s.Encryption })},
 		{name: "authentication_algorithm", args: "ALG,...", doc: "integrity of ESP and AH", def: "required", set: pick(espAuths, "authentication algorithm", func(s *sainfo) *[]policy.Algorithm { return &s.Auth })},
 		{name: "compression_algorithm", args: "ALG,...", doc: "compression of IPComp", def: "none", set: pick(compressions, "compression algorithm", func(s *sainfo) *[]policy.Algorithm { return &s.Comp })},

@@ -165,6 +165,9 @@ func (w *shower) sainfo(s *policy.SAInfo) {
 		}
 		w.line("remoteid %d", s.RemoteID)
 		w.time("lifetime time", s.Lifetime)
+		if s.LifetimeKB != 0 {
+			w.line("lifetime_kb %d", s.LifetimeKB)
+		}
 		for _, l := range []struct {
 			name  string
 			table []algorithm

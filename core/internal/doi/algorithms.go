@@ -100,6 +100,18 @@ func EncrName(encr, bits uint16) string {
 	return name
 }
 
+// String names what the SA is made of: "aes-cbc-128 hmac-sha2-256", "ah hmac-sha1",
+// "ipcomp deflate".
+func (s Suite) String() string {
+	switch s.Proto {
+	case ipAH:
+		return "ah " + AuthName(s.Auth)
+	case ipComp:
+		return "ipcomp " + word(isakmp.IPCompTransforms, s.Comp)
+	}
+	return EncrName(s.Encr, s.KeyBits) + " " + AuthName(s.Auth)
+}
+
 // AuthName names an authentication algorithm: "hmac-sha2-256"; "none" for 0.
 func AuthName(auth uint16) string { return word(isakmp.AuthAlgorithms, auth) }
 
@@ -135,6 +147,13 @@ func suites(proto uint8, s *policy.SAInfo) (all []Suite, err error) {
 			} else if err = auth(one); err != nil {
 				return nil, err
 			}
+		}
+	case ipComp:
+		for _, c := range s.Comp {
+			if c.ID != isakmp.IPCompDeflate {
+				return nil, fmt.Errorf("compression algorithm %s is not supported", word(isakmp.IPCompTransforms, c.ID))
+			}
+			all = append(all, Suite{Proto: proto, Comp: c.ID})
 		}
 	default:
 		err = fmt.Errorf("IP protocol %d is not supported", proto)

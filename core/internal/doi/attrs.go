@@ -26,15 +26,14 @@ var (
 // attrs are the attributes of a transform by class, 0 = absent.
 type attrs struct {
 	value [16]uint16
-	life  time.Duration
+	said  uint8 // a bit for each life type it has
+	life  Life
 }
 
 // read takes attributes in any order; only a life duration follows its type (RFC
 // 2407 section 4.5). Zero is reserved in every class. A class may come again with
-// the same value, not with another. Without a lifetime in seconds 28800 are meant.
-//
-// A lifetime in kilobytes is checked and not compared: ours are unlimited, and the
-// peer that wants a limit renews the SA when it is reached.
+// the same value, not with another. Without a lifetime in seconds 28800 are meant,
+// without one in kilobytes there is no limit.
 func (c classes) read(as []isakmp.Attribute) (attrs, error) {
 	var a attrs
 	var lives [isakmp.LifeKilobytes + 1]uint64
@@ -58,7 +57,7 @@ func (c classes) read(as []isakmp.Attribute) (attrs, error) {
 		case at.Type == c.duration && lives[lifeType] != 0 && lives[lifeType] != v:
 			return a, fmt.Errorf("lifetimes %d and %d %s", lives[lifeType], v, isakmp.LifeTypes.Name(uint32(lifeType)))
 		case at.Type == c.duration:
-			lives[lifeType], lifeType = v, 0
+			lives[lifeType], a.said, lifeType = v, a.said|1<<lifeType, 0
 		case v > 0xffff:
 			return a, fmt.Errorf("attribute %s is %d", name, v)
 		case a.value[at.Type] != 0 && a.value[at.Type] != uint16(v):
@@ -67,22 +66,11 @@ func (c classes) read(as []isakmp.Attribute) (attrs, error) {
 			a.value[at.Type] = uint16(v)
 		}
 	}
-	a.life = policy.DefaultLifetime
+	a.life = Life{policy.DefaultLifetime, min(lives[isakmp.LifeKilobytes], maxKB)}
 	if s := lives[isakmp.LifeSeconds]; s != 0 {
-		a.life = time.Duration(min(s, maxLife)) * time.Second
+		a.life.Time = time.Duration(min(s, maxLife)) * time.Second
 	}
 	return a, nil
-}
-
-// maxLife, in seconds, is the longest lifetime in four octets, 136 years.
-const maxLife = 1<<32 - 1
-
-// lifetime begins the attributes of a transform of ours.
-func (c classes) lifetime(d time.Duration) []isakmp.Attribute {
-	return []isakmp.Attribute{
-		isakmp.TV(c.lifeType, isakmp.LifeSeconds),
-		isakmp.UintAttr(c.duration, uint32(min(d/time.Second, maxLife))),
-	}
 }
 
 // present appends an attribute unless it says nothing.

@@ -1,6 +1,7 @@
 package doi
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
@@ -23,10 +24,11 @@ func groupFits(c policy.Check, theirs, ours uint16) bool {
 // phase1LifeFits: claim has no meaning of its own in phase 1, nothing there can
 // tell the peer of our lifetime.
 func phase1LifeFits(c policy.Check, theirs, ours time.Duration) bool {
-	return phase2LifeFits(c, theirs, ours) && (c != policy.Claim || theirs <= ours)
+	return lifeFits(c, theirs, ours) && (c != policy.Claim || theirs <= ours)
 }
 
-func phase2LifeFits(c policy.Check, theirs, ours time.Duration) bool {
+// lifeFits compares times, or octets, in phase 2: with claim the shorter one will apply.
+func lifeFits[T cmp.Ordered](c policy.Check, theirs, ours T) bool {
 	switch c {
 	case policy.Obey, policy.Claim:
 		return true

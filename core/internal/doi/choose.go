@@ -1,10 +1,8 @@
 package doi
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
@@ -81,12 +79,12 @@ func (m *match) bundle(props []isakmp.Proposal) (IPsecChoice, bool) {
 // comes first, as in our own offers.
 func (m *match) proposal(p isakmp.Proposal, c *IPsecChoice) bool {
 	at := place{proposal: p.Number, protocol: p.Protocol}
-	if len(p.SPI) != 4 {
+	spi, ok := p.Protocol.ReadSPI(p.SPI)
+	if !ok {
 		m.near.refuse(at, fmt.Sprintf("there is an SPI of %d octets", len(p.SPI)))
 		return false
 	}
-	spi := binary.BigEndian.Uint32(p.SPI)
-	if spi < 256 { // RFC 4303 section 2.1, RFC 4302 section 2.4
+	if spi < 256 || p.Protocol == isakmp.ProtoIPComp && spi > 0xffff { // RFC 4303 section 2.1, RFC 4302 section 2.4, RFC 3173 section 3.3
 		m.near.refuse(at, fmt.Sprintf("there is the reserved SPI %d", spi))
 		return false
 	}
@@ -133,14 +131,15 @@ func (m *match) transform(p isakmp.Proposal, t spd.Template, c *IPsecChoice, i i
 				continue
 			}
 			life := theirs.life
-			if m.Check == policy.Claim && life > m.SAInfo.Lifetime {
-				life, c.Claim = m.SAInfo.Lifetime, true
+			if m.Check == policy.Claim {
+				life = life.Shorter(lifeOf(m.SAInfo))
+				c.Claim = c.Claim || life != theirs.life
 			}
-			if len(c.answer) == 0 || life < c.Lifetime {
-				c.Lifetime = life
+			if len(c.answer) > 0 {
+				life = life.Shorter(c.Life)
 			}
-			c.Group = theirs.group
-			c.Suites[i] = Suite{Proto: t.Proto, Mode: t.Mode, Encr: theirs.encr, KeyBits: theirs.keyBits, Auth: theirs.auth}
+			c.Life, c.Group = life, theirs.group
+			c.Suites[i] = Suite{Proto: t.Proto, Mode: t.Mode, Encr: theirs.encr, KeyBits: theirs.keyBits, Auth: theirs.auth, Comp: theirs.comp}
 			return tr, true
 		}
 	}
@@ -163,19 +162,21 @@ func (m *match) fields(theirs phase2Transform, ours Suite, t spd.Template, c *IP
 	}
 	pfs.fits = pfs.fits && (theirs.group == 0 || oakley.Group(theirs.group).Supported())
 	return []field{
-		named("encapsulation mode", theirs.mode, encapModes[m.Encap][t.Mode], isakmp.EncapModes),
+		named("encapsulation mode", theirs.mode, m.mode(t), isakmp.EncapModes),
+		named("compression algorithm", theirs.comp, ours.Comp, isakmp.IPCompTransforms),
 		named("encryption algorithm", theirs.encr, ours.Encr, isakmp.ESPTransforms),
 		named("authentication algorithm", theirs.auth, ours.Auth, isakmp.AuthAlgorithms),
 		keyLength(theirs.keyBits, ours.KeyBits, keyBitsFit(m.Check, m.initiator, theirs.keyBits, ours.KeyBits)),
 		pfs,
-		lifetime(theirs.life, s.Lifetime, phase2LifeFits(m.Check, theirs.life, s.Lifetime)),
+		lifetime(theirs.life.Time, s.Lifetime, lifeFits(m.Check, theirs.life.Time, s.Lifetime)),
+		kilobytes(theirs.life.KB, s.LifetimeKB, lifeFits(m.Check, octets(theirs.life.KB), octets(s.LifetimeKB))),
 	}
 }
 
-// phase2Transform is what an ESP or AH transform of a peer says.
+// phase2Transform is what a transform of a peer says.
 type phase2Transform struct {
-	mode, encr, keyBits, auth, group uint16
-	life                             time.Duration
+	mode, encr, keyBits, auth, comp, group uint16
+	life                                   Life
 }
 
 func parsePhase2(proto isakmp.Protocol, t isakmp.Transform) (p phase2Transform, err error) {
@@ -184,7 +185,7 @@ func parsePhase2(proto isakmp.Protocol, t isakmp.Transform) (p phase2Transform, 
 		return p, err
 	}
 	p = phase2Transform{a.value[isakmp.SAAttrEncapMode], 0, a.value[isakmp.SAAttrKeyLength], a.value[isakmp.SAAttrAuth],
-		a.value[isakmp.SAAttrGroup], a.life}
+		0, a.value[isakmp.SAAttrGroup], a.life}
 	switch {
 	case p.mode == 0: // RFC 2407 section 4.5: "host-dependent", so nobody can know
 		return p, fmt.Errorf("the encapsulation mode is missing")
@@ -192,6 +193,11 @@ func parsePhase2(proto isakmp.Protocol, t isakmp.Transform) (p phase2Transform, 
 		p.encr = uint16(t.ID)
 		if _, ok := ciphers[p.encr]; ok {
 			p.keyBits, err = espKeyBits(p.encr, p.keyBits)
+		}
+	case proto == isakmp.ProtoIPComp:
+		p.comp = uint16(t.ID)
+		if p.auth != 0 || p.keyBits != 0 {
+			err = fmt.Errorf("IPComp has an authentication algorithm or a key length")
 		}
 	case auths[p.auth].ah != t.ID || p.keyBits != 0:
 		err = fmt.Errorf("AH transform %s does not go with authentication algorithm %s and a key length of %d",

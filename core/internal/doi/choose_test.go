@@ -38,13 +38,13 @@ func TestPhase2ProposalCheck(t *testing.T) {
 				s := sainfoOf(func(s *policy.SAInfo) { s.Encryption[0].KeyBits, s.PFSGroup = 192, test.ours })
 				as := []isakmp.Attribute{tv(isakmp.SAAttrEncapMode, isakmp.EncapTunnel), tv(isakmp.SAAttrKeyLength, test.bits), tv(isakmp.SAAttrAuth, isakmp.SAAuthHMACSHA256)}
 				as = present(as, isakmp.SAAttrGroup, test.group)
-				want := IPsecChoice{Group: test.group, Lifetime: 8 * hour,
+				want := IPsecChoice{Group: test.group, Life: Life{Time: 8 * hour},
 					Suites: []Suite{{Proto: ipESP, Mode: spd.Tunnel, Encr: isakmp.ESPAESCBC, KeyBits: test.bits, Auth: isakmp.SAAuthHMACSHA256, PeerSPI: 0x1201}}}
 				if test.life != 0 {
 					as = append(as, seconds(test.life)...)
 					want.Claim = check == policy.Claim && test.life > 28800
 					if !want.Claim {
-						want.Lifetime = time.Duration(test.life) * time.Second
+						want.Life.Time = time.Duration(test.life) * time.Second
 					}
 				}
 				sa := saOf(esp(1, isakmp.ESPAESCBC, as...))
@@ -71,6 +71,7 @@ func TestPhase2TransformsAsPeersWriteThem(t *testing.T) {
 	mode, bits, auth := tv(isakmp.SAAttrEncapMode, isakmp.EncapTunnel), tv(isakmp.SAAttrKeyLength, 128), tv(isakmp.SAAttrAuth, isakmp.SAAuthHMACSHA256)
 	ciphers := func(s *policy.SAInfo) {
 		s.Encryption = algs{{ID: isakmp.ESPAESCBC, KeyBits: 128}, {ID: isakmp.ESPAESGCM16, KeyBits: 128}, {ID: isakmp.ESP3DES}, {ID: isakmp.ESPNull}}
+		s.Comp = algs{{ID: isakmp.IPCompDeflate}}
 	}
 	const prefix = "no acceptable IPsec proposal: in proposal 1 "
 	const where = " (sainfo racoon.conf:7, proposal_check strict)"
@@ -80,6 +81,10 @@ func TestPhase2TransformsAsPeersWriteThem(t *testing.T) {
 	short.SPI = []byte{1, 2}
 	ipcomp := esp(1, isakmp.IPCompDeflate, mode)
 	ipcomp.Protocol, ipcomp.SPI = isakmp.ProtoIPComp, []byte{0, 0, 0x12, 0x34}
+	cpi := func(spi ...byte) isakmp.Proposal { p := ipcomp; p.SPI = spi; return p }
+	lzs, compAuth := ipcomp, ipcomp
+	lzs.Transforms = []isakmp.Transform{{Number: 1, ID: isakmp.IPCompLZS, Attrs: []isakmp.Attribute{mode}}}
+	compAuth.Transforms = []isakmp.Transform{{Number: 1, ID: isakmp.IPCompDeflate, Attrs: []isakmp.Attribute{mode, auth}}}
 	for _, test := range []struct {
 		name string
 		prop isakmp.Proposal
@@ -113,7 +118,13 @@ func TestPhase2TransformsAsPeersWriteThem(t *testing.T) {
 		{"AH without an authentication attribute", ah(1, isakmp.AHSHA256, tv(4, 2)), ahTransport,
 			prefix + "AH transform 1 AH transform sha2-256 does not go with authentication algorithm none and a key length of 0"},
 		{"AH where the policy says ESP", ah(1, isakmp.AHSHA256, mode, auth), espTunnel, prefix + "AH there is a protocol the policy does not ask for"},
-		{"IPComp", ipcomp, espTunnel, prefix + "IPCOMP there is a protocol the policy does not ask for"},
+		{"IPComp", ipcomp, compTunnel, ""},
+		{"IPComp with a CPI of two octets", cpi(0x12, 0x34), compTunnel, ""},
+		{"IPComp with a CPI that is none", cpi(0, 1, 0x12, 0x34), compTunnel, prefix + "IPCOMP there is the reserved SPI 70196"},
+		{"IPComp with a well-known CPI", cpi(0, 2), compTunnel, prefix + "IPCOMP there is the reserved SPI 2"},
+		{"IPComp with LZS", lzs, compTunnel, prefix + "IPCOMP transform 1 the compression algorithm is lzs, ours is deflate" + where},
+		{"IPComp with an authentication algorithm", compAuth, compTunnel, prefix + "IPCOMP transform 1 IPComp has an authentication algorithm or a key length"},
+		{"IPComp where the policy says ESP", ipcomp, espTunnel, prefix + "IPCOMP there is a protocol the policy does not ask for"},
 		{"a reserved SPI", low, espTunnel, prefix + "ESP there is the reserved SPI 255"},
 		{"an SPI of two octets", short, espTunnel, prefix + "ESP there is an SPI of 2 octets"},
 	} {
@@ -207,8 +218,8 @@ func TestABundleLivesAsLongAsItsShortestSA(t *testing.T) {
 	offer := saOf(esp(1, isakmp.ESPNull, life(3600)...), ah(1, isakmp.AHSHA256, life(86400)...))
 	s := sainfoOf(func(s *policy.SAInfo) { s.Encryption = algs{{ID: isakmp.ESPNull}} })
 	got, err := ChooseIPsec(offer, Side{Templates: []spd.Template{espTransport, ahTransport}, SAInfo: s, Check: policy.Claim})
-	if err != nil || got.Lifetime != hour || !got.Claim {
-		t.Errorf("%v claim %v, %v", got.Lifetime, got.Claim, err)
+	if err != nil || got.Life.Time != hour || !got.Claim {
+		t.Errorf("%v claim %v, %v", got.Life, got.Claim, err)
 	}
 }
 

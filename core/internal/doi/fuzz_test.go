@@ -1,7 +1,6 @@
 package doi
 
 import (
-	"bytes"
 	"slices"
 	"testing"
 
@@ -56,9 +55,10 @@ func FuzzChooseIPsec(f *testing.F) {
 	s := sainfoOf(func(s *policy.SAInfo) {
 		s.Encryption = append(s.Encryption, policy.Algorithm{ID: isakmp.ESPAESGCM16, KeyBits: 128}, policy.Algorithm{ID: isakmp.ESP3DES})
 	})
-	sets := [][]spd.Template{{espTunnel}, {espTransport}, {espTransport, ahTransport}, {espTransport, espTunnel}}
+	s.Comp = []policy.Algorithm{{ID: isakmp.IPCompDeflate}}
+	sets := [][]spd.Template{{espTunnel}, {espTransport}, {espTransport, ahTransport}, {espTransport, espTunnel}, {compTunnel, espTransport}, {compTunnel, ahTransport}, {compTunnel}, {espTunnel, ahTransport}}
 	for i, tmpls := range sets {
-		offer, err := OfferIPsec(Side{Templates: tmpls, SAInfo: s}, []uint32{1000, 2000}[:len(tmpls)])
+		offer, err := OfferIPsec(Side{Templates: tmpls, SAInfo: s, OneMode: i%2 == 1}, []uint32{1000, 2000}[:len(tmpls)])
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -69,14 +69,15 @@ func FuzzChooseIPsec(f *testing.F) {
 		if err != nil {
 			return
 		}
-		tmpls, check := sets[how%4], policy.Check(how/4%4)
-		got, err := ChooseIPsec(offer, Side{Templates: tmpls, SAInfo: s, Check: check})
+		tmpls, check := sets[how%8], policy.Check(how/8%4)
+		our := Side{Templates: tmpls, SAInfo: s, Check: check, OneMode: how >= 128}
+		got, err := ChooseIPsec(offer, our)
 		if err != nil {
 			return
 		}
 		answer := got.Answer(offer, []uint32{0x1000, 0x1001}[:len(tmpls)])
-		if len(answer.Proposals) != len(tmpls) || got.Lifetime <= 0 || got.Claim && check != policy.Claim {
-			t.Fatalf("offer %v\nanswer %v\nlifetime %v, claim %v", offer, answer, got.Lifetime, got.Claim)
+		if len(answer.Proposals) != len(tmpls) || got.Life.Time <= 0 || got.Claim && check != policy.Claim {
+			t.Fatalf("offer %v\nanswer %v\nlifetime %v, claim %v", offer, answer, got.Life, got.Claim)
 		}
 		for i, p := range answer.Proposals {
 			one := got.Suites[got.tmpl[i]]
@@ -84,18 +85,19 @@ func FuzzChooseIPsec(f *testing.F) {
 				t.Fatalf("offer %v\nanswer %v", offer, answer)
 			}
 			if one.PeerSPI < 256 || !slices.ContainsFunc(offer.Proposals, func(o isakmp.Proposal) bool {
-				return bytes.Equal(o.SPI, []byte{byte(one.PeerSPI >> 24), byte(one.PeerSPI >> 16), byte(one.PeerSPI >> 8), byte(one.PeerSPI)})
+				spi, ok := o.Protocol.ReadSPI(o.SPI)
+				return ok && spi == one.PeerSPI
 			}) {
 				t.Fatalf("SPI %#x is not in %v", one.PeerSPI, offer)
 			}
-			if (one.Auth == 0) != AEAD(one.Encr) {
+			if (one.Auth == 0) != (AEAD(one.Encr) || one.Proto == ipComp) || (one.Comp != 0) != (one.Proto == ipComp) {
 				t.Fatalf("%+v authenticates twice or not at all", one)
 			}
 			if _, err := EncrKeyOctets(one.Encr, one.KeyBits); one.Proto == ipESP && err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := CheckIPsec(overTheWire(t, got.Answer(offer, []uint32{0x1000, 0x1001})), Side{Templates: tmpls, SAInfo: s, Check: check}); err != nil && got.Group == s.PFSGroup {
+		if _, err := CheckIPsec(overTheWire(t, got.Answer(offer, []uint32{0x1000, 0x1001})), our); err != nil && got.Group == s.PFSGroup {
 			t.Fatalf("what was chosen is no answer to itself: %v", err)
 		}
 	})

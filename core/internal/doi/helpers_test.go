@@ -47,6 +47,7 @@ var (
 	espTunnel    = spd.Template{Proto: ipESP, Mode: spd.Tunnel}
 	espTransport = spd.Template{Proto: ipESP, Mode: spd.Transport}
 	ahTransport  = spd.Template{Proto: ipAH, Mode: spd.Transport}
+	compTunnel   = spd.Template{Proto: ipComp, Mode: spd.Tunnel}
 )
 
 func tv(class, v uint16) isakmp.Attribute { return isakmp.TV(class, v) }

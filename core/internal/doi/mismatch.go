@@ -65,7 +65,14 @@ func lifetime(theirs, ours time.Duration, fits bool) field {
 	return field{"lifetime", uint64(theirs / time.Second), uint64(ours / time.Second), fits, nil, " s"}
 }
 
+func kilobytes(theirs, ours uint64, fits bool) field {
+	return field{"lifetime", theirs, ours, fits, nil, " kB"}
+}
+
 func (f field) word(n uint64) string {
+	if f.unit == " kB" && n == 0 {
+		return "without limit of octets"
+	}
 	if f.table != nil {
 		return word(f.table, uint16(n))
 	}

@@ -22,7 +22,7 @@ func OfferISAKMP(r *policy.Remote) isakmp.SA {
 	ts := make([]isakmp.Transform, min(len(r.Proposals), isakmp.MaxTransforms))
 	for i := range ts {
 		p := meant(r.Proposals[i])
-		a := phase1Classes.lifetime(p.Lifetime)
+		a := phase1Classes.lifetime(Life{Time: p.Lifetime})
 		a = present(a, isakmp.AttrEncryption, p.Encryption)
 		a = present(a, isakmp.AttrKeyLength, p.KeyBits)
 		a = present(a, isakmp.AttrAuthMethod, p.Method)
@@ -127,7 +127,7 @@ func parsePhase1(proto isakmp.Protocol, t isakmp.Transform) (policy.Phase1Propos
 		Hash:       a.value[isakmp.AttrHash],
 		Method:     a.value[isakmp.AttrAuthMethod],
 		Group:      a.value[isakmp.AttrGroup],
-		Lifetime:   a.life,
+		Lifetime:   a.life.Time,
 	}
 	if c := oakley.Cipher(p.Encryption); c.Supported() {
 		p.KeyBits, err = keyBits(c, p.KeyBits)

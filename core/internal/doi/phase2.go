@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/policy"
@@ -14,34 +13,35 @@ import (
 
 // Suite is what one SA of a quick mode is to be.
 type Suite struct {
-	Proto   uint8 // IP protocol: 50 ESP, 51 AH
+	Proto   uint8 // IP protocol: 50 ESP, 51 AH, 108 IPComp
 	Mode    spd.Mode
-	Encr    uint16 // ESP transform; 0 for AH
+	Encr    uint16 // ESP transform, else 0
 	KeyBits uint16 // 0 for AH and for ciphers without a choice
-	Auth    uint16 // 0 = AEAD
-	PeerSPI uint32
+	Auth    uint16 // 0 = AEAD, IPComp
+	Comp    uint16 // IPComp transform, else 0
+	PeerSPI uint32 // of IPComp its CPI
 }
 
 // IPsecChoice is what both sides agreed on: a Suite for each template, in the
 // templates' order.
 type IPsecChoice struct {
-	Suites   []Suite
-	Group    uint16 // PFS, 0 = none
-	Lifetime time.Duration
-	Claim    bool // our shorter lifetime applies: the peer is told by RESPONDER-LIFETIME
-	answer   []isakmp.Proposal
-	tmpl     []int // template of each proposal of answer
+	Suites []Suite
+	Group  uint16 // PFS, 0 = none
+	Life   Life
+	Claim  bool // our shorter lifetime applies: the peer is told by RESPONDER-LIFETIME
+	answer []isakmp.Proposal
+	tmpl   []int // template of each proposal of answer
 }
 
 // IP protocols of templates.
 const (
-	ipESP = 50
-	ipAH  = 51
+	ipESP  = 50
+	ipAH   = 51
+	ipComp = 108
 )
 
-// protocols maps IP protocols to the DOI's (RFC 2407 section 4.4.1). IPComp is not
-// negotiated, so a policy that asks for it is not served.
-var protocols = map[uint8]isakmp.Protocol{ipESP: isakmp.ProtoESP, ipAH: isakmp.ProtoAH}
+// protocols maps IP protocols to the DOI's (RFC 2407 section 4.4.1).
+var protocols = map[uint8]isakmp.Protocol{ipESP: isakmp.ProtoESP, ipAH: isakmp.ProtoAH, ipComp: isakmp.ProtoIPComp}
 
 // Encap is how SAs are wrapped in UDP to pass a NAT: the version of NAT traversal
 // decides how that is said.
@@ -82,6 +82,15 @@ type Side struct {
 	SAInfo    *policy.SAInfo
 	Check     policy.Check // how far the peer's values may differ from ours; OfferIPsec needs none
 	Encap     Encap
+	OneMode   bool // complex_bundle off: on the wire a bundle with one tunnel is all tunnel
+}
+
+// mode is the encapsulation mode one SA is negotiated in, 0: there is none.
+func (s Side) mode(t spd.Template) uint16 {
+	if s.OneMode && slices.ContainsFunc(s.Templates, func(o spd.Template) bool { return o.Mode == spd.Tunnel }) {
+		return encapModes[s.Encap][spd.Tunnel]
+	}
+	return encapModes[s.Encap][t.Mode]
 }
 
 // OfferIPsec builds the SA payload of quick mode's first message: one proposal
@@ -100,14 +109,14 @@ func OfferIPsec(our Side, spis []uint32) (isakmp.SA, error) {
 			return sa, fmt.Errorf("%s: %w", sainfo(s), err)
 		}
 		sa.Proposals = append(sa.Proposals, isakmp.Proposal{Number: 1, Protocol: protocols[t.Proto],
-			SPI: binary.BigEndian.AppendUint32(nil, spis[i]), Transforms: ts})
+			SPI: protocols[t.Proto].AppendSPI(nil, spis[i]), Transforms: ts})
 	}
 	return sa, nil
 }
 
 // transforms lists what the sainfo allows for one template, in its order.
 func transforms(t spd.Template, our Side) ([]isakmp.Transform, error) {
-	s, mode := our.SAInfo, encapModes[our.Encap][t.Mode]
+	s, mode := our.SAInfo, our.mode(t)
 	allowed, err := suites(t.Proto, s)
 	switch {
 	case err != nil:
@@ -117,25 +126,32 @@ func transforms(t spd.Template, our Side) ([]isakmp.Transform, error) {
 	case t.Proto == ipAH && our.Encap != EncapNone:
 		return nil, errors.New(ahThroughNAT)
 	case len(allowed) == 0:
-		return nil, fmt.Errorf("no algorithms for %v: ESP needs an encryption and, but for AES-GCM, an authentication algorithm, AH an authentication algorithm",
+		return nil, fmt.Errorf("no algorithms for %v: ESP needs an encryption and, but for AES-GCM, an authentication algorithm, AH an authentication algorithm, IPComp a compression algorithm",
 			protocols[t.Proto])
 	case len(allowed) > isakmp.MaxTransforms:
 		return nil, fmt.Errorf("%d combinations of algorithms for %v, an offer has room for %d", len(allowed), protocols[t.Proto], isakmp.MaxTransforms)
 	}
 	ts := make([]isakmp.Transform, len(allowed))
 	for i, one := range allowed {
-		a := phase2Classes.lifetime(s.Lifetime)
+		a := phase2Classes.lifetime(lifeOf(s))
 		a = present(a, isakmp.SAAttrEncapMode, mode)
 		a = present(a, isakmp.SAAttrKeyLength, one.KeyBits)
 		a = present(a, isakmp.SAAttrAuth, one.Auth)
 		a = present(a, isakmp.SAAttrGroup, s.PFSGroup)
-		id := uint8(one.Encr)
-		if t.Proto == ipAH {
-			id = auths[one.Auth].ah
-		}
-		ts[i] = isakmp.Transform{Number: uint8(i + 1), ID: id, Attrs: a}
+		ts[i] = isakmp.Transform{Number: uint8(i + 1), ID: one.transform(), Attrs: a}
 	}
 	return ts, nil
+}
+
+// transform is the identifier of the suite's transform (RFC 2407 section 4.4).
+func (s Suite) transform() uint8 {
+	switch s.Proto {
+	case ipAH:
+		return auths[s.Auth].ah
+	case ipComp:
+		return uint8(s.Comp)
+	}
+	return uint8(s.Encr)
 }
 
 func sainfo(s *policy.SAInfo) string { return fmt.Sprintf("sainfo %s:%d", s.Where.File, s.Where.Line) }
@@ -145,7 +161,8 @@ func sainfo(s *policy.SAInfo) string { return fmt.Sprintf("sainfo %s:%d", s.Wher
 func (c IPsecChoice) Answer(offer isakmp.SA, spis []uint32) isakmp.SA {
 	sa := isakmp.SA{DOI: offer.DOI, Situation: offer.Situation}
 	for i, p := range c.answer {
-		p.SPI = binary.BigEndian.AppendUint32(nil, spis[c.tmpl[i]])
+		spi := binary.BigEndian.AppendUint32(nil, spis[c.tmpl[i]])
+		p.SPI = spi[4-len(p.SPI):] // a CPI in as many octets as the peer writes its own
 		sa.Proposals = append(sa.Proposals, p)
 	}
 	return sa

@@ -84,7 +84,7 @@ func install(k ike.OpKind, s ike.KernelSA) kernel.Op {
 	sa := &kernel.SA{
 		Key:   kernel.Key{Src: s.Src, Dst: s.Dst, SPI: s.SPI, Proto: s.Proto},
 		ReqID: s.ReqID, Seq: s.Seq, Mode: uint8(s.Mode), Dir: kernel.Direction(s.Dir),
-		Life: kernel.Lifetime{SoftTime: s.Soft, HardTime: s.Hard, HardBytes: s.HardKB << 10, SoftBytes: s.HardKB << 10 / 10 * 9},
+		Life: kernel.Lifetime{SoftTime: s.Soft, HardTime: s.Hard, SoftBytes: s.SoftKB << 10, HardBytes: s.HardKB << 10},
 		Comp: s.Comp,
 	} // no ReplayWindow: the plugin's own setting applies
 	if e := s.Encap; e != nil {

@@ -189,6 +189,7 @@ type KernelSA struct {
 	Comp     uint16 // IPComp transform
 	Soft     time.Duration
 	Hard     time.Duration
+	SoftKB   uint64
 	HardKB   uint64 // kilobytes it may carry, 0 = without limit
 	Encap    *Encap // nil: not in UDP
 }

@@ -64,6 +64,7 @@ type IPsecStatus struct {
 	Replaced          bool // a newer pair carries the traffic
 	Since             time.Time
 	Soft, Hard        time.Duration
+	HardKB            uint64 // kilobytes it may carry, 0 = without limit
 }
 
 // ExchangeStatus is a negotiation in progress.

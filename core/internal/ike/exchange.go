@@ -157,8 +157,8 @@ func (x *exchange) finish() {
 func (x *exchange) fail(reason notice.Reason, err error) {
 	x.over, x.gone, x.out, x.resendAt = true, true, nil, time.Time{}
 	n := notice.Notice{Event: notice.Phase1Failed, Reason: reason, Initiate: x.role == initiator, Detail: err.Error()}
-	switch x.kind {
-	case isakmp.QuickMode:
+	switch {
+	case x.kind == isakmp.QuickMode:
 		n.Event = notice.Phase2Failed
 		if reason == notice.Superseded {
 			n.Event = notice.Dropped // nothing is lost: the other's goes on
@@ -167,8 +167,14 @@ func (x *exchange) fail(reason notice.Reason, err error) {
 		x.undoQuick(reason)
 		x.p.wantFailed(x.qm.want, reason, err.Error())
 		x.p.renewLater(x.qm.traffic())
-	case isakmp.Informational:
+		if reason == notice.TimedOut && x.sa.lastExchange != nil { // the peer has never used it: it may lack message 6
+			x.p.endISAKMP(x.sa, reason, false)
+		}
+	case x.kind == isakmp.Informational:
 		n.Event = notice.Dropped
+		x.notice(n)
+	case reason == notice.Superseded:
+		n.Event = notice.Dropped // as above
 		x.notice(n)
 	default:
 		x.notice(n)

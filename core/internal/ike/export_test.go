@@ -2,6 +2,7 @@ package ike
 
 import (
 	"iter"
+	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
@@ -53,6 +54,13 @@ func Forge(p *Peer, kind isakmp.ExchangeType, ps []isakmp.Payload) []byte {
 	x.p, x.cfg = p, p.cfg
 	h := isakmp.Header{CkyI: sa.CkyI, CkyR: sa.CkyR, Version: isakmp.Version1, Exchange: kind, MessageID: x.msgID}
 	return x.sealMessage(h, &x.script[0], ps)
+}
+
+// Wear makes the ISAKMP SA in use so old that a successor is due.
+func Wear(p *Peer, now time.Time) {
+	if sa := p.current(); sa != nil {
+		sa.renewAt = now
+	}
 }
 
 // SoftLife is when a pair is renewed.

@@ -220,6 +220,14 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 			h.Kernel.RefuseInstalls = number(t, args[2])
 		case "dies":
 			h.Kernel.Die(duration(t, args[2]))
+		case "loses-one": // SA, inbound, of a protocol
+			for _, key := range h.Kernel.Keys() {
+				if key.Dst == h.Addr && strings.HasPrefix(h.Kernel.Name(key), args[2]) {
+					h.Kernel.Lose(key)
+					return
+				}
+			}
+			t.Fatalf("no SA of %s", args[2])
 		case "loses": // every SA
 			h.Kernel.LoseAll()
 		}
@@ -232,6 +240,15 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 		h.Net = netip.MustParsePrefix(args[1])
 		h.Configure(s.other(h), s.opts)
 	},
+	// one-mode HOST...: complex_bundle off
+	"one-mode": func(t *testing.T, s *stage, args []string) {
+		for _, name := range args {
+			h := s.host(t, name)
+			c := *h.Config
+			c.ComplexBundle = false
+			h.Config = &c
+		}
+	},
 	"no-key": func(t *testing.T, s *stage, args []string) {
 		h := s.host(t, args[0])
 		h.PSK[s.other(h).Addr] = nil
@@ -241,7 +258,28 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 		for _, name := range args {
 			h := s.host(t, name)
 			out := h.Kernel.Outbound(s.other(h).Outside())
-			h.Peer(s.other(h)).Post(ike.Expire{Dst: out.Dst, Proto: out.Proto, SPI: out.SPI})
+			h.HasPeer(s.other(h)).Post(ike.Expire{Dst: out.Dst, Proto: out.Proto, SPI: out.SPI})
+		}
+	},
+	// wear HOST...: for each its ISAKMP SA is so old that it is to be renewed
+	"wear": func(t *testing.T, s *stage, args []string) {
+		for _, name := range args {
+			m := s.host(t, name).HasPeer(s.other(s.host(t, name)))
+			ike.Wear(m.Peer, s.w.Now())
+			m.Post(ike.Wake{})
+		}
+	},
+	// reload HOST OPTION...: configure, and its machine is told
+	"reload": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.Configure(s.other(h), options(t, s.opts, args[1:]))
+		h.Peer(s.other(h)).Post(ike.Reconfigure{Config: policy.NewCommon(h.Config), Remote: h.Config.Remotes[0]})
+	},
+	// soft-expire-all HOST: that of every SA it has
+	"soft-expire-all": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		for _, key := range h.Kernel.Keys() {
+			h.Peer(s.other(h)).Post(ike.Expire{Dst: key.Dst, Proto: key.Proto, SPI: key.SPI})
 		}
 	},
 	"auth": func(t *testing.T, s *stage, args []string) { s.host(t, args[0]).AuthDown = args[1] == "down" },
@@ -351,10 +389,15 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			o.NATTraversal = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
 		case "anonymous":
 			o.Anonymous = true
-		case "passive":
-			o.Passive = true
 		case "transport":
 			o.Transport = true
+		case "bundle": // the innermost first: "ipcomp+esp"
+			o.Protos = nil
+			for _, name := range strings.Split(val, "+") {
+				o.Protos = append(o.Protos, map[string]uint8{"esp": 50, "ah": 51, "ipcomp": 108}[name])
+			}
+		case "kb":
+			o.IPsecKB = uint64(number(t, val))
 		case "esp":
 			o.Encryption = map[string][]policy.Algorithm{"3des": {{ID: isakmp.ESP3DES}}, "aes256": {{ID: isakmp.ESPAESCBC, KeyBits: 256}},
 				"aes128gcm16": {{ID: isakmp.ESPAESGCM16, KeyBits: 128}}}[val]
@@ -368,6 +411,10 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			o.ISAKMPLife = duration(t, val)
 		case "check":
 			o.Check = map[string]policy.Check{"strict": policy.Strict, "obey": policy.Obey, "claim": policy.Claim, "exact": policy.Exact}[val]
+		case "rekey":
+			o.Rekey = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
+		case "passive":
+			o.Passive = true
 		case "peer-id":
 			o.PeerIDs = []policy.Identity{{Type: 2, Data: []byte(val), Text: val}}
 		default:

@@ -7,6 +7,7 @@ import (
 	"time"
 	"weak"
 
+	"github.com/racoon-ike/racoon/core/internal/doi"
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/ike/iketest"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
@@ -212,8 +213,11 @@ func TestSoftLifetimesStayBelowHardOnes(t *testing.T) {
 	for _, hard := range []time.Duration{time.Second, time.Hour, 8 * time.Hour, 4 * 365 * 24 * time.Hour, (1<<32 - 1) * time.Second} {
 		for _, initiator := range []bool{false, true} {
 			for _, jitter := range []byte{0, 255} {
-				if soft := ike.SoftLife(hard, initiator, jitter); soft < hard/2 || soft >= hard {
-					t.Errorf("hard %v, initiator %v, jitter %d: soft %v", hard, initiator, jitter, soft)
+				for _, kb := range []uint64{0, 2, 100, 4608000, 1<<53 - 1} {
+					soft := ike.SoftLife(doi.Life{Time: hard, KB: kb}, initiator, jitter)
+					if soft.Time < hard/2 || soft.Time >= hard || soft.KB < kb/2 || kb != 0 && soft.KB >= kb || kb == 0 && soft.KB != 0 {
+						t.Errorf("hard %v %d kB, initiator %v, jitter %d: soft %+v", hard, kb, initiator, jitter, soft)
+					}
 				}
 			}
 		}

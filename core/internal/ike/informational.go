@@ -142,8 +142,10 @@ func (p *Peer) peerDeletes(sa *ISAKMPSA, d isakmp.Delete) {
 					break
 				}
 			}
-		case len(spi) == 4:
-			p.peerDeletesOut(ipProto(d.Protocol), binary.BigEndian.Uint32(spi))
+		case d.Protocol != isakmp.ProtoISAKMP:
+			if n, ok := d.Protocol.ReadSPI(spi); ok {
+				p.peerDeletesOut(ipProto(d.Protocol), n)
+			}
 		}
 	}
 }

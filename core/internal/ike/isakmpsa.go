@@ -44,6 +44,9 @@ type ISAKMPSA struct {
 	lastExchange *exchange
 	// initialContact: the peer says that it remembers nothing of us.
 	initialContact bool
+
+	renewAt time.Time // begin the phase 1 of its successor
+	endAt   time.Time // another has relieved it: end it, the peer has had its time
 }
 
 // startPhase1 begins a phase 1 as initiator, with the section's first exchange.
@@ -130,8 +133,13 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	if sa.initialContact {
 		p.forgetPeer(sa)
 	}
+	if sa.role == responder {
+		p.superseded()
+	}
 	first := len(p.sas) == 0 && len(p.pairs) == 0
 	p.sas = append(p.sas, sa)
+	sa.wears()
+	p.relieve(sa)
 	// At most two ISAKMP SAs to a peer; a third ends the oldest.
 	for len(p.sas) > 2 {
 		p.endISAKMP(p.sas[0], notice.Replaced, true)
@@ -156,14 +164,19 @@ func (sa *ISAKMPSA) contactNotify() isakmp.Notify {
 // spi names an ISAKMP SA in notify and delete payloads (RFC 2408 section 3.14).
 func (sa *ISAKMPSA) spi() []byte { return slices.Concat(sa.CkyI[:], sa.CkyR[:]) }
 
-// current is the ISAKMP SA new exchanges use: the youngest.
-func (p *Peer) current() *ISAKMPSA {
-	for i := len(p.sas) - 1; i >= 0; i-- {
-		if sa := p.sas[i]; len(sa.used) < maxMessageIDs && !due(sa.Expires, p.now) {
+// current is the ISAKMP SA new exchanges use: the youngest that is not relieved, or
+// the youngest at all.
+func (p *Peer) current() (relieved *ISAKMPSA) {
+	for _, sa := range slices.Backward(p.sas) {
+		switch {
+		case len(sa.used) >= maxMessageIDs || due(sa.ends(), p.now):
+		case sa.endAt.IsZero():
 			return sa
+		case relieved == nil:
+			relieved = sa
 		}
 	}
-	return nil
+	return relieved
 }
 
 // inUse reports whether exchanges go on under an ISAKMP SA. It ends behind the last
@@ -187,7 +200,11 @@ func (p *Peer) endISAKMP(sa *ISAKMPSA, reason notice.Reason, tell bool) {
 		case x.over:
 			x.gone = true
 		default:
+			w := x.rewant(reason)
 			x.fail(reason, errors.New("its ISAKMP SA has ended"))
+			if w != nil {
+				p.want(w)
+			}
 		}
 	}
 	if tell {
@@ -195,6 +212,7 @@ func (p *Peer) endISAKMP(sa *ISAKMPSA, reason notice.Reason, tell bool) {
 			SPISize: 16, SPIs: [][]byte{sa.spi()}}}})
 		remove()
 	}
+	p.serveAgain()
 	p.notice(notice.Notice{Event: notice.Phase1Down, Reason: reason, Remote: sa.Remote.Name,
 		Local: sa.Path.Local, Peer: sa.Path.Remote, CkyI: sa.CkyI, CkyR: sa.CkyR})
 	sa.keys.Zero()
@@ -205,6 +223,7 @@ func (p *Peer) phase1Failed(x *exchange, reason notice.Reason, err error) {
 	if x.role != initiator {
 		return
 	}
+	p.reauthenticateLater()
 	wants := p.wants
 	p.wants = nil
 	for _, w := range wants {

@@ -1,12 +1,13 @@
 package ike
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/internal/doi"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/spd"
@@ -25,8 +26,8 @@ type pair struct {
 	worn          bool // its soft lifetime is over: it is to be renewed
 	installing    bool // its outbound SAs are being installed: the keys are in use
 	since         time.Time
-	soft, hard    time.Duration
-	encr, auth    string
+	soft, hard    doi.Life
+	suites        []doi.Suite
 	credential    string // that authenticated the ISAKMP SA it was made under
 
 	outAt   time.Time // install the outbound SAs
@@ -46,6 +47,15 @@ type traffic struct {
 }
 
 func (q *pair) traffic() traffic { return traffic{q.policy.Out.Key, q.local, q.remote} }
+
+// algorithms names what the SAs are made of, the innermost first.
+func (q *pair) algorithms() string {
+	names := make([]string, len(q.suites))
+	for i, s := range q.suites {
+		names[i] = s.String()
+	}
+	return strings.Join(names, " + ")
+}
 
 // ops lists the changes that install a pair.
 func (q *pair) ops(kinds ...OpKind) (ops []SAOp) {
@@ -86,7 +96,7 @@ func (p *Peer) covers(n *pair) bool {
 // addPair takes a negotiated pair into use.
 func (p *Peer) addPair(n *pair) {
 	p.pairs = append(p.pairs, n)
-	p.pairNotice(n, notice.Notice{Event: notice.Phase2Up, Detail: n.policy.Selector().String() + " " + n.encr + " " + n.auth})
+	p.pairNotice(n, notice.Notice{Event: notice.Phase2Up, Detail: n.policy.Selector().String() + " " + n.algorithms()})
 	if n.outbound {
 		p.carries(n)
 	}
@@ -202,8 +212,8 @@ func (p *Peer) renewLater(t traffic) {
 // for each protocol.
 func (q *pair) deletePayloads() (ds []isakmp.Delete) {
 	for _, s := range q.in {
-		ds = append(ds, isakmp.Delete{DOI: isakmp.DOIIPsec, Protocol: doiProto(s.Proto), SPISize: 4,
-			SPIs: [][]byte{binary.BigEndian.AppendUint32(nil, s.SPI)}})
+		spi := doiProto(s.Proto).AppendSPI(nil, s.SPI)
+		ds = append(ds, isakmp.Delete{DOI: isakmp.DOIIPsec, Protocol: doiProto(s.Proto), SPISize: uint8(len(spi)), SPIs: [][]byte{spi}})
 	}
 	return ds
 }
@@ -271,6 +281,10 @@ func (p *Peer) rekey(q *pair) {
 	same := p.pairsFor(q.traffic())
 	w := &want{policy: q.policy, local: q.local, remote: q.remote, renews: true}
 	if p.closing || same[len(same)-1] != q || p.wanted(w) {
+		return
+	}
+	if p.current() == nil && !p.mayBegin() {
+		p.renewLater(q.traffic())
 		return
 	}
 	p.pairNotice(q, notice.Notice{Event: notice.Rekeying})

@@ -111,8 +111,14 @@ func (p *Peer) settle() {
 		}
 	}
 	for _, sa := range slices.Clone(p.sas) {
-		if due(sa.Expires, p.now) && !p.inUse(sa) {
+		switch {
+		case due(p.renewal(sa), p.now):
+			p.reauthenticate(sa)
+		case !due(sa.ends(), p.now) || p.inUse(sa):
+		case due(sa.Expires, p.now):
 			p.endISAKMP(sa, notice.Expired, true)
+		default:
+			p.endISAKMP(sa, notice.Replaced, true)
 		}
 	}
 	if due(p.deleteAt, p.now) {
@@ -138,8 +144,9 @@ func (p *Peer) Deadline() time.Time {
 	}
 	for _, sa := range p.sas {
 		if !p.inUse(sa) { // else it ends with the last exchange
-			t = earliest(t, sa.Expires)
+			t = earliest(t, sa.ends())
 		}
+		t = earliest(t, p.renewal(sa))
 	}
 	for _, w := range p.wants {
 		t = earliest(t, w.until)
@@ -251,7 +258,7 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 	case len(sa.used) >= maxMessageIDs:
 		p.dropped(ev, h, notice.TooManyMessageIDs, "the ISAKMP SA has served its number of exchanges")
 		return
-	case due(sa.Expires, p.now) && h.Exchange != isakmp.Informational:
+	case due(sa.ends(), p.now) && h.Exchange != isakmp.Informational:
 		p.dropped(ev, h, notice.Expired, "the ISAKMP SA only ends what it has begun")
 		return
 	case !p.room():

@@ -1,12 +1,11 @@
 package ike
 
 import (
-	"encoding/binary"
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/doi"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
@@ -103,7 +102,7 @@ func prepareOffer(x *exchange) error {
 
 // ourSide is what we bring into the negotiation.
 func (x *exchange) ourSide() doi.Side {
-	return doi.Side{Templates: x.qm.templates(), SAInfo: x.qm.sainfo, Check: x.sa.Remote.ProposalCheck, Encap: x.sa.encap()}
+	return doi.Side{Templates: x.qm.templates(), SAInfo: x.qm.sainfo, Check: x.sa.Remote.ProposalCheck, Encap: x.sa.encap(), OneMode: !x.cfg.ComplexBundle}
 }
 
 // findSAInfo picks the sainfo section for the identities.
@@ -136,13 +135,13 @@ func (x *exchange) keepLifetime() {
 	if x.role == responder || !q.want.renews {
 		return
 	}
+	s := *q.sainfo
+	life := doi.Life{Time: s.Lifetime, KB: s.LifetimeKB}
 	for _, old := range x.p.pairsFor(q.want.traffic()) {
-		if old.hard < q.sainfo.Lifetime {
-			s := *q.sainfo
-			s.Lifetime = old.hard
-			q.sainfo = &s
-		}
+		life = life.Shorter(old.hard)
 	}
+	s.Lifetime, s.LifetimeKB = life.Time, life.KB
+	q.sainfo = &s
 }
 
 // said is an identity for the choice of a sainfo; without one it is the host.
@@ -303,7 +302,7 @@ func emitQuickNotify(x *exchange) ([][]byte, error) {
 	}
 	proto, spi := q.peerSPI()
 	return [][]byte{isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: proto, SPI: spi, Type: isakmp.NotifyResponderLifetime,
-		Data: lifetimeAttrs(q.choice.Lifetime)}.Append(nil)}, nil
+		Data: doi.ResponderLifetime(q.choice.Life)}.Append(nil)}, nil
 }
 
 func takeQuickNotify(x *exchange, bodies [][]byte) error {
@@ -313,8 +312,8 @@ func takeQuickNotify(x *exchange, bodies [][]byte) error {
 			return err
 		}
 		x.notice(notice.Notice{Event: notice.PeerNotify, Detail: n.String()})
-		if life, ok := responderLifetime(n); ok && x.role == initiator && life < x.qm.choice.Lifetime {
-			x.qm.choice.Lifetime = life
+		if n.Type == isakmp.NotifyResponderLifetime && x.role == initiator {
+			x.qm.choice.Life, _ = doi.TakeResponderLifetime(n.Data, x.qm.choice.Life, x.sa.Remote.ProposalCheck)
 		}
 	}
 	return nil
@@ -322,7 +321,7 @@ func takeQuickNotify(x *exchange, bodies [][]byte) error {
 
 // hasSPI reports whether a notify's SPI is one of our offer.
 func (q *quick) hasSPI(spi []byte) bool {
-	return len(spi) == 4 && slices.Contains(q.spis.val, binary.BigEndian.Uint32(spi))
+	return slices.ContainsFunc(q.offer.Proposals, func(p isakmp.Proposal) bool { return bytes.Equal(p.SPI, spi) })
 }
 
 // peerSPI names the peer's first SA, for a notify about it.
@@ -339,29 +338,4 @@ func (q *quick) zero() {
 		q.keyPair.val.Zero()
 	}
 	wipe(q.shared.val)
-}
-
-// lifetimeAttrs is the data of a RESPONDER-LIFETIME: attributes as in a transform.
-func lifetimeAttrs(life time.Duration) []byte {
-	return isakmp.AppendAttributes(nil, []isakmp.Attribute{
-		isakmp.TV(isakmp.SAAttrLifeType, 1), isakmp.UintAttr(isakmp.SAAttrLifeDuration, uint32(life/time.Second))})
-}
-
-// responderLifetime reads a RESPONDER-LIFETIME in seconds.
-func responderLifetime(n isakmp.Notify) (life time.Duration, ok bool) {
-	if n.Type != isakmp.NotifyResponderLifetime {
-		return 0, false
-	}
-	as, err := isakmp.ParseAttributes(n.Data)
-	var typ uint64
-	for _, a := range as {
-		v, num := a.Uint()
-		switch {
-		case a.Type == isakmp.SAAttrLifeType:
-			typ = v
-		case a.Type == isakmp.SAAttrLifeDuration && typ == 1 && num && v > 0:
-			life, ok = time.Duration(min(v, 1<<32-1))*time.Second, true
-		}
-	}
-	return life, ok && err == nil
 }

@@ -233,13 +233,14 @@ func (x *exchange) makePair(gxy []byte) error {
 	}
 	n := &pair{policy: q.policy, local: q.local, remote: q.remote, initiator: x.role == initiator, since: p.now, credential: x.sa.credential}
 	n.renews = p.covers(n)
-	n.hard = q.choice.Lifetime
+	n.suites, n.hard = q.choice.Suites, q.choice.Life
 	n.soft = softLife(n.hard, n.initiator, p.randomByte())
 	for i, s := range q.choice.Suites {
 		in := KernelSA{Dir: spd.In, Src: q.remote, Dst: q.local, SPI: q.spis.val[i], ReqID: q.inTemplate(i).ReqID}
 		out := KernelSA{Dir: spd.Out, Src: q.local, Dst: q.remote, SPI: s.PeerSPI, ReqID: q.templates()[i].ReqID}
 		for _, sa := range []*KernelSA{&in, &out} {
-			sa.Proto, sa.Mode, sa.Encr, sa.Auth, sa.Soft, sa.Hard = s.Proto, s.Mode, s.Encr, s.Auth, n.soft, n.hard
+			sa.Proto, sa.Mode, sa.Encr, sa.Auth, sa.Comp = s.Proto, s.Mode, s.Encr, s.Auth, s.Comp
+			sa.Soft, sa.Hard, sa.SoftKB, sa.HardKB = n.soft.Time, n.hard.Time, n.soft.KB, n.hard.KB
 			if err := x.key(sa, s, gxy); err != nil {
 				return failf(notice.Internal, "%w", err)
 			}
@@ -250,7 +251,6 @@ func (x *exchange) makePair(gxy []byte) error {
 		n.in, n.out = append(n.in, in), append(n.out, out)
 	}
 	x.wrap(n)
-	n.encr, n.auth = doi.EncrName(q.choice.Suites[0].Encr, q.choice.Suites[0].KeyBits), doi.AuthName(q.choice.Suites[0].Auth)
 	q.pair = n
 	return nil
 }
@@ -261,9 +261,10 @@ func (x *exchange) key(sa *KernelSA, s doi.Suite, gxy []byte) error {
 	q := x.qm
 	var encr int
 	var err error
-	proto := isakmp.ProtoAH
-	if s.Proto == 50 {
-		proto = isakmp.ProtoESP
+	switch s.Proto {
+	case 108: // IPComp has no keys
+		return nil
+	case 50:
 		if encr, err = doi.EncrKeyOctets(s.Encr, s.KeyBits); err != nil {
 			return err
 		}
@@ -273,7 +274,7 @@ func (x *exchange) key(sa *KernelSA, s doi.Suite, gxy []byte) error {
 		return err
 	}
 	spi := binary.BigEndian.AppendUint32(nil, sa.SPI)
-	k := oakley.KEYMAT(x.sa.hash, x.sa.keys.D, gxy, uint8(proto), spi, q.ni, q.nr, encr+auth).Reveal()
+	k := oakley.KEYMAT(x.sa.hash, x.sa.keys.D, gxy, uint8(doiProto(s.Proto)), spi, q.ni, q.nr, encr+auth).Reveal()
 	sa.EncrKey, sa.AuthKey = secret.New(k[:encr:encr]), secret.New(k[encr:])
 	return nil
 }
@@ -281,12 +282,16 @@ func (x *exchange) key(sa *KernelSA, s doi.Suite, gxy []byte) error {
 // softLife is when a pair is renewed: the initiator of the old one at about 80 %,
 // its responder, should that fail, at about 95 %. Jitter keeps a restarted
 // gateway's tunnels from renewing all in one second.
-func softLife(hard time.Duration, initiator bool, jitter byte) time.Duration {
-	percent := time.Duration(95)
+func softLife(hard doi.Life, initiator bool, jitter byte) (soft doi.Life) {
+	percent := uint64(95)
 	if initiator {
 		percent = 80
 	}
-	return hard/100*percent - hard/(20*255)*time.Duration(jitter) // in this order 136 years do not overflow
+	soft.Time = hard.Time/100*time.Duration(percent) - hard.Time/(20*255)*time.Duration(jitter) // in this order 136 years do not overflow
+	if hard.KB != 0 {
+		soft.KB = max(1, hard.KB*percent/100-hard.KB*uint64(jitter)/(20*255))
+	}
+	return soft
 }
 
 // undoQuick removes what a failed quick mode left in the kernel. What is still in

@@ -142,7 +142,7 @@ func (s *schedule) options() iketest.Options {
 		shortest = 600
 	}
 	o := iketest.Options{ISAKMPLife: s.seconds(300, 1200).Round(time.Second), IPsecLife: s.seconds(shortest, 1000).Round(time.Second),
-		Check: policy.Check(s.pick(4)), Proposals: []policy.Phase1Proposal{s.proposal()}}
+		Check: policy.Check(s.pick(4)), Rekey: []policy.Toggle{policy.Off, policy.On, policy.Force}[s.pick(3)], Proposals: []policy.Phase1Proposal{s.proposal()}}
 	if s.pick(4) == 0 {
 		o.Proposals = append(o.Proposals, s.proposal())
 	}

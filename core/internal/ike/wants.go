@@ -89,7 +89,7 @@ func (p *Peer) serveWants() {
 		return
 	}
 	sa := p.current()
-	if sa == nil {
+	if sa == nil && p.mayBegin() {
 		if !p.negotiatingPhase1() {
 			p.startPhase1()
 		}
@@ -98,13 +98,19 @@ func (p *Peer) serveWants() {
 	wants := p.wants
 	p.wants = nil
 	for _, w := range wants {
-		if w.isakmp {
+		switch {
+		case sa == nil:
+			p.wantFailed(w, notice.NoRemote, "the remote section is passive: the peer has to begin")
+		case w.isakmp:
 			p.wantServed(w, "")
-		} else {
+		default:
 			p.startQuick(w, sa)
 		}
 	}
 }
+
+// mayBegin reports whether we may begin a phase 1 with the peer.
+func (p *Peer) mayBegin() bool { return !p.setup.Remotes[0].Passive }
 
 func (p *Peer) negotiatingPhase1() bool {
 	return slices.ContainsFunc(p.exchanges, func(x *exchange) bool { return x.p1 != nil && !x.over })

@@ -70,6 +70,25 @@ func (p Protocol) takesSPI(n uint8) bool {
 	}
 }
 
+// AppendSPI writes an SPI of AH or ESP in four octets, or IPComp's CPI in two.
+func (p Protocol) AppendSPI(b []byte, spi uint32) []byte {
+	if p == ProtoIPComp {
+		return binary.BigEndian.AppendUint16(b, uint16(spi))
+	}
+	return binary.BigEndian.AppendUint32(b, spi)
+}
+
+// ReadSPI reads one of AH, ESP or IPComp; false: it has not as many octets.
+func (p Protocol) ReadSPI(b []byte) (uint32, bool) {
+	switch {
+	case len(b) == 4:
+		return binary.BigEndian.Uint32(b), true
+	case len(b) == 2 && p == ProtoIPComp:
+		return uint32(binary.BigEndian.Uint16(b)), true
+	}
+	return 0, false
+}
+
 // ParseSA reads an SA payload. Another DOI or a situation with labels is an
 // error: where their proposals begin is not known.
 func ParseSA(body []byte) (SA, error) {

@@ -18,11 +18,14 @@ type Options struct {
 	Auth       []policy.Algorithm      // HMAC-SHA2-256
 	PFS        oakley.Group
 	Transport  bool
+	Protos     []uint8       // of a bundle, the innermost first: 50 ESP; in tunnel mode that one is the tunnel
 	ISAKMPLife time.Duration // 8 h, for proposals without
 	IPsecLife  time.Duration // 1 h
+	IPsecKB    uint64        // no limit
 	Check      policy.Check
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
+	Rekey      policy.Toggle
 
 	Modes            []policy.ExchangeMode // main
 	Anonymous        bool                  // the other end may have any address: neither section nor policies name one
@@ -57,7 +60,8 @@ func (w *World) Connect(a, b *Host, o Options) {
 func (h *Host) Configure(to *Host, o Options) {
 	o.defaults()
 	r := h.section(to, o)
-	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, Encryption: o.Encryption, Auth: o.Auth,
+	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, LifetimeKB: o.IPsecKB, Encryption: o.Encryption, Auth: o.Auth,
+		Comp:  []policy.Algorithm{{ID: isakmp.IPCompDeflate}},
 		Where: policy.Position{File: h.Name + ".conf", Line: 1}}
 	if o.Transport {
 		s.Local, s.Remote = doi.SAID(doi.AddrID(h.Addr, 0, 0)), doi.SAID(doi.AddrID(to.Outside(), 0, 0))
@@ -83,7 +87,7 @@ func (h *Host) Configure(to *Host, o Options) {
 // section is the remote section for another host.
 func (h *Host) section(to *Host, o Options) *policy.Remote {
 	r := &policy.Remote{Name: to.Name, Addr: to.Outside(), Modes: o.Modes, NonceSize: 16, PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil,
-		Passive: o.Passive, InitialContact: !o.NoInitialContact, ProposalCheck: o.Check, GeneratePolicy: o.GeneratePolicy,
+		Passive: o.Passive, Rekey: o.Rekey, InitialContact: !o.NoInitialContact, ProposalCheck: o.Check, GeneratePolicy: o.GeneratePolicy,
 		NATTraversal: o.NATTraversal, NATTKeepalive: true, IKEFrag: o.IKEFrag, Proposals: o.Proposals}
 	if o.Anonymous {
 		r.Name, r.Addr = "anonymous", netip.Addr{}
@@ -97,7 +101,7 @@ func (h *Host) section(to *Host, o Options) *policy.Remote {
 // protect puts policies for the traffic with another host into the kernel. Their
 // request ID is the last octet of the address the other host was made with.
 func (h *Host) protect(to *Host, o Options) {
-	tmpl := spd.Template{Proto: 50, Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: to.number, Src: h.Addr, Dst: to.Outside()}
+	tmpl := spd.Template{Proto: o.Protos[0], Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: to.number, Src: h.Addr, Dst: to.Outside()}
 	local, remote := h.Net, to.Net
 	switch {
 	case o.Transport:
@@ -108,9 +112,14 @@ func (h *Host) protect(to *Host, o Options) {
 	}
 	in := tmpl
 	in.Src, in.Dst = tmpl.Dst, tmpl.Src
+	outs, ins := []spd.Template{tmpl}, []spd.Template{in}
+	for _, p := range o.Protos[1:] {
+		around := spd.Template{Proto: p, Mode: spd.Transport, Level: spd.LevelUnique, ReqID: tmpl.ReqID}
+		outs, ins = append(outs, around), append(ins, around)
+	}
 	key := spd.Key{Dir: spd.Out, Src: local, Dst: remote}
-	h.SPD.Put(spd.Policy{Key: key, Action: spd.IPsec, Templates: []spd.Template{tmpl}})
-	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: remote, Dst: local}, Action: spd.IPsec, Templates: []spd.Template{in}})
+	h.SPD.Put(spd.Policy{Key: key, Action: spd.IPsec, Templates: outs})
+	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: remote, Dst: local}, Action: spd.IPsec, Templates: ins})
 	h.policies[to] = key
 }
 
@@ -136,6 +145,9 @@ func (o *Options) defaults() {
 	}
 	if o.Auth == nil {
 		o.Auth = []policy.Algorithm{{ID: 5}}
+	}
+	if o.Protos == nil {
+		o.Protos = []uint8{50}
 	}
 	if o.PSK == nil {
 		o.PSK = []string{"secret"}

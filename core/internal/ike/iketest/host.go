@@ -72,7 +72,7 @@ func (w *World) AddHost(name string) *Host {
 	n := byte(len(w.Hosts) + 1)
 	h := &Host{Name: name, Addr: netip.AddrFrom4([4]byte{192, 0, 2, n}),
 		Net:    netip.PrefixFrom(netip.AddrFrom4([4]byte{10, n, 0, 0}), 16),
-		Config: &policy.Config{Timer: policy.DefaultTimer(), Padding: policy.DefaultPadding()},
+		Config: &policy.Config{Timer: policy.DefaultTimer(), Padding: policy.DefaultPadding(), ComplexBundle: true},
 		PSK:    map[netip.Addr][]string{}, w: w, number: uint32(n), policies: map[*Host]spd.Key{},
 		byCookies: map[cookies]*Machine{}, byKey: map[ike.PeerKey]*Machine{}}
 	h.rand = chanceBytes(rand.New(rand.NewPCG(w.rand.Uint64(), uint64(n))))

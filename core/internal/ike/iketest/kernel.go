@@ -54,6 +54,9 @@ func (k *Kernel) spi(r ike.SPIRequest) ike.SAKey {
 	for {
 		k.next += 1 + uint32(k.h.w.rand.IntN(7))
 		key := ike.SAKey{Dst: r.Dst, Proto: r.Proto, SPI: k.next}
+		if r.Proto == 108 { // a CPI
+			key.SPI = 0x100 + k.next%0xef00
+		}
 		if k.SAs[key] == nil {
 			return key
 		}
@@ -138,7 +141,9 @@ func (k *Kernel) apply(m *Machine, ops []ike.SAOp) error {
 func (k *Kernel) check(op ike.SAOp) error {
 	old := k.SAs[op.SA.Key()]
 	switch {
-	case zero(op.SA.EncrKey.Reveal()) && zero(op.SA.AuthKey.Reveal()):
+	case (op.SA.Proto == 108) != (op.SA.Comp != 0):
+		return fmt.Errorf("install %s: no algorithm of IPComp, or one elsewhere", k.Name(op.SA.Key()))
+	case op.SA.Proto != 108 && zero(op.SA.EncrKey.Reveal()) && zero(op.SA.AuthKey.Reveal()):
 		k.h.w.Break("%s: install %s with a key of zeros", k.h.Name, k.Name(op.SA.Key()))
 	case op.Kind == ike.InstallInbound && old == nil:
 		return fmt.Errorf("install %s: no such process", k.Name(op.SA.Key()))
@@ -295,6 +300,8 @@ func protoName(p uint8) string {
 		return "esp"
 	case 51:
 		return "ah"
+	case 108:
+		return "ipcomp"
 	}
 	return fmt.Sprintf("proto-%d", p)
 }

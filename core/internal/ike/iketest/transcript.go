@@ -109,7 +109,14 @@ func describeOp(h *Host, op ike.SAOp) string {
 	s := verb + " " + h.Kernel.Name(op.SA.Key())
 	if op.Kind != ike.DeleteSA {
 		s += fmt.Sprintf(" mode=%d reqid=%d encr=%d/%d auth=%d/%d soft=%v hard=%v", op.SA.Mode, op.SA.ReqID,
-			op.SA.Encr, op.SA.EncrKey.Len(), op.SA.Auth, op.SA.AuthKey.Len(), op.SA.Soft, op.SA.Hard) + describeEncap(op.SA.Encap)
+			op.SA.Encr, op.SA.EncrKey.Len(), op.SA.Auth, op.SA.AuthKey.Len(), op.SA.Soft, op.SA.Hard)
+		if op.SA.Comp != 0 {
+			s += fmt.Sprintf(" comp=%d", op.SA.Comp)
+		}
+		if op.SA.HardKB != 0 {
+			s += fmt.Sprintf(" soft=%dkB hard=%dkB", op.SA.SoftKB, op.SA.HardKB)
+		}
+		s += describeEncap(op.SA.Encap)
 	}
 	return s
 }
