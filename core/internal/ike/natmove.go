@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
 // moveInterval is how long a peer stays where it has been found: somebody who
@@ -79,10 +80,21 @@ func (p Path) plain() Path {
 // movePairs has the kernel send to where the peer is now.
 func (p *Peer) movePairs() {
 	for _, q := range slices.Clone(p.pairs) {
-		if q.nat.found() && q.path != p.natPath.plain() && !q.moving && !q.installing && q.moveAt.IsZero() {
-			p.movePair(q, p.natPath.plain())
+		to := p.natPath.plain()
+		switch {
+		case !q.nat.found() || q.path == to || q.moving || q.installing || !q.moveAt.IsZero():
+		case q.bound(to.Remote.Addr()):
+			p.endPair(q, notice.NoPolicy, true)
+		default:
+			p.movePair(q, to)
 		}
 	}
+}
+
+// bound reports whether the pair's policy has it end at another address than a: the
+// kernel would not use it.
+func (q *pair) bound(a netip.Addr) bool {
+	return slices.ContainsFunc(q.policy.Out.Templates, func(t spd.Template) bool { return t.Mode == spd.Tunnel && names(t.Dst, a) })
 }
 
 func (p *Peer) movePair(q *pair, to Path) {
