@@ -35,6 +35,7 @@ const (
 	codeModp1536   = "RC1103"
 	codeNoPFS      = "RC1104"
 	codeObey       = "RC1105"
+	codeCredulous  = "RC1106"
 
 	codeNoEffectYet = "RC2001" // accepted, comes with a later version
 	codeMapped      = "RC2002" // accepted, racoon does this another way

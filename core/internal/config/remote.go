@@ -19,7 +19,6 @@ type remote struct {
 	addrSet  bool // remote_address was given
 	modesSet bool // exchange_mode was given in this section and not in a parent
 	lifetime time.Duration
-	modes    token
 	own      []*proposal // not yet in Remote.Proposals
 	profiled []*proposal // those of the profile, its own or a parent's, for a section without any
 
@@ -214,6 +213,9 @@ func (p *parser) remoteClose() {
 	}
 	if len(blocks) == 0 && len(r.Proposals) == 0 && !has["proposal"] {
 		p.add(r.head, codeMissing, Error, r.title()+" has no proposal", "")
+	}
+	if r.KeepUp && r.Passive {
+		p.add(r.head, codeValue, Error, r.title()+" is passive, and its SAs are to be made at once", p.write(r.head, inRemote, "start on_demand;"))
 	}
 	p.checkAggressive(r)
 	p.checkCertificates(r)

@@ -20,7 +20,7 @@ func remoteDirectives() []directive {
 		{name: "profile", args: "NAME", from: ours, doc: "begin with the settings this kind of peer needs; must come first", set: setProfile},
 		{name: "allow_legacy", args: "DATE", header: true, doc: "until this day, legacy algorithms are accepted in this section", set: setLegacy},
 		{name: "remote_address", args: "ENDPOINT", from: ipsecTools, doc: "the peer's address", set: setRemoteAddress},
-		{name: "exchange_mode", args: "main|aggressive|base,...", doc: "exchanges of phase 1; the first is used as initiator", def: "required", state: partly, why: "main is the only exchange there is", set: setModes},
+		{name: "exchange_mode", args: "main|aggressive|base,...", doc: "exchanges of phase 1; the first is used as initiator", def: "required", set: setModes},
 		{name: "doi", args: "ipsec_doi", doc: "the only one there is", def: "ipsec_doi"},
 		{name: "situation", args: "identity_only|secrecy|integrity", doc: "identity_only is the only one there is", def: "identity_only", set: func(p *parser, a []arg) {
 			if a[0].text != "identity_only" {
@@ -36,6 +36,7 @@ func remoteDirectives() []directive {
 		{name: "verify_identifier", args: "SWITCH", doc: "refuse other identities than those of peers_identifier", def: "off", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.VerifyIdentifier })},
 		{name: "nonce_size", args: "NUMBER", doc: "octets, 8 to 256", def: "16", set: remoteCount(8, 256, func(r *policy.Remote) *int { return &r.NonceSize })},
 		{name: "passive", args: "SWITCH", doc: "never initiate", def: "off", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.Passive })},
+		{name: "start", args: "on_demand|up", from: ours, doc: "when the SAs of the policies with the peer are made: when there is traffic, or at once, and again whenever they are lost", def: "on_demand", set: func(p *parser, a []arg) { p.remote.KeepUp = a[0].text == "up" }},
 		{name: "initial_contact", args: "SWITCH", doc: "tell a new peer that we know nothing of before", def: "on", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.InitialContact })},
 		{name: "proposal_check", args: "obey|strict|claim|exact", doc: "how far the peer's values may differ", def: "strict", set: setCheck},
 		{name: "ph1id", args: "NUMBER", from: ipsecTools, doc: "chooses the sainfo sections with the same remoteid", def: "0", set: func(p *parser, a []arg) { p.remote.Ph1ID = uint32(a[0].n) }},
@@ -44,8 +45,8 @@ func remoteDirectives() []directive {
 		{name: "dh_group", args: "GROUP", state: refused, why: "cannot be defined here: it belongs into proposal", doc: "belongs into proposal"},
 		{name: "proposal", doc: "one proposal of phase 1; the order is the preference", def: "required", set: (*parser).openProposal, body: inProposal, close: (*parser).closeProposal},
 
-		{name: "nat_traversal", args: "SWITCH|force", doc: "UDP encapsulation through NAT", def: "off", set: setNATTraversal},
-		{name: "ike_frag", args: "SWITCH|force", doc: "fragments of IKE messages", def: "off", state: partly, why: "IKE fragmentation comes later", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.IKEFrag })},
+		{name: "nat_traversal", args: "SWITCH|force", doc: "UDP encapsulation through NAT", def: "off", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.NATTraversal })},
+		{name: "ike_frag", args: "SWITCH|force", doc: "fragments of IKE messages: on, take them and send them to a peer that takes them; force, send them unasked", def: "off", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.IKEFrag })},
 		{name: "rekey", args: "SWITCH|force", from: ipsecTools, doc: "renew phase 1 before it expires: while there are IPsec SAs, or always", def: "on", set: setRekey},
 		{name: "dpd", args: "SWITCH", doc: "dead peer detection (RFC 3706)", def: "on", state: partly, why: "dead peer detection comes later", set: laterSwitch(func(r *policy.Remote) *bool { return &r.DPD })},
 		{name: "dpd_delay", args: "NUMBER", doc: "seconds between probes, 0 = none", def: "0", state: partly, why: "dead peer detection comes later", set: laterSeconds(func(r *policy.Remote) *time.Duration { return &r.DPDDelay })},
@@ -57,7 +58,7 @@ func remoteDirectives() []directive {
 			p.add(p.word, codeMapped, Warning, "is an obsolete name", "write support_proxy")
 			laterSwitch(func(r *policy.Remote) *bool { return &r.SupportProxy })(p, a)
 		}},
-		{name: "weak_phase1_check", args: "SWITCH", doc: "believe what comes in clear text during phase 1", def: "off", state: partly, why: "trust in clear text comes later", set: laterSwitch(func(r *policy.Remote) *bool { return &r.WeakPhase1Check })},
+		{name: "weak_phase1_check", args: "SWITCH", doc: "believe what comes in clear text during phase 1", def: "off", set: setWeakCheck},
 		{name: "script", fields: "file event", args: "STRING phase1_up|phase1_down|phase1_dead", from: ipsecTools, doc: "a program run when an ISAKMP SA comes or goes, or the peer is dead; relative to path script", set: setScript},
 		{name: "esp_frag", args: "NUMBER", state: mapped, why: "no kernel racoon runs on fragments before encapsulation", doc: "fragments before UDP encapsulation"},
 		{name: "mode_cfg", args: "SWITCH", doc: "ask the peer for an address", def: "off", set: func(p *parser, a []arg) {
@@ -116,7 +117,9 @@ func setToggle(field func(*policy.Remote) *policy.Toggle) func(*parser, []arg) {
 		case "force":
 			*to = policy.Force
 		}
-		p.later()
+		if p.row.state == partly {
+			p.later()
+		}
 	}
 }
 
@@ -168,19 +171,19 @@ func addPeerID(p *parser, a []arg) {
 func setModes(p *parser, a []arg) {
 	r := p.remote
 	if !r.modesSet {
-		r.Modes, r.modesSet, r.modes = nil, true, a[0].token // replaces what was inherited
+		r.Modes, r.modesSet = nil, true // replaces what was inherited
 	}
 	modes := map[string]policy.ExchangeMode{"main": policy.Main, "aggressive": policy.Aggressive, "base": policy.Base}
 	for _, m := range a[0].list() {
 		if mode := modes[m.text]; !r.Allows(mode) {
 			r.Modes = append(r.Modes, mode)
 		}
-		if m.text != "main" && r.Modes[0] == policy.Main {
-			p.add(m.token, codeNoEffectYet, Warning, "is accepted and has no effect yet: "+p.row.why, "")
-		}
 	}
-	if r.Modes[0] != policy.Main {
-		p.add(r.modes, codeNotYet, Error, "needs "+r.Modes[0].String()+" mode, which racoon does not have yet", "write main first, if the peer accepts it")
+}
+
+func setWeakCheck(p *parser, a []arg) {
+	if p.remote.WeakPhase1Check = a[0].n == 1; a[0].n == 1 {
+		p.weak(a[0].token, codeCredulous, Note, "lets anybody end a phase 1 that is being negotiated", "")
 	}
 }
 

@@ -64,6 +64,9 @@ func (w *shower) phase1(r *policy.Remote) {
 	w.onOff("verify_identifier", r.VerifyIdentifier)
 	w.line("nonce_size %d", r.NonceSize)
 	w.onOff("passive", r.Passive)
+	if r.KeepUp {
+		w.line("start up")
+	}
 	w.onOff("initial_contact", r.InitialContact)
 	w.line("proposal_check %s", r.ProposalCheck)
 	w.line("ph1id %d", r.Ph1ID)

@@ -2,6 +2,7 @@ package doi
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
@@ -56,6 +57,19 @@ func ChooseISAKMP(offer isakmp.SA, remotes []*policy.Remote) (ISAKMPChoice, erro
 		}
 	}
 	return ISAKMPChoice{}, near.err("phase 1 proposal")
+}
+
+// ISAKMPOfKE leaves of an offer the transforms that a public value of so many octets
+// can be for: in aggressive mode it comes with the offer.
+func ISAKMPOfKE(offer isakmp.SA, octets int) isakmp.SA {
+	offer.Proposals = slices.Clone(offer.Proposals)
+	for i, p := range offer.Proposals {
+		offer.Proposals[i].Transforms = slices.DeleteFunc(slices.Clone(p.Transforms), func(t isakmp.Transform) bool {
+			theirs, err := parsePhase1(p.Protocol, t)
+			return err == nil && oakley.Group(theirs.Group).PublicLen() != octets
+		})
+	}
+	return offer
 }
 
 // CheckISAKMP decides whether answer is one transform of our offer to r. Its

@@ -230,7 +230,7 @@ func (e *Engine) tell(d destination, ev ike.Event) *actor {
 func (e *Engine) newPeer(key ike.PeerKey, d destination) *actor {
 	a := &actor{shell: e, key: key, path: d.path, ambiguous: d.ambiguous}
 	a.section.Store(d.remote)
-	a.machine = e.newMachine(ike.Setup{Config: e.config.Load().machines, Remotes: []*policy.Remote{d.remote}, Path: d.path, Rand: random,
+	a.machine = e.newMachine(ike.Setup{Config: e.config.Load().machines, Remotes: []*policy.Remote{d.remote}, Path: d.path, Key: key, Rand: random,
 		Cookie: e.secret.maker(time.Now()), NAT: e.natPorts(d.path.Local.Addr()), Ambiguous: d.ambiguous})
 	return a
 }

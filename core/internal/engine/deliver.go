@@ -84,7 +84,7 @@ func (e *Engine) travelled(ev notice.Event, p ike.Path, h isakmp.Header, msg []b
 func (e *Engine) handover(s *actor, h ike.Handover) {
 	peer, lost := e.registry.adopt(s, h.Key, h.SA, nil)
 	if peer == nil {
-		peer, lost = e.registry.adopt(s, h.Key, h.SA, e.newPeer(h.Key, destination{remote: h.Remote, path: s.path}))
+		peer, lost = e.registry.adopt(s, h.Key, h.SA, e.newPeer(h.Key, destination{remote: h.Remote, path: h.SA.Path, ambiguous: s.ambiguous}))
 	}
 	for range lost {
 		e.drop(s.path, isakmp.Header{}, notice.MailboxFull, "")
@@ -137,6 +137,7 @@ func (e *Engine) followAddresses(again bool) {
 		e.reloading.Lock() // the configuration must not change under it
 		again, err = e.net.sync(e.ctx, e.config.Load().Listen)
 		e.reloading.Unlock()
+		e.refreshKept()
 		if err != nil && !errors.Is(err, context.Canceled) {
 			again = true
 		}

@@ -98,6 +98,7 @@ type Engine struct {
 	stop       context.CancelFunc
 	closing    atomic.Bool
 	refresh    chan struct{} // addresses may have changed
+	keeping    chan struct{} // what is to be kept up may have changed
 	goroutines sync.WaitGroup
 }
 
@@ -138,7 +139,7 @@ func New(o Options) (*Engine, error) {
 		opts: o, kernel: o.Kernel, auth: maps.Clone(o.Auth), log: o.Pipe, ledger: led,
 		workers: newWorkers(), keys: newKeyMaker(), secret: newCookieSecret(), sources: newSourceLimiter(o.Limits.arrivals()), dear: newSourceLimiter(o.Limits),
 		complaints: newSourceLimiter(Limits{SourceRate: 1.0 / 60, SourceBurst: 10}), loud: rate.NewLimiter(5, 100), newMachine: newIKEv1, registry: newRegistry(o.Limits), spd: new(spd.DB),
-		back: make(chan struct{}), instance: newInstance(), refresh: make(chan struct{}, 1),
+		back: make(chan struct{}), instance: newInstance(), refresh: make(chan struct{}, 1), keeping: make(chan struct{}, 1),
 	}
 	e.cpu = newCPUPool(o.Limits.CPUQueue, e.run)
 	if e.log == nil {
@@ -173,6 +174,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.checkLocal()
 	e.net.start()
 	e.goroutines.Go(func() { e.followAddresses(again) })
+	e.goroutines.Go(e.followKept)
 	for name, a := range e.auth {
 		if w, ok := a.(auth.Watcher); ok {
 			e.goroutines.Go(func() { e.watchAuth(name, a, w) })
@@ -217,7 +219,7 @@ func (e *Engine) clean(ctx context.Context) error {
 		s, _ := e.registry.disown(k)
 		keys = append(keys, ledgerKey{k, s.src})
 	}
-	_, sas, err := w.dump(ctx)
+	_, sas, _, err := w.dump(ctx)
 	if err == nil {
 		_, err = w.deleteOrphans(ctx, sas)
 	}

@@ -176,6 +176,7 @@ func (e *Engine) changeSPD(f func(*spd.DB)) {
 	e.spdMu.Lock()
 	defer e.spdMu.Unlock()
 	f(e.spd)
+	e.refreshKept()
 }
 
 func (e *Engine) policyDeleted(ev kernel.Event) {
@@ -232,17 +233,20 @@ func (e *Engine) lost(keys []ike.SAKey) {
 
 // compare reads what the kernel has: the policies become our copy; SAs of ours
 // that are missing are lost; SAs that the ledger says are ours and that no machine
-// knows are deleted. All others belong to somebody else and stay.
+// knows are deleted. All others belong to somebody else and stay. A request the kernel
+// waits for is served: it may have gone to a racoon that was killed, or been lost in
+// an overflow, and until it times out the kernel makes no other.
 func (w *watch) compare(ctx context.Context) error {
 	e := w.e
 	before := e.registry.settledSAs()
-	db, sas, err := w.dump(ctx)
+	db, sas, waiting, err := w.dump(ctx)
 	if err != nil {
 		return fmt.Errorf("dump the kernel: %w", err)
 	}
 	e.spdMu.Lock()
 	e.spd = db
 	e.spdMu.Unlock()
+	e.refreshKept()
 
 	var lost []ike.SAKey
 	for k := range before {
@@ -252,26 +256,33 @@ func (w *watch) compare(ctx context.Context) error {
 	}
 	e.lost(lost)
 	orphans, err := w.deleteOrphans(ctx, sas)
+	for _, ev := range waiting {
+		e.acquire(ev)
+	}
 	e.notify(notice.Notice{Event: notice.KernelResync, Detail: fmt.Sprintf(
 		"%d policies, %d SAs; %d of ours were missing, %d left over from before were deleted", db.Len(), len(sas), len(lost), orphans)})
 	return err
 }
 
-// dump reads SPD and SAD.
-func (w *watch) dump(ctx context.Context) (*spd.DB, map[ike.SAKey]netip.Addr, error) {
+// dump reads SPD and SAD. An SA without an SPI is a request that waits for an answer.
+func (w *watch) dump(ctx context.Context) (db *spd.DB, sas map[ike.SAKey]netip.Addr, waiting []kernel.Event, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dumpTimeout)
 	defer cancel()
-	db, sas := new(spd.DB), map[ike.SAKey]netip.Addr{}
-	err := w.backend.Dump(ctx, kernel.DumpFilter{SAs: true, Policies: true}, func(o kernel.Object) error {
+	db, sas = new(spd.DB), map[ike.SAKey]netip.Addr{}
+	err = w.backend.Dump(ctx, kernel.DumpFilter{SAs: true, Policies: true}, func(o kernel.Object) error {
 		if o.Policy != nil {
 			db.Put(spdPolicy(o.Policy))
 		}
-		if o.SA != nil {
+		switch {
+		case o.SA == nil:
+		case o.SA.Key.SPI != 0:
 			sas[saKey(o.SA.Key)] = o.SA.Key.Src
+		case o.SA.State == kernel.Larval:
+			waiting = append(waiting, kernel.Event{Kind: kernel.Acquire, Key: o.SA.Key, Sel: o.SA.Sel, AcquireSeq: o.SA.Seq})
 		}
 		return nil
 	})
-	return db, sas, err
+	return db, sas, waiting, err
 }
 
 // deleteOrphans deletes what the ledger has and the registry has not; sas is what

@@ -18,6 +18,7 @@ import (
 type memKernel struct {
 	mu       sync.Mutex
 	sas      map[ike.SAKey]*kernel.SA
+	added    []ike.SAKey // outbound, oldest first
 	policies []*kernel.Policy
 	txns     map[string]kernel.TxnResult
 	log      []string                                       // what Apply was asked, "txn op spi"
@@ -155,6 +156,7 @@ func (k *memKernel) op(op kernel.Op) (*errs.Error, func()) {
 		if old != nil {
 			return errs.Errorf(errs.Exists, "SA exists"), nil
 		}
+		k.added = append(k.added, key)
 	case kernel.UpdateSA:
 		if old == nil {
 			return errs.Errorf(errs.NotFound, "no such SA"), nil

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -125,6 +126,10 @@ func (e *Engine) admit(path ike.Path, h isakmp.Header) *actor {
 			detail += fmt.Sprintf(" at %v: those there are have another local_address", path.Local.Addr())
 		}
 		e.drop(path, h, notice.UnknownPeer, detail)
+		return nil
+	}
+	if h.Next == isakmp.PayloadFragment && !slices.ContainsFunc(remotes, func(r *policy.Remote) bool { return r.IKEFrag != policy.Off }) {
+		e.drop(path, h, notice.UnexpectedPayload, "fragments are not taken: ike_frag is off")
 		return nil
 	}
 	a := &actor{shell: e, path: path, stranger: true}

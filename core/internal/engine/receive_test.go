@@ -378,3 +378,25 @@ func TestExchangeModesAreExchangeTypes(t *testing.T) {
 		}
 	}
 }
+
+// fragmentOf is a fragment of a first message.
+func fragmentOf(i isakmp.Cookie, number uint8) []byte {
+	body := isakmp.Fragment{ID: 1, Number: number, Data: []byte{1}}.Append(nil)
+	return isakmp.AppendMessage(nil, isakmp.Header{CkyI: i, Version: isakmp.Version1, Exchange: isakmp.IdentityProtection},
+		[]isakmp.Payload{{Type: isakmp.PayloadFragment, Body: body}})
+}
+
+func TestFragmentsOfAFirstMessage(t *testing.T) {
+	frag := literal("192.0.2.2")
+	frag.IKEFrag = policy.On
+	h := newHouse(t, Options{Config: configOf(frag, literal("192.0.2.3"))}).start(t)
+	for n := range uint8(3) {
+		h.receive(here, false, fragmentOf(cookie(1), n+1))
+	}
+	eventually(t, "one machine gets all fragments", func() bool { return len(h.all()) == 1 && len(h.machine(t, 0).told()) == 3 })
+	h.receive(path("192.0.2.1:500", "192.0.2.3:500"), false, fragmentOf(cookie(1), 1))
+	eventually(t, "they are refused where they are off", func() bool { return len(h.said(notice.Dropped)) == 1 })
+	if got := h.said(notice.Dropped)[0]; len(h.all()) != 1 || got != "unexpected-payload: fragments are not taken: ike_frag is off" {
+		t.Errorf("%d machines, %q", len(h.all()), got)
+	}
+}

@@ -40,6 +40,7 @@ type registry struct {
 	all     map[*actor]struct{}
 	cookies map[cookieKey]*actor
 	peers   map[ike.PeerKey]*actor
+	places  map[ike.PeerKey]*actor // the last peer found at an address, whoever it is
 	sas     map[ike.SAKey]sa
 	natted  map[natPlace]map[*actor]struct{} // peers that have been found behind a NAT
 	half    halfOpen
@@ -47,7 +48,7 @@ type registry struct {
 }
 
 func newRegistry(l Limits) *registry {
-	return &registry{all: map[*actor]struct{}{}, cookies: map[cookieKey]*actor{}, peers: map[ike.PeerKey]*actor{},
+	return &registry{all: map[*actor]struct{}{}, cookies: map[cookieKey]*actor{}, peers: map[ike.PeerKey]*actor{}, places: map[ike.PeerKey]*actor{},
 		sas: map[ike.SAKey]sa{}, natted: map[natPlace]map[*actor]struct{}{}, half: halfOpen{max: l.HalfOpen, reserve: l.Reserve, perSource: l.perSource()}}
 }
 
@@ -78,7 +79,7 @@ func (r *registry) admit(a *actor, i isakmp.Cookie, literal bool) (evicted *acto
 }
 
 // peer returns the peer's actor; fresh becomes it if there is none. With fresh nil
-// it only looks.
+// it only looks. A key without an identity means whoever is at the address.
 func (r *registry) peer(key ike.PeerKey, fresh *actor) *actor {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -86,15 +87,27 @@ func (r *registry) peer(key ike.PeerKey, fresh *actor) *actor {
 }
 
 func (r *registry) peerLocked(key ike.PeerKey, fresh *actor) *actor {
-	if a := r.peers[key]; a != nil || fresh == nil {
+	if a := r.peers[key]; a != nil {
+		return a
+	}
+	if a := r.places[key]; a != nil || fresh == nil {
 		return a
 	}
 	r.peers[key] = fresh
+	if key.ID != "" {
+		r.places[place(key)] = fresh
+	}
 	r.all[fresh] = struct{}{}
 	return fresh
 }
 
-// adopt ends a stranger and gives what it has to the peer it turned out to be, in
+// place is the key of whoever is where the peer is.
+func place(key ike.PeerKey) ike.PeerKey {
+	key.ID, key.User = "", ""
+	return key
+}
+
+// adopt ends a stranger, or one that was only an address to us, and gives what it has to the peer it turned out to be, in
 // one critical section: whoever looks a cookie up or posts sees the one or the
 // other. It returns nil if the peer has no actor and fresh is nil, and how many
 // datagrams did not fit into the peer's mailbox.
@@ -122,11 +135,14 @@ func (r *registry) adopt(s *actor, key ike.PeerKey, sa *ike.ISAKMPSA, fresh *act
 	defer peer.mu.Unlock()
 	peer.postLocked(mail{ev: ike.Adopt{SA: sa}})
 	for _, m := range rest {
-		if _, ok := m.ev.(ike.Datagram); ok {
+		switch m.ev.(type) {
+		case ike.Datagram:
 			if peer.postLocked(m) != delivered {
 				lost++
 			}
-		} else if m.ask != nil {
+		case ike.Acquire, ike.Establish, ike.Delete:
+			peer.postLocked(m)
+		case nil:
 			peer.postLocked(mail{ask: func(machine) { m.ask(nil) }}) // the stranger is no more
 		}
 	}
@@ -165,6 +181,9 @@ func (r *registry) drop(a *actor) {
 		delete(r.peers, a.key)
 	}
 	r.unplace(a)
+	if k := place(a.key); r.places[k] == a {
+		delete(r.places, k)
+	}
 	r.half.remove(a)
 	delete(r.all, a)
 	a.cookies, a.sas = nil, nil

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,12 +24,14 @@ type snapshot struct {
 	// own. A machine that no reload concerns keeps it for ever, and must not keep ten
 	// thousand sections of the past with it.
 	machines *policy.Common
+	keepsUp  bool // a section asks for it
 }
 
 func newSnapshot(c *policy.Config) *snapshot {
 	rest := *c
 	rest.Remotes = nil
-	return &snapshot{c, policy.NewSections(c.Remotes), policy.NewCommon(&rest)}
+	return &snapshot{c, policy.NewSections(c.Remotes), policy.NewCommon(&rest),
+		slices.ContainsFunc(c.Remotes, func(r *policy.Remote) bool { return r.KeepUp })}
 }
 
 // Reload takes a new configuration. If its sockets cannot be had the old one stays,
@@ -70,12 +73,13 @@ func (e *Engine) Reload(cfg *policy.Config) (*policy.Plan, error) {
 			a.post(mail{ev: ike.Reconfigure{Config: now.machines, Remote: next}})
 		}
 	}
+	e.refreshKept()
 	e.notify(notice.Notice{Event: notice.ConfigLoaded, Detail: strings.TrimPrefix(cfg.File+": "+plan.String(), ": ")})
 	return plan, nil
 }
 
-// AuthChanged tells all machines that an authentication plugin was configured anew:
-// what they have cached of it is out of date.
+// AuthChanged tells all machines that an authentication plugin is there, or has other
+// keys than before: what it could not answer is asked again at once.
 func (e *Engine) AuthChanged(name string) {
 	e.credentials(ike.CredentialChanged{})
 }

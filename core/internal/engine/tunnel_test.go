@@ -210,6 +210,23 @@ func TestATunnelComesUpAndGoesDown(t *testing.T) {
 	}
 }
 
+// What the kernel asked a racoon for that was killed it does not ask the next one:
+// that finds the request among the SAs.
+func TestARequestThatWaitsInTheKernelIsServed(t *testing.T) {
+	p := freePort(t)
+	one, two := addr("127.0.0.1"), addr("127.0.0.2")
+	a := newEnd(t, one, p, endOptions{psk: onePSK{key: []byte("k")}, remotes: []*policy.Remote{peerSection(two, p, oakley.X25519)}})
+	b := newEnd(t, two, p, endOptions{psk: onePSK{key: []byte("k")}, remotes: []*policy.Remote{peerSection(one, p, oakley.X25519)}})
+	pa, pb := tunnel("10.1.0.0/16", "10.2.0.0/16", "127.0.0.1", "127.0.0.2", 8), tunnel("10.2.0.0/16", "10.1.0.0/16", "127.0.0.2", "127.0.0.1", 16)
+	a.kern.policies, b.kern.policies = []*kernel.Policy{pa, reverse(pa)}, []*kernel.Policy{pb, reverse(pb)}
+	packet := kernel.Selector{Src: netip.MustParsePrefix("10.1.2.3/32"), Dst: netip.MustParsePrefix("10.2.3.4/32"), Proto: 17, SrcPort: 5, DstPort: 53}
+	a.kern.sas[ike.SAKey{Dst: two, Proto: 50}] = &kernel.SA{Key: kernel.Key{Src: one, Dst: two, Proto: 50}, Seq: 7, Sel: &packet, State: kernel.Larval}
+	b.up(t)
+	a.up(t)
+	eventually(t, "up", func() bool { both, _ := sads(a, b); return len(both) == 2 })
+	eventually(t, "the kernel was answered", func() bool { return slices.Contains(a.kern.applied(), "acquire-done 7 errno 0 ok") })
+}
+
 func TestAWrongKeyGivesNoTunnel(t *testing.T) {
 	a, b, p := twoEnds(t, oakley.X25519, "secret", "other")
 	a.kern.tell(kernel.Event{Kind: kernel.Acquire, Policy: p, AcquireSeq: 7})

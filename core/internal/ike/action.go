@@ -42,7 +42,8 @@ type (
 	Notice struct{ notice.Notice }
 
 	// Handover gives an established ISAKMP SA to the machine of the peer it turned
-	// out to be. The stranger's machine has ended.
+	// out to be. The stranger's machine has ended, and so has an initiator's whose
+	// section did not say who would answer.
 	Handover struct {
 		Key    PeerKey
 		Remote *policy.Remote

@@ -16,6 +16,7 @@ type Setup struct {
 	// machine has one; a stranger's machine narrows them as it learns more.
 	Remotes []*policy.Remote
 	Path    Path
+	Key     PeerKey        // of a peer's machine; zero: what PeerKeyFor says
 	Rand    func(b []byte) // fills b: nonces, message IDs, cookies, padding; never fails
 	// Cookie computes CKY-R, a keyed hash of path and CKY-I (RFC 2408 section 2.5.3).
 	Cookie   func(Path, isakmp.Cookie) isakmp.Cookie
@@ -35,6 +36,7 @@ type Status struct {
 	IPsec     []IPsecStatus
 	Exchanges []ExchangeStatus
 	Queued    int // requests waiting for phase 1
+	Kept      int // policies whose SAs are to be there without anybody asking
 }
 
 // ISAKMPStatus is one ISAKMP SA.

@@ -58,8 +58,9 @@ type (
 	// KernelLost is the verdict of a resync: these SAs are no longer in the kernel.
 	KernelLost struct{ SAs []SAKey }
 
-	// CredentialChanged says that an authentication plugin's keys changed; with
-	// Revoked the SAs made with Credential must end.
+	// CredentialChanged says that an authentication plugin is there or has other keys:
+	// what it could not answer is asked again. With Revoked the SAs made with
+	// Credential must end.
 	CredentialChanged struct {
 		Credential string
 		Revoked    bool
@@ -72,7 +73,7 @@ type (
 		Remote *policy.Remote
 	}
 
-	// Adopt gives the machine an ISAKMP SA that a stranger's machine established.
+	// Adopt gives the machine an ISAKMP SA that another one's Handover named it for.
 	Adopt struct{ SA *ISAKMPSA }
 
 	// Establish is an operator's wish for SAs. Without HasPair only an ISAKMP SA
@@ -83,6 +84,10 @@ type (
 		Pair     spd.Pair
 		Src, Dst netip.Addr
 	}
+
+	// KeepUp says which SAs are to be there without anybody asking, whatever ends
+	// them. Each one says all there is to keep up.
+	KeepUp struct{ SAs []Wanted }
 
 	// Delete is an operator's wish to end SAs: those with the SPI (in either
 	// direction), or with All the peer's IPsec SAs, and with ISAKMP its ISAKMP SAs too.
@@ -110,8 +115,15 @@ func (CredentialChanged) event() {}
 func (Reconfigure) event()       {}
 func (Adopt) event()             {}
 func (Establish) event()         {}
+func (KeepUp) event()            {}
 func (Delete) event()            {}
 func (Shutdown) event()          {}
+
+// Wanted is the SAs of one policy.
+type Wanted struct {
+	Pair     spd.Pair
+	Src, Dst netip.Addr // end points
+}
 
 // SAKey names an SA in the kernel.
 type SAKey struct {

@@ -3,6 +3,7 @@ package ike
 import (
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
@@ -31,6 +32,7 @@ type exchange struct {
 	inbox  []byte            // the peer's message being worked on
 	from   Path              // where it came from, until it has been followed
 	seen   [sha256.Size]byte // digest of the last accepted message
+	heard  int               // its octets
 	answer []byte            // what we sent after it: the only thing a duplicate gets
 	out    []byte            // our message that wants an answer
 	tries  int               // transmissions of out
@@ -46,6 +48,7 @@ type exchange struct {
 	p1   *phase1
 	qm   *quick
 	info *notes
+	cfgs *configs
 }
 
 // start begins to play a new exchange.
@@ -77,7 +80,7 @@ func (x *exchange) play() {
 			x.advance()
 		case errors.Is(err, errWait), errors.Is(err, errNoMessage):
 			return
-		case errors.As(err, &d) && !x.sent:
+		case errors.As(err, &d) && x.theirTurn():
 			x.dropMessage(d)
 			return
 		case errors.As(err, &d): // what it came from has been accepted and answered
@@ -97,6 +100,15 @@ func (x *exchange) play() {
 			x.fail(reasonOf(err), err)
 		}
 	}
+}
+
+// theirTurn reports whether the step is a message of the peer.
+func (x *exchange) theirTurn() bool { return x.script[x.pc].from != x.role }
+
+// firstSealed reports whether the step is the first sealed message of phase 1, which
+// shows whether both have the same keys.
+func (x *exchange) firstSealed() bool {
+	return x.p1 != nil && slices.IndexFunc(x.script, func(s step) bool { return s.seal != inClear }) == x.pc
 }
 
 // errNoMessage: it is the peer's turn.
@@ -147,10 +159,20 @@ func (x *exchange) advance() {
 func (x *exchange) finish() {
 	x.over, x.out, x.resendAt = true, nil, time.Time{}
 	x.expires = x.p.now.Add(x.p.patience())
-	if x.kind != isakmp.QuickMode {
+	if x.p1 != nil || x.info != nil {
 		x.gone = true // phase 1 answers duplicates from its SA, informational never
 	}
 	x.zero()
+}
+
+// goesOn begins a transaction that is over once more: under its message ID and
+// with its IV the peer may say something else.
+func (x *exchange) goesOn() bool {
+	if !x.over || x.gone || x.cfgs == nil || x.role == initiator {
+		return false
+	}
+	x.pc, x.over = 0, false
+	return true
 }
 
 // fail ends an exchange that led to nothing, and undoes what it did.
@@ -217,8 +239,11 @@ func (x *exchange) dropMessage(d drop) {
 	x.inbox = nil
 	x.forget()
 	x.notice(notice.Notice{Event: notice.Dropped, Reason: d.reason, Detail: d.why})
+	if x.pc == 1 && x.role == initiator && x.p1 != nil {
+		x.sa.CkyR, x.sa.heard = isakmp.Cookie{}, 0 // they came with the message
+	}
 	if x.pc == 0 && x.role == responder {
-		x.over, x.gone = true, true
+		x.over, x.gone = true, x.heard == 0 // else it was no first message, see goesOn
 		x.zero()
 	}
 }
@@ -271,7 +296,7 @@ func (x *exchange) waitingFor() string {
 		return "the first message could not be sent"
 	}
 	why := "the peer did not answer message " + string(rune('0'+x.pc))
-	if x.p1 != nil && x.pc == 5 { // the first sealed one
+	if x.p1 != nil && slices.Contains(x.script[x.pc-1].must, AUTH) {
 		why += "; do the pre-shared keys differ?"
 	}
 	return why

@@ -1,10 +1,12 @@
 package ike
 
 import (
+	"errors"
 	"iter"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
@@ -49,11 +51,51 @@ func Secrets(p *Peer) iter.Seq2[string, secret.Bytes] {
 // Forge seals payloads as the first message of an exchange under the machine's
 // ISAKMP SA, as only an authenticated peer can.
 func Forge(p *Peer, kind isakmp.ExchangeType, ps []isakmp.Payload) []byte {
+	return Begin(p, kind).Seal(ps)
+}
+
+// Talk is an exchange that a test holds under the machine's ISAKMP SA.
+type Talk struct{ x *exchange }
+
+// Begin begins one.
+func Begin(p *Peer, kind isakmp.ExchangeType) Talk {
 	sa := p.current()
-	x := sa.exchange(kind, p.quick, initiator, p.messageID(sa))
+	x := sa.exchange(kind, p.informational, initiator, p.messageID(sa))
 	x.p, x.cfg = p, p.cfg
-	h := isakmp.Header{CkyI: sa.CkyI, CkyR: sa.CkyR, Version: isakmp.Version1, Exchange: kind, MessageID: x.msgID}
+	return Talk{x}
+}
+
+// Seal makes its next message.
+func (t Talk) Seal(ps []isakmp.Payload) []byte {
+	x := t.x
+	h := isakmp.Header{CkyI: x.sa.CkyI, CkyR: x.sa.CkyR, Version: isakmp.Version1, Exchange: x.kind, MessageID: x.msgID}
 	return x.sealMessage(h, &x.script[0], ps)
+}
+
+// Open reads an answer, and verifies its HASH(1).
+func (t Talk) Open(msg []byte) ([]isakmp.Payload, error) {
+	x := t.x
+	h, err := isakmp.ParseHeader(msg)
+	if err != nil {
+		return nil, err
+	}
+	m, err := openSealed(x.sa.cbc, x.iv, h, msg, x.cfg.Padding)
+	if err != nil {
+		return nil, err
+	}
+	if len(m.payloads) == 0 || !oakley.Equal(hash1(x, m.rest), m.payloads[0].Body) || h.MessageID != x.msgID {
+		return nil, errors.New("HASH(1) does not verify")
+	}
+	x.iv = m.iv
+	return m.payloads[1:], nil
+}
+
+// Early is how many octets a machine keeps for a phase 1 that is not over.
+func Early(p *Peer) (octets int) {
+	for _, x := range p.exchanges {
+		octets += x.sa.early.octets
+	}
+	return octets
 }
 
 // Wear makes the ISAKMP SA in use so old that a successor is due.
@@ -65,3 +107,11 @@ func Wear(p *Peer, now time.Time) {
 
 // SoftLife is when a pair is renewed.
 var SoftLife = softLife
+
+// FragmentOctets is what a machine holds of messages not whole yet.
+func FragmentOctets(p *Peer) (n int) {
+	for _, s := range p.fragments {
+		n += s.cost()
+	}
+	return n
+}

@@ -261,6 +261,15 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 			h.HasPeer(s.other(h)).Post(ike.Expire{Dst: out.Dst, Proto: out.Proto, SPI: out.SPI})
 		}
 	},
+	// keep-up HOST [nothing]: its SAs are to be there without anybody asking
+	"keep-up": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		if len(args) > 1 {
+			h.Peer(s.other(h)).Post(ike.KeepUp{})
+		} else {
+			h.KeepUp(s.other(h))
+		}
+	},
 	// wear HOST...: for each its ISAKMP SA is so old that it is to be renewed
 	"wear": func(t *testing.T, s *stage, args []string) {
 		for _, name := range args {
@@ -299,6 +308,14 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 	"acquire": func(t *testing.T, s *stage, args []string) {
 		h := s.host(t, args[0])
 		h.Acquire(s.other(h))
+	},
+	// forge-notify HOST: a refusal in clear to a host's message 1, as if from the other
+	"forge-notify": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		st := h.Peer(s.other(h)).Status(s.w.Now()).Exchanges[0]
+		n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, Type: isakmp.NotifyNoProposalChosen}
+		s.w.Net.Inject(s.other(h), h, isakmp.AppendMessage(nil, isakmp.Header{CkyI: st.CkyI, CkyR: st.CkyR, Version: isakmp.Version1,
+			Exchange: isakmp.Informational, MessageID: 0x12345678}, []isakmp.Payload{{Type: isakmp.PayloadN, Body: n.Append(nil)}}))
 	},
 	"establish": func(t *testing.T, s *stage, args []string) {
 		h := s.host(t, args[0])
@@ -364,6 +381,7 @@ func duration(t *testing.T, s string) time.Duration {
 
 var proposals = map[string]policy.Phase1Proposal{
 	"aes128-sha256-modp2048": iketest.AES128SHA256MODP2048,
+	"aes128-sha256-modp3072": iketest.Proposal(oakley.AES, 128, oakley.SHA256, oakley.MODP3072),
 	"3des-sha1-modp1024":     iketest.TripleDESSHA1MODP1024,
 	"aes128-sha256-x25519":   iketest.AES128SHA256X25519,
 	"aes256-sha384-ecp384":   iketest.Proposal(oakley.AES, 256, oakley.SHA384, oakley.ECP384),
@@ -383,12 +401,21 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 				}
 				o.Proposals = append(o.Proposals, p)
 			}
+		case "mode":
+			o.Modes = nil
+			for _, name := range strings.Split(val, ",") {
+				m, ok := map[string]policy.ExchangeMode{"main": policy.Main, "aggressive": policy.Aggressive, "base": policy.Base}[name]
+				if !ok {
+					t.Fatalf("unknown exchange mode %q", name)
+				}
+				o.Modes = append(o.Modes, m)
+			}
 		case "pfs":
 			o.PFS = oakley.Group(number(t, val))
+		case "weak":
+			o.Weak = true
 		case "natt":
 			o.NATTraversal = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
-		case "anonymous":
-			o.Anonymous = true
 		case "transport":
 			o.Transport = true
 		case "bundle": // the innermost first: "ipcomp+esp"
@@ -411,8 +438,16 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			o.ISAKMPLife = duration(t, val)
 		case "check":
 			o.Check = map[string]policy.Check{"strict": policy.Strict, "obey": policy.Obey, "claim": policy.Claim, "exact": policy.Exact}[val]
+		case "frag":
+			to := map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
+			o.Remote = append(o.Remote, func(r *policy.Remote) { r.IKEFrag = to })
+		case "nonce":
+			size := number(t, val)
+			o.Remote = append(o.Remote, func(r *policy.Remote) { r.NonceSize = size })
 		case "rekey":
 			o.Rekey = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
+		case "anonymous":
+			o.Anonymous = true
 		case "passive":
 			o.Passive = true
 		case "peer-id":

@@ -182,25 +182,11 @@ func (x *exchange) tellPeer(t isakmp.NotifyType) {
 	}
 }
 
-// overheard reports an unauthenticated informational message. It is a hint for a
-// person and changes nothing.
-func (p *Peer) overheard(ev Datagram, h isakmp.Header) {
-	detail := "unreadable"
-	if _, ps, err := isakmp.ParseMessage(ev.Data); err == nil {
-		for _, pl := range ps {
-			if n, err := isakmp.ParseNotify(pl.Body); pl.Type == N && err == nil {
-				detail = n.Type.String()
-			}
-		}
-	}
-	p.notice(notice.Notice{Event: notice.PeerNotify, Reason: notice.Unauthenticated, Local: ev.Path.Local, Peer: ev.Path.Remote,
-		CkyI: h.CkyI, CkyR: h.CkyR, Exchange: h.Exchange, Detail: detail + ", in clear: a hint, not acted on"})
-}
-
 // forgetPeer removes everything an earlier life of the peer had with us
 // (INITIAL-CONTACT, RFC 2407 section 4.6.3.3): all that was there when the phase 1
 // that says so began. What is younger the peer knows, or is about to: two ends
-// that begin at one moment both say it.
+// that begin at one moment both say it. So it is with an SA whose last message was
+// ours (aggressive mode) and under which the peer has said nothing yet.
 func (p *Peer) forgetPeer(by *ISAKMPSA) {
 	for _, q := range slices.Clone(p.pairs) {
 		if q.since.Before(by.began) {
@@ -208,7 +194,8 @@ func (p *Peer) forgetPeer(by *ISAKMPSA) {
 		}
 	}
 	for _, sa := range slices.Clone(p.sas) {
-		if sa != by && sa.Since.Before(by.began) {
+		unheard := sa.role == initiator && sa.lastExchange != nil
+		if sa != by && sa.Since.Before(by.began) && !unheard {
 			p.endISAKMP(sa, notice.PeerRestarted, false)
 		}
 	}

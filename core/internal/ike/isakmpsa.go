@@ -39,14 +39,29 @@ type ISAKMPSA struct {
 	nat         nat
 	credential  string
 
-	// lastExchange answers duplicates of message 5 until the SA is first used: what
-	// is left of the responder's main mode.
+	// lastExchange answers duplicates until the SA is first used: what is left of
+	// phase 1 with whoever sent its last message.
 	lastExchange *exchange
+	early        held // to be read once the SA is there
 	// initialContact: the peer says that it remembers nothing of us.
 	initialContact bool
 
 	renewAt time.Time // begin the phase 1 of its successor
 	endAt   time.Time // another has relieved it: end it, the peer has had its time
+
+	// Of an initiator that did not know whom it would meet, until it is handed over.
+	wants []*want
+	kept  []*kept
+}
+
+// maxEarly bounds what is kept for a peer that has not authenticated, but has
+// received our cookie.
+const maxEarly = 2048
+
+// held are datagrams that came too early.
+type held struct {
+	datagrams []Datagram
+	octets    int
 }
 
 // startPhase1 begins a phase 1 as initiator, with the section's first exchange.
@@ -83,14 +98,16 @@ func (p *Peer) nonce(r *policy.Remote) []byte {
 
 // establish ends phase 1: the peer has proved who it is, and so have we.
 func establish(x *exchange) error {
+	if err := deriveKeys(x); err != nil {
+		return err
+	}
 	sa, f, p := x.sa, x.p1, x.p
 	_ = float(x) // base mode finds the NAT with its last message
-	_, cipher, _ := f.suite()
 	sa.Remote, sa.Path = f.remotes[0], x.path
 	sa.Since, sa.Expires = p.now, p.now.Add(f.choice.Proposal.Lifetime)
-	sa.lastBlock = sealedTail(x, cipher)
+	sa.lastBlock = x.lastBlock()
 	sa.established, sa.initialContact = true, f.initialContact
-	if x.role == responder {
+	if !x.theirTurn() {
 		sa.lastExchange = &exchange{p: p, kind: x.kind, role: x.role, pc: x.pc, over: true, sa: sa, path: x.path, seen: x.seen, answer: x.answer}
 	}
 	x.notice(notice.Notice{Event: notice.Phase1Up, Remote: sa.Remote.Name, PeerID: sa.PeerID.Text(), Initiate: x.role == initiator,
@@ -98,26 +115,28 @@ func establish(x *exchange) error {
 	if sa.nat.found() {
 		x.notice(notice.Notice{Event: notice.NATFound, Remote: sa.Remote.Name, Detail: sa.nat.String()})
 	}
-	if p.setup.Stranger {
+	if key := KeyOf(sa.Remote, sa.PeerID, sa.Path.Remote); p.setup.Stranger || p.key.ID == "" && key.ID != "" {
 		p.gone = true
-		p.out = append(p.out, Handover{KeyOf(sa.Remote, sa.PeerID, sa.Path.Remote), sa.Remote, sa})
+		sa.wants, sa.kept, p.wants, p.kept = p.wants, p.kept, nil, nil
+		p.out = append(p.out, Handover{key, sa.Remote, sa})
 		return nil
 	}
 	p.adopt(sa)
 	return nil
 }
 
-// sealedTail is the last cipher block of phase 1 (RFC 2409 appendix B): of
-// message 6, which we have just sent or are just taking.
-func sealedTail(x *exchange, c oakley.Cipher) []byte {
+// lastBlock is the last cipher block of phase 1 (RFC 2409 appendix B), or its first
+// IV if the last message, which we have just sent or are just taking, is in clear.
+func (x *exchange) lastBlock() []byte {
 	msg := x.inbox
-	if x.role == responder {
+	if !x.theirTurn() {
 		msg = x.answer
 	}
-	if h, err := isakmp.ParseHeader(msg); err == nil {
-		msg = msg[:h.Length]
+	h, err := isakmp.ParseHeader(msg)
+	if err != nil || h.Flags&isakmp.FlagEncryption == 0 {
+		return x.iv
 	}
-	return append([]byte(nil), msg[len(msg)-c.BlockSize():]...)
+	return slices.Clone(msg[int(h.Length)-x.sa.cipher.BlockSize() : h.Length])
 }
 
 // adopt makes an ISAKMP SA this peer's own.
@@ -128,6 +147,9 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	sa.Remote = p.setup.Remotes[0] // there may be a younger snapshot than phase 1 began under
 	if p.closing {                 // the stranger's machine was quicker than our shutdown
 		p.endISAKMP(sa, notice.ShuttingDown, true)
+		for _, w := range sa.wants {
+			p.wantFailed(w, notice.ShuttingDown, "shutting down")
+		}
 		return
 	}
 	if sa.initialContact {
@@ -152,6 +174,16 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 		p.natPath = sa.Path
 		p.out = append(p.out, Moved{sa.Path})
 	}
+	early := sa.early.datagrams
+	sa.early = held{}
+	for _, ev := range early {
+		p.datagram(ev)
+	}
+	for _, w := range sa.wants {
+		p.want(w)
+	}
+	p.kept = append(p.kept, slices.DeleteFunc(sa.kept, func(k *kept) bool { return p.keeps(k.traffic()) >= 0 })...)
+	sa.wants, sa.kept = nil, nil
 }
 
 // contactNotify says that we remember nothing of the peer (RFC 2407 section

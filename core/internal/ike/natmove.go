@@ -25,12 +25,19 @@ func (x *exchange) follow() {
 	x.from = Path{} // once: the step may be played again when a later message has moved us on
 	switch {
 	case from == Path{} || from == x.path || !x.sa.nat.found():
-	case x.p1 == nil && x.sa.nat.peer && from.Local == x.path.Local:
+	case from.Local.Addr() != x.path.Local.Addr():
+	case x.p1 == nil && (x.sa.nat.peer && from.Local == x.path.Local || x.floated(from)):
 		x.path = from
 		x.p.move(from)
-	case x.role == responder && x.p1 != nil && from.Local.Addr() == x.path.Local.Addr():
+	case x.role == responder && x.p1 != nil:
 		x.path = from
 	}
+}
+
+// floated reports whether the initiator has moved to the ports of NAT traversal only
+// now, behind base mode.
+func (x *exchange) floated(to Path) bool {
+	return x.sa.role == responder && to.Local.Port() == x.p.setup.NAT.Local && x.path.Local.Port() != to.Local.Port()
 }
 
 // mapping follows the kernel, which has seen authentic ESP from another address or

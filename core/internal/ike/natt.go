@@ -176,6 +176,14 @@ func float(x *exchange) error {
 	return nil
 }
 
+// deriveAndFloat is what comes before the last message of aggressive mode.
+func deriveAndFloat(x *exchange) error {
+	if err := deriveKeys(x); err != nil {
+		return err
+	}
+	return float(x)
+}
+
 // passesNAT refuses IPsec SAs that would not get through: the first two drafts keep
 // port 500 and put a marker in front of ESP that no kernel knows any more.
 func (x *exchange) passesNAT() error {

@@ -316,7 +316,7 @@ func TestClientsBehindNATs(t *testing.T) {
 			w := iketest.New(1)
 			gw := w.AddHost("gw")
 			box := w.AddNAT()
-			o := iketest.Options{NATTraversal: policy.On, Anonymous: true}
+			o := iketest.Options{NATTraversal: policy.On, Roaming: true}
 			var clients []*iketest.Host
 			for i := range 2 {
 				c := w.AddHost(fmt.Sprintf("c%d", i))

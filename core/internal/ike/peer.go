@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
@@ -29,6 +28,8 @@ type Peer struct {
 	pairs     []*pair     // oldest first
 	exchanges []*exchange
 	wants     []*want
+	kept      []*kept
+	fragments []*fragments // of messages not whole yet, the one that moved last last
 
 	calls    map[CallID]*pendingCall
 	lastCall CallID
@@ -57,7 +58,10 @@ type pendingCall struct {
 
 // New makes a machine. Setup.Remotes is not empty.
 func New(s Setup) *Peer {
-	return &Peer{scripts: scripts{phase1Scripts, quickMode, informational, handlers}, setup: s, cfg: s.Config, key: PeerKeyFor(s.Remotes[0], s.Path.Remote), calls: map[CallID]*pendingCall{}}
+	if s.Key == (PeerKey{}) {
+		s.Key = PeerKeyFor(s.Remotes[0], s.Path.Remote)
+	}
+	return &Peer{scripts: scripts{phase1Scripts, quickMode, informational, transaction, handlers}, setup: s, cfg: s.Config, key: s.Key, calls: map[CallID]*pendingCall{}}
 }
 
 // Step tells the machine one thing and returns what is now to be done. It never
@@ -87,6 +91,8 @@ func (p *Peer) Step(now time.Time, ev Event) []Action {
 		p.adopt(ev.SA)
 	case Establish:
 		p.want(&want{policy: ev.Pair, isakmp: !ev.HasPair, local: ev.Src, remote: ev.Dst, command: ev.Command})
+	case KeepUp:
+		p.keepUp(ev)
 	case Delete:
 		p.delete(ev)
 	case Shutdown:
@@ -127,7 +133,9 @@ func (p *Peer) settle() {
 		p.deleteSAs(ops)
 	}
 	p.movePairs()
+	p.expireFragments()
 	p.expireWants()
+	p.tendKept()
 	p.serveWants()
 	p.keepNATOpen()
 	p.exchanges = slices.DeleteFunc(p.exchanges, func(x *exchange) bool { return x.gone })
@@ -151,143 +159,19 @@ func (p *Peer) Deadline() time.Time {
 	for _, w := range p.wants {
 		t = earliest(t, w.until)
 	}
+	for _, k := range p.kept {
+		t = earliest(t, k.at)
+	}
+	for _, s := range p.fragments {
+		t = earliest(t, s.until)
+	}
 	return t
 }
 
 // Done reports whether nothing is left of the peer here: no SA, no exchange, no
-// wish, no question out. The machine may then be dropped.
+// wish, no fragment, no question out. The machine may then be dropped.
 func (p *Peer) Done() bool {
-	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.calls)+len(p.undeleted) == 0
-}
-
-// datagram routes a message to its exchange (RFC 2408 section 2.4).
-func (p *Peer) datagram(ev Datagram) {
-	h, err := isakmp.ParseHeader(ev.Data)
-	if err != nil {
-		p.dropped(ev, isakmp.Header{}, notice.BadLength, err.Error())
-		return
-	}
-	switch {
-	case h.Major() != 1:
-		p.dropped(ev, h, notice.BadVersion, "version "+h.String())
-	case p.phase1[h.Exchange] != nil:
-		p.phase1Message(ev, h)
-	case h.Exchange == isakmp.Informational && h.Flags&isakmp.FlagEncryption == 0:
-		p.overheard(ev, h)
-	case h.Exchange == isakmp.QuickMode:
-		p.phase2Message(ev, h, p.quick)
-	case h.Exchange == isakmp.Informational:
-		p.phase2Message(ev, h, p.informational)
-	default:
-		p.dropped(ev, h, notice.BadExchange, "exchange "+h.Exchange.String()+" is not spoken here")
-	}
-}
-
-func (p *Peer) phase1Message(ev Datagram, h isakmp.Header) {
-	if h.MessageID != 0 {
-		p.dropped(ev, h, notice.BadMessageID, "a phase 1 message has message ID 0")
-		return
-	}
-	for _, x := range p.exchanges {
-		if x.p1 == nil || x.sa.CkyI != h.CkyI {
-			continue
-		}
-		switch {
-		case x.role == initiator && x.sa.CkyR.IsZero():
-			p.firstAnswer(x, ev, h)
-			return
-		case x.sa.CkyR == h.CkyR:
-			x.deliver(ev)
-			return
-		case h.CkyR.IsZero() && x.duplicate(ev.Data): // message 1; any other shows our cookie
-			return
-		}
-	}
-	for _, sa := range p.sas {
-		if sa.CkyI == h.CkyI && sa.CkyR == h.CkyR {
-			if sa.lastExchange == nil || !sa.lastExchange.duplicate(ev.Data) {
-				p.dropped(ev, h, notice.Duplicate, "phase 1 is over")
-			}
-			return
-		}
-	}
-	if p.setup.Stranger && h.CkyR.IsZero() && len(p.exchanges) == 0 && !p.gone && !p.closing {
-		p.answerPhase1(ev, h)
-		return
-	}
-	p.dropped(ev, h, notice.UnknownSA, "no phase 1 has these cookies")
-}
-
-// firstAnswer takes the responder's cookie from message 2. A message that is then
-// dropped takes its cookie with it: it may have been forged. With two equal cookies
-// HASH_I could be played back as HASH_R.
-func (p *Peer) firstAnswer(x *exchange, ev Datagram, h isakmp.Header) {
-	if h.CkyR.IsZero() || h.CkyR == h.CkyI {
-		p.dropped(ev, h, notice.BadCookie, "an answer has a cookie of the responder's own")
-		return
-	}
-	x.sa.CkyR = h.CkyR
-	x.deliver(ev)
-	if x.pc == 1 && !x.over {
-		x.sa.CkyR = isakmp.Cookie{}
-	}
-}
-
-// phase2Message routes a message under an ISAKMP SA, by its message ID.
-func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
-	if h.MessageID == 0 {
-		p.dropped(ev, h, notice.BadMessageID, "message ID 0 belongs to phase 1")
-		return
-	}
-	i := slices.IndexFunc(p.sas, func(sa *ISAKMPSA) bool { return sa.CkyI == h.CkyI && sa.CkyR == h.CkyR })
-	if i < 0 {
-		p.dropped(ev, h, notice.UnknownSA, "no ISAKMP SA has these cookies")
-		return
-	}
-	sa := p.sas[i]
-	for _, x := range p.exchanges {
-		if x.sa == sa && x.msgID == h.MessageID {
-			x.deliver(ev)
-			return
-		}
-	}
-	switch {
-	case sa.used[h.MessageID]:
-		p.dropped(ev, h, notice.Replayed, "this message ID has been used")
-		return
-	case len(sa.used) >= maxMessageIDs:
-		p.dropped(ev, h, notice.TooManyMessageIDs, "the ISAKMP SA has served its number of exchanges")
-		return
-	case due(sa.ends(), p.now) && h.Exchange != isakmp.Informational:
-		p.dropped(ev, h, notice.Expired, "the ISAKMP SA only ends what it has begun")
-		return
-	case !p.room():
-		p.dropped(ev, h, notice.Busy, "too many exchanges at a time")
-		return
-	}
-	x := sa.exchange(h.Exchange, s, responder, h.MessageID)
-	x.inbox, x.from = ev.Data, ev.Path
-	if h.Exchange == isakmp.QuickMode {
-		x.qm, x.expires = &quick{nr: p.nonce(sa.Remote)}, p.now.Add(p.cfg.Timer.Phase2)
-	} else {
-		x.info = &notes{}
-	}
-	p.start(x)
-}
-
-// room reports whether the peer may begin one more exchange. The oldest that is
-// over makes room for it.
-func (p *Peer) room() bool {
-	var over []*exchange
-	for _, x := range p.exchanges {
-		if x.over {
-			over = append(over, x)
-		}
-	}
-	if len(over) >= maxOver {
-		over[0].gone = true
-	}
-	return len(p.exchanges)-len(over) < maxExchanges
+	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.kept)+len(p.fragments)+len(p.calls)+len(p.undeleted) == 0
 }
 
 // reply answers a Call. Of an exchange that has failed meanwhile, what the kernel
@@ -351,96 +235,8 @@ func (p *Peer) notice(n notice.Notice) {
 	p.out = append(p.out, Notice{n})
 }
 
-func (p *Peer) dropped(ev Datagram, h isakmp.Header, r notice.Reason, why string) {
-	p.notice(notice.Notice{Event: notice.Dropped, Reason: r, Local: ev.Path.Local, Peer: ev.Path.Remote,
-		CkyI: h.CkyI, CkyR: h.CkyR, Exchange: h.Exchange, MsgID: h.MessageID, Detail: why})
-}
-
 func (p *Peer) randomByte() byte {
 	var b [1]byte
 	p.setup.Rand(b[:])
 	return b[0]
-}
-
-// kernelLost drops the pairs, made or being made, of SAs that are no longer in the kernel.
-func (p *Peer) kernelLost(ev KernelLost) {
-	for _, k := range ev.SAs {
-		match := func(s KernelSA) bool { return s.Key() == k }
-		if q := p.findPair(match); q != nil {
-			p.endPair(q, notice.KernelLost, true)
-		} else if x := p.making(match); x != nil {
-			x.fail(notice.KernelLost, errors.New("the kernel has lost an SA being negotiated"))
-		}
-	}
-}
-
-// credentialChanged ends the SAs made with a revoked key.
-func (p *Peer) credentialChanged(ev CredentialChanged) {
-	for _, q := range slices.Clone(p.pairs) {
-		if ev.Revoked && q.credential == ev.Credential {
-			p.endPair(q, notice.LocalDeleted, true)
-		}
-	}
-	for _, sa := range slices.Clone(p.sas) {
-		if ev.Revoked && sa.credential == ev.Credential {
-			p.endISAKMP(sa, notice.LocalDeleted, true)
-		}
-	}
-}
-
-// reconfigure takes a new snapshot. A peer whose section is gone ends.
-func (p *Peer) reconfigure(ev Reconfigure) {
-	p.cfg = ev.Config
-	if ev.Remote == nil {
-		p.endAll(notice.Reloaded)
-		return
-	}
-	p.setup.Remotes = []*policy.Remote{ev.Remote}
-	for _, sa := range p.sas {
-		sa.Remote = ev.Remote
-	}
-}
-
-// delete is an operator's command.
-func (p *Peer) delete(ev Delete) {
-	if ev.All && ev.ISAKMP { // also what is still being negotiated
-		p.endAll(notice.LocalDeleted)
-	}
-	named := func(s KernelSA) bool { return s.SPI == ev.SPI }
-	for _, q := range slices.Clone(p.pairs) {
-		if ev.All || q.has(named) {
-			p.endPair(q, notice.LocalDeleted, true)
-		}
-	}
-	if ev.ISAKMP {
-		for _, sa := range slices.Clone(p.sas) {
-			p.endISAKMP(sa, notice.LocalDeleted, true)
-		}
-	}
-	p.commandDone(ev.Command, 0, "")
-}
-
-// shutdown ends everything and tells the peer.
-func (p *Peer) shutdown() {
-	p.closing = true
-	p.endAll(notice.ShuttingDown)
-}
-
-func (p *Peer) endAll(reason notice.Reason) {
-	for _, x := range slices.Clone(p.exchanges) {
-		if !x.over {
-			x.fail(reason, errors.New(reason.String()))
-		}
-		x.gone = true
-	}
-	for _, w := range p.wants {
-		p.wantFailed(w, reason, reason.String())
-	}
-	p.wants = nil
-	for _, q := range slices.Clone(p.pairs) {
-		p.endPair(q, reason, true)
-	}
-	for _, sa := range slices.Clone(p.sas) {
-		p.endISAKMP(sa, reason, true)
-	}
 }

@@ -172,7 +172,7 @@ func (x *exchange) reserve() error {
 	if err == nil && len(spis) != len(req.SPIs) {
 		err = fmt.Errorf("%d SPIs instead of %d", len(spis), len(req.SPIs))
 	}
-	return kernelRefused("reserve SPIs", err)
+	return x.kernelRefused("reserve SPIs", err)
 }
 
 // inTemplate is the inbound policy's template for SA i; without such a policy the

@@ -63,7 +63,7 @@ func (x *exchange) install(f *future[any], kinds ...OpKind) error {
 	if f.done && mayBeDone(err) && slices.Contains(kinds, InstallOutbound) {
 		x.qm.out = true
 	}
-	return kernelRefused("install SAs", err)
+	return x.kernelRefused("install SAs", err)
 }
 
 // matchPolicy finds the policy the peer's identities mean.
@@ -218,9 +218,12 @@ func quickDone(x *exchange) error {
 	return nil
 }
 
-func kernelRefused(what string, err error) error {
+func (x *exchange) kernelRefused(what string, err error) error {
 	if err == nil || errors.Is(err, errWait) || errors.As(err, new(*Unavailable)) {
 		return err
+	}
+	if x.role == responder && !x.theirTurn() && !x.sent { // the peer can be told instead of answered
+		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.KernelRefused, fmt.Errorf("%s: %w", what, err)}
 	}
 	return failf(notice.KernelRefused, "%s: %w", what, err)
 }

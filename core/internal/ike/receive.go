@@ -15,7 +15,7 @@ import (
 func (x *exchange) deliver(ev Datagram) {
 	switch {
 	case x.duplicate(ev.Data):
-	case x.over:
+	case x.over && !x.goesOn():
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Superseded, Detail: "the exchange has ended"})
 	case x.inbox != nil: // the peer will retransmit
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Busy, Detail: "an earlier message is being worked on"})
@@ -64,8 +64,8 @@ func (x *exchange) receive(st *step) error {
 			return err
 		}
 	}
-	x.seen, x.answer, x.tries = sha256.Sum256(x.inbox), nil, 0
-	if st.seal == sealed {
+	x.seen, x.heard, x.answer, x.tries = sha256.Sum256(x.inbox), len(x.inbox), nil, 0
+	if m.iv != nil {
 		x.iv = m.iv
 	}
 	return nil
@@ -97,7 +97,7 @@ func (x *exchange) open(st *step) (message, error) {
 		return message{}, dropf(notice.NotClear, "message %d is encrypted", x.pc+1)
 	case st.seal == sealed && !encrypted:
 		return message{}, dropf(notice.NotEncrypted, "message %d is not encrypted", x.pc+1)
-	case st.seal == inClear:
+	case !encrypted:
 		_, ps, err := isakmp.ParseMessage(x.inbox)
 		return message{payloads: ps}, syntaxError(err, false)
 	case x.p1 != nil:
@@ -117,6 +117,12 @@ func (x *exchange) open(st *step) (message, error) {
 	// It is the peer's: whatever else may be wrong with it, it counts only once.
 	x.sa.used[x.msgID], x.sa.lastExchange = true, nil
 	return m, nil
+}
+
+// isSealed reports whether a message is encrypted, or says so.
+func isSealed(msg []byte) bool {
+	h, err := isakmp.ParseHeader(msg)
+	return err == nil && h.Flags&isakmp.FlagEncryption != 0
 }
 
 // openSealed decrypts and cuts.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,24 +46,26 @@ type session struct {
 	auth      uint16
 	pfs       oakley.Group
 	transport bool
-	natt      bool
+	mode      policy.ExchangeMode
 }
 
 var recordedSessions = []session{
-	{"main-psk-aes128-sha256-modp2048", p1(oakley.AES, 128, oakley.SHA256, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 5, 0, false, false},
-	{"main-psk-3des-sha1-modp1024", p1(oakley.TripleDES, 0, oakley.SHA1, oakley.MODP1024), policy.Algorithm{ID: isakmp.ESP3DES}, 2, 0, false, false},
-	{"main-psk-aes192-md5-modp1536", p1(oakley.AES, 192, oakley.MD5, oakley.MODP1536), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 192}, 1, 0, false, false},
-	{"main-psk-pfs-aes256-sha512-modp4096", p1(oakley.AES, 256, oakley.SHA512, oakley.MODP4096), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 256}, 7, oakley.MODP2048, false, false},
-	{"main-psk-transport", p1(oakley.AES, 128, oakley.SHA1, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 2, 0, true, false},
-	{"natt-main-psk", p1(oakley.AES, 128, oakley.SHA256, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 5, 0, false, true},
+	{"main-psk-aes128-sha256-modp2048", p1(oakley.AES, 128, oakley.SHA256, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 5, 0, false, policy.Main},
+	{"main-psk-3des-sha1-modp1024", p1(oakley.TripleDES, 0, oakley.SHA1, oakley.MODP1024), policy.Algorithm{ID: isakmp.ESP3DES}, 2, 0, false, policy.Main},
+	{"main-psk-aes192-md5-modp1536", p1(oakley.AES, 192, oakley.MD5, oakley.MODP1536), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 192}, 1, 0, false, policy.Main},
+	{"main-psk-pfs-aes256-sha512-modp4096", p1(oakley.AES, 256, oakley.SHA512, oakley.MODP4096), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 256}, 7, oakley.MODP2048, false, policy.Main},
+	{"main-psk-transport", p1(oakley.AES, 128, oakley.SHA1, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 2, 0, true, policy.Main},
+	{"aggr-psk-aes128-sha1-modp1024", p1(oakley.AES, 128, oakley.SHA1, oakley.MODP1024), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 2, 0, false, policy.Aggressive},
+	{"natt-main-psk", p1(oakley.AES, 128, oakley.SHA256, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 5, 0, false, policy.Main},
 }
 
 func (s session) replay(t *testing.T, me role) *replay {
 	r := newReplay(t, s.trace, me)
 	r.cfg.SAInfos = []*policy.SAInfo{{PFSGroup: uint16(s.pfs), Lifetime: time.Hour, Encryption: []policy.Algorithm{s.encr}, Auth: []policy.Algorithm{{ID: s.auth}}}}
 	r.cfg.Remotes[0].Proposals = []policy.Phase1Proposal{s.proposal}
-	r.transport, r.natt = s.transport, s.natt
-	if s.natt {
+	r.cfg.Remotes[0].Modes = []policy.ExchangeMode{s.mode}
+	r.transport = s.transport
+	if r.natt = strings.HasPrefix(s.trace, "natt-"); r.natt {
 		r.cfg.Remotes[0].NATTraversal = policy.On
 	}
 	return r
@@ -132,7 +135,7 @@ func newReplay(t *testing.T, name string, me role) *replay {
 	}
 	names := map[role]string{initiator: "a.example", responder: "b.example"}
 	r := &replay{t: t, me: me, psk: trace.PSK, values: map[string][][]byte{}, now: time.Unix(1e9, 0)}
-	r.cfg = &policy.Config{Timer: policy.DefaultTimer(), Remotes: []*policy.Remote{{Name: "peer", Modes: []policy.ExchangeMode{policy.Main}, Addr: addrOf(me.other()), NonceSize: 32,
+	r.cfg = &policy.Config{Timer: policy.DefaultTimer(), Remotes: []*policy.Remote{{Name: "peer", Addr: addrOf(me.other()), NonceSize: 32,
 		MyID: policy.Identity{Type: 2, Data: []byte(names[me])}, PeerIDs: []policy.Identity{{Type: 2, Data: []byte(names[me.other()])}},
 		VerifyIdentifier: true, ProposalCheck: policy.Obey}}}
 	for _, v := range map[role][]struct{ Name, Hex string }{initiator: trace.I, responder: trace.R}[me] {
@@ -236,6 +239,15 @@ func (r *replay) mine(msgID uint32, n int) recorded {
 	return recorded{}
 }
 
+// said is the payload of one type of ours in an exchange.
+func (r *replay) said(msgID uint32, t isakmp.PayloadType) []byte {
+	for n := 1; ; n++ {
+		if b := r.mine(msgID, n).body(t); b != nil {
+			return b
+		}
+	}
+}
+
 // rand hands out what was drawn in the session, told apart by size.
 func (r *replay) rand(b []byte) {
 	switch len(b) {
@@ -248,27 +260,32 @@ func (r *replay) rand(b []byte) {
 		binary.BigEndian.PutUint32(b, r.ids[0])
 		r.ids = r.ids[1:]
 	case 32:
-		m := r.mine(0, 2)
+		id := uint32(0)
 		if r.nonces++; r.nonces > 1 {
-			m = r.mine(r.quick, 1)
+			id = r.quick
 		}
-		copy(b, m.body(NONCE))
+		copy(b, r.said(id, NONCE))
 	}
 }
 
-func (r *replay) run() {
+// begin makes the machine, and has an initiator's begin.
+func (r *replay) begin() Path {
 	r.open()
-	remote := r.cfg.Remotes[0]
 	path := r.path(500)
 	r.p = New(Setup{Config: policy.NewCommon(r.cfg), Remotes: r.cfg.Remotes, Path: path, Rand: r.rand, Stranger: r.me == responder,
 		NAT:    NATPorts{4500, 4500},
 		Cookie: func(Path, isakmp.Cookie) isakmp.Cookie { return r.messages[1].h.CkyR }})
 	if r.me == initiator {
-		r.step(Acquire{Pair: r.policy(), Src: addrOf(r.me), Dst: addrOf(r.me.other())})
+		r.step(Establish{})
 		// Our offer says the same in other words, which HASH_I covers.
 		x := r.p.exchanges[0]
 		x.p1.saiB = r.messages[0].body(SA)
 	}
+	return path
+}
+
+func (r *replay) run() {
+	path, remote := r.begin(), r.cfg.Remotes[0]
 	for i, m := range r.messages {
 		if r.skips(m) {
 			continue
@@ -281,8 +298,13 @@ func (r *replay) run() {
 			}
 			continue
 		}
-		if m.h.Exchange == isakmp.Informational && r.me == initiator && len(r.sent) == 0 {
-			r.step(Delete{All: true, ISAKMP: true})
+		if r.me == initiator && len(r.sent) == 0 {
+			switch m.h.Exchange {
+			case isakmp.QuickMode:
+				r.step(Acquire{Pair: r.policy(), Src: addrOf(r.me), Dst: addrOf(r.me.other())})
+			case isakmp.Informational:
+				r.step(Delete{All: true, ISAKMP: true})
+			}
 		}
 		r.compare(i, m)
 	}
@@ -290,6 +312,36 @@ func (r *replay) run() {
 		r.t.Errorf("left behind the deletes: %+v", r.p.Status(r.now))
 	}
 	r.checkKeys()
+}
+
+// TestMessage3OfAggressiveModeMayBeInClear, as the original racoon sends it: later IVs
+// then start from the first one, and a notify beside it, which nothing protects, has
+// no say.
+func TestMessage3OfAggressiveModeMayBeInClear(t *testing.T) {
+	s := recordedSessions[slices.IndexFunc(recordedSessions, func(s session) bool { return s.mode == policy.Aggressive })]
+	for name, spoil := range map[string]byte{"that verifies": 0, "that does not": 1} {
+		t.Run("a HASH_I "+name, func(t *testing.T) {
+			r := s.replay(t, responder)
+			path := r.begin()
+			r.step(Datagram{Path: path, Data: r.messages[0].data})
+			third := r.messages[2]
+			third.h.Flags = 0
+			hash := slices.Clone(third.body(isakmp.PayloadHASH))
+			hash[0] ^= spoil
+			contact := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, Type: isakmp.NotifyInitialContact}
+			r.step(Datagram{Path: path, Data: isakmp.AppendMessage(nil, third.h, []isakmp.Payload{{Type: AUTH, Body: hash}, {Type: N, Body: contact.Append(nil)}})})
+			switch {
+			case spoil != 0:
+				if r.sa != nil || len(r.p.exchanges) != 1 {
+					t.Error("it is taken, or ends the exchange")
+				}
+			case r.sa == nil:
+				t.Fatal("there is no ISAKMP SA")
+			case !bytes.Equal(r.sa.lastBlock, r.values["initial IV"][0]) || r.sa.initialContact:
+				t.Errorf("later IVs start from %x, not %x; initial contact %v", r.sa.lastBlock, r.values["initial IV"][0], r.sa.initialContact)
+			}
+		})
+	}
 }
 
 // compare holds the next message of ours against the recorded one.
@@ -364,7 +416,7 @@ func (r *replay) inject(m recorded) {
 		return
 	}
 	last := m.data[len(m.data)-len(m.iv):]
-	if m.h.MessageID == 0 && r.me == responder {
+	if m.h.MessageID == 0 && r.sa != nil { // the last of phase 1
 		r.sa.lastBlock = last
 	}
 	for _, x := range r.p.exchanges {
@@ -396,11 +448,11 @@ func (r *replay) step(ev Event) {
 func (r *replay) answer(req Request) (any, error) {
 	switch req := req.(type) {
 	case DHGenerate:
-		m := r.mine(r.quick, 1)
+		id := r.quick
 		if r.dh == 0 {
-			m = r.mine(0, 2)
+			id = 0
 		}
-		return oakley.KeyPair{Group: req.Group, Public: m.body(KE)}, nil
+		return oakley.KeyPair{Group: req.Group, Public: r.said(id, KE)}, nil
 	case DHShared:
 		name := "shared Diffie Hellman secret"
 		if r.dh++; r.dh == 2 {

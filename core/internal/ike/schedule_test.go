@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -66,7 +67,8 @@ type weather int
 const (
 	hostile weather = iota // everything may happen
 	calm                   // nothing is lost and nothing fails: traffic must flow without a gap
-	rough                  // the same, over a network that loses, repeats and reorders
+	rough                  // the same, but the network loses, repeats and reorders, and plugins are away for a while
+	broken                 // nothing is lost, but hosts break: whatever is not theirs flows, and theirs soon again
 )
 
 // schedule is a world with a plan.
@@ -101,7 +103,7 @@ func playSchedule(seed uint64, log *iketest.Transcript) (string, error) {
 	w.Log = log
 	s.r = w.Rand()
 	w.KeepSecrets()
-	s.kind = []weather{hostile, hostile, calm, rough}[s.pick(4)]
+	s.kind = []weather{hostile, hostile, hostile, calm, rough, broken}[s.pick(6)]
 	thorough := s.pick(8) == 0 // real Diffie-Hellman, and an eye on the keys inside the machines
 	w.FakeDH = !thorough
 	w.OnStep = func(m *iketest.Machine) {
@@ -121,8 +123,7 @@ func playSchedule(seed uint64, log *iketest.Transcript) (string, error) {
 		s.chaos()
 		s.peace()
 	default:
-		s.renewals()
-		s.begin()
+		s.plan()
 	}
 	s.flow()
 	s.end()
@@ -138,11 +139,11 @@ func (s *schedule) seconds(lo, hi int) time.Duration {
 // options draws what both ends of a link agree on.
 func (s *schedule) options() iketest.Options {
 	shortest := 150
-	if s.kind == rough { // a renewal may take a minute and a half of its last fifth
-		shortest = 600
+	if s.kind == rough { // a renewal may take two minutes and a half of its last fifth
+		shortest = 800
 	}
-	o := iketest.Options{ISAKMPLife: s.seconds(300, 1200).Round(time.Second), IPsecLife: s.seconds(shortest, 1000).Round(time.Second),
-		Check: policy.Check(s.pick(4)), Rekey: []policy.Toggle{policy.Off, policy.On, policy.Force}[s.pick(3)], Proposals: []policy.Phase1Proposal{s.proposal()}}
+	o := iketest.Options{ISAKMPLife: s.seconds(300, 1200).Round(time.Second), IPsecLife: s.seconds(shortest, 1200).Round(time.Second),
+		Check: policy.Check(s.pick(4)), Proposals: []policy.Phase1Proposal{s.proposal()}}
 	if s.pick(4) == 0 {
 		o.Proposals = append(o.Proposals, s.proposal())
 	}
@@ -151,6 +152,19 @@ func (s *schedule) options() iketest.Options {
 	}
 	if s.pick(8) == 0 {
 		o.PSK = []string{"secret", "another"}
+	}
+	o.Modes = [][]policy.ExchangeMode{{policy.Main}, {policy.Main}, {policy.Main}, {policy.Aggressive}, {policy.Base},
+		{policy.Main, policy.Aggressive}, {policy.Base, policy.Main}, {policy.Aggressive, policy.Base}}[s.pick(8)]
+	if s.pick(8) == 0 {
+		o.IPsecKB = uint64(o.IPsecLife / time.Second * 4 / 5) // of which a second takes one
+	}
+	o.Rekey = policy.Toggle(s.pick(3))
+	o.NoInitialContact = s.pick(8) == 0
+	if s.pick(8) == 0 {
+		o.Protos = [][]uint8{{51}, {50, 51}, {108, 50}, {108, 50, 51}}[s.pick(4)]
+	}
+	if s.pick(8) == 0 { // the first messages of both exchanges in fragments
+		o.Proposals, o.Remote = many(), []func(*policy.Remote){frag(policy.Force)}
 	}
 	s.longest = max(s.longest, o.ISAKMPLife, o.IPsecLife)
 	return o
@@ -176,6 +190,9 @@ func (s *schedule) proposal() policy.Phase1Proposal {
 // lifetimes. In phase 1 claim takes no longer one, since there is no way to answer it.
 func (s *schedule) elsewhere(o iketest.Options) iketest.Options {
 	other := s.options()
+	if n := len(o.Modes); s.pick(2) == 0 {
+		o.Modes = slices.Concat(o.Modes[n-1:], o.Modes[:n-1])
+	}
 	if s.pick(2) == 0 && (o.Check == policy.Obey || o.Check == policy.Claim) {
 		o.IPsecLife = other.IPsecLife
 		if o.Check == policy.Obey {
@@ -200,6 +217,7 @@ func (s *schedule) build() {
 	}
 	gateway, behind := s.hosts[1], s.pick(4) == 0
 	roaming := s.options() // one section at the gateway is for all of them
+	roaming.Protos = nil   // AH does not pass
 	for i, h := range s.hosts {
 		switch {
 		case i == 1:
@@ -209,7 +227,7 @@ func (s *schedule) build() {
 			s.boxes = append(s.boxes, box)
 			h.Behind(box)
 			there := roaming
-			there.Anonymous = true
+			there.Roaming = true
 			s.connect(h, gateway, roaming, there)
 		default:
 			s.connectAny(h, gateway)
@@ -230,8 +248,12 @@ func (s *schedule) connectAny(a, b *iketest.Host) {
 	o := s.options()
 	o.Transport = s.pick(8) == 0
 	there := s.elsewhere(o)
-	if len(o.PSK) > 1 && s.kind == hostile { // the responder's first key is the wrong one
-		o.PSK, there.PSK = []string{"secret"}, []string{"another", "secret"}
+	if len(o.PSK) > 1 && s.kind == hostile && len(o.Modes) == 1 { // the first key of the one who can find out is the wrong one
+		one, all := &o, &there
+		if o.Modes[0] == policy.Aggressive { // its initiator verifies first
+			one, all = all, one
+		}
+		one.PSK, all.PSK = []string{"secret"}, []string{"another", "secret"}
 	}
 	s.connect(a, b, o, there)
 }
@@ -240,7 +262,11 @@ func (s *schedule) connect(a, b *iketest.Host, here, there iketest.Options) {
 	a.Configure(b, here)
 	b.Configure(a, there)
 	s.links = append(s.links, link{a, b})
-	s.flows = append(s.flows, &iketest.Flow{From: a, To: b}, &iketest.Flow{From: b, To: a})
+	var kb uint64
+	if here.IPsecKB != 0 {
+		kb = 1
+	}
+	s.flows = append(s.flows, &iketest.Flow{From: a, To: b, KB: kb}, &iketest.Flow{From: b, To: a, KB: kb})
 }
 
 // action keeps the books of what a machine does.
@@ -347,27 +373,25 @@ func (s *schedule) peace() {
 	for _, h := range s.hosts {
 		h.AuthDown, h.Kernel.RefuseInstalls = false, 0
 	}
-	w.After(time.Minute, func() { // those that were being restarted are back
-		for _, h := range s.hosts {
-			h.Off = false
-		}
-	})
-	w.Run(s.recovery())
+	s.due(s.recovery())
 }
 
-// begin brings the tunnels up, in a calm or rough world.
-func (s *schedule) begin() {
-	if s.kind == calm {
-		s.w.Run(30 * time.Second) // a quick mode that overtakes message 6 is repeated after 10 s
-	} else {
-		s.w.Run(3 * time.Minute)
+// due says from when on every packet has to arrive, of all flows, or of some hosts'.
+func (s *schedule) due(in time.Duration, of ...*iketest.Host) {
+	for _, f := range s.flows {
+		if of == nil || slices.Contains(of, f.From) || slices.Contains(of, f.To) {
+			f.Due = max(f.Due, s.w.Since()+in)
+		}
 	}
 }
 
-// renewals plans that some SAs are renewed early, at both ends at once or at one.
-func (s *schedule) renewals() {
+// plan brings the tunnels up, and says what happens to them where nothing is hostile.
+func (s *schedule) plan() {
+	// A quick mode that overtakes message 6 is repeated after 10 s; a phase 1 whose
+	// every message is lost once takes a minute.
+	s.due(map[weather]time.Duration{calm: 30 * time.Second, broken: 30 * time.Second, rough: 3 * time.Minute}[s.kind])
 	for range s.pick(5) {
-		s.w.After(s.seconds(180, 3000), func() {
+		s.w.After(s.seconds(180, 3400), func() { // SAs are renewed early, at both ends at once or at one
 			h, to := s.ends()
 			h.SoftExpire(to)
 			if s.pick(2) == 0 {
@@ -375,15 +399,60 @@ func (s *schedule) renewals() {
 			}
 		})
 	}
+	for at := s.seconds(60, 900); s.kind == rough && at < 3400*time.Second; at += s.seconds(900, 1800) {
+		s.w.After(at, s.outage)
+	}
+	for at := s.seconds(60, 300); s.kind == broken && at < 3000*time.Second; at += s.seconds(60, 900) {
+		s.w.After(at, s.accident)
+	}
 }
 
-// flow lets no packet be lost for the rest of the hour, and ten minutes at least.
+// outage is a plugin that does not answer for a while: no reason to lose a packet.
+func (s *schedule) outage() {
+	if h, _ := s.ends(); s.pick(2) == 0 {
+		h.Kernel.Die(s.seconds(0, 10))
+	} else {
+		h.AuthDown = true
+		s.w.After(s.seconds(0, 45), func() { h.AuthDown = false })
+	}
+}
+
+// accident is something that breaks the tunnels of one host. A host that has lost
+// its memory begins anew as soon as it has something to send, and says so
+// (INITIAL-CONTACT); behind a NAT box, or to somebody there, it is the lifetimes
+// that end what is lost.
+func (s *schedule) accident() {
+	h, to := s.ends()
+	pause := s.seconds(0, 60)
+	heal := pause + 30*time.Second
+	if h.NAT != nil || to.NAT != nil || len(s.boxes) > 0 {
+		heal = s.recovery()
+	}
+	switch s.pick(4) {
+	case 0:
+		s.due(heal, h)
+		h.Stop(pause)
+	case 1:
+		s.due(heal+time.Minute, h) // whoever was told meanwhile begins anew, in vain
+		h.Restart(pause)
+	case 2:
+		s.due(heal, h, to)
+		h.Kernel.LoseAll()
+	case 3:
+		s.due(heal, h, to)
+		h.Delete(to, s.pick(2) == 0, true)
+	}
+}
+
+// flow runs for the rest of the hour, and ten minutes at least behind all that
+// traffic had to recover from.
 func (s *schedule) flow() {
 	w := s.w
+	end := time.Hour
 	for _, f := range s.flows {
-		f.Must = true
+		end = max(end, f.Due+10*time.Minute)
 	}
-	for end := max(time.Hour, w.Since()+10*time.Minute); w.Since() < end && w.Err() == nil; {
+	for w.Since() < end && w.Err() == nil {
 		w.Run(47 * time.Second)
 		w.CheckKernel()
 	}
@@ -391,12 +460,9 @@ func (s *schedule) flow() {
 }
 
 // settled waits for a moment without negotiation, of which there must be one, and
-// compares both ends.
+// compares both ends. What only one end has lives until its lifetime ends.
 func (s *schedule) settled() {
-	for range 60 {
-		if s.w.Quiet() {
-			break
-		}
+	for end := s.w.Since() + s.recovery(); s.w.Since() < end && !(s.w.Quiet() && s.w.Symmetric()); {
 		s.w.Run(5 * time.Second)
 	}
 	s.w.CheckQuiet()

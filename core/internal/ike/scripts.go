@@ -22,8 +22,9 @@ func (r role) String() string { return string("?IR"[r]) }
 type sealing uint8
 
 const (
-	inClear sealing = iota
-	sealed          // HDR* (RFC 2409 section 3.2)
+	inClear  sealing = iota
+	sealed           // HDR* (RFC 2409 section 3.2)
+	sentSeal         // sent as HDR*, taken as HDR too
 )
 
 // A step is one message of an exchange, seen from neither end.
@@ -33,6 +34,7 @@ type step struct {
 	must   []isakmp.PayloadType                  // exactly those, in the order we send them; ID in quick mode comes in pairs
 	may    []isakmp.PayloadType                  // behind them, as the handlers wish
 	hash   func(x *exchange, rest []byte) []byte // HASH(n) over what follows it, in front of all
+	most   int                                   // of a responder's: at most so many times the octets it answers, 0 = no matter
 	before func(x *exchange) error               // must succeed before the message is sent
 	then   func(x *exchange) error               // once it is sent, or taken
 }
@@ -55,6 +57,7 @@ const (
 	VID   = isakmp.PayloadVID
 	NATD  = isakmp.PayloadNATD  // under the number of the version agreed on, see natVersion
 	NATOA = isakmp.PayloadNATOA // the same
+	ATTR  = isakmp.PayloadAttr
 )
 
 // mainMode is the identity protection exchange (RFC 2409 section 5.4).
@@ -66,7 +69,7 @@ const (
 //	5  I→R  HDR*, IDii, HASH_I
 //	6  R→I  HDR*, IDir, HASH_R      both have an ISAKMP SA
 var mainMode = script{
-	{from: initiator, must: p(SA), may: p(VID)},
+	{from: initiator, must: p(SA), may: p(VID), then: chooseISAKMP},
 	{from: responder, must: p(SA), may: p(VID)},
 	{from: initiator, must: p(KE, NONCE), may: p(CR, NATD, VID)},
 	{from: responder, must: p(KE, NONCE), may: p(CR, NATD, VID), then: deriveKeys},
@@ -74,9 +77,40 @@ var mainMode = script{
 	{from: responder, seal: sealed, must: p(ID, AUTH), may: p(CERT, N, VID), then: establish},
 }
 
+// aggressiveMode shows the identities and saves three messages (RFC 2409 section
+// 5.4). The section draws message 3 in clear and leaves it open: the original racoon
+// sends it so and takes either, strongSwan and Cisco seal it and take nothing else.
+// No secret g^xy is computed for anybody who has not returned our cookie.
+//
+//	1  I→R  HDR, SA, KE, Ni, IDii
+//	2  R→I  HDR, SA, KE, Nr, IDir, HASH_R   the responder is authenticated
+//	3  I→R  HDR*, HASH_I                    both have an ISAKMP SA
+var aggressiveMode = script{
+	{from: initiator, must: p(SA, KE, NONCE, ID), may: p(CR, VID), then: chooseISAKMP},
+	{from: responder, must: p(SA, KE, NONCE, ID, AUTH), may: p(CERT, CR, VID, NATD), most: 3},
+	{from: initiator, seal: sentSeal, must: p(AUTH), may: p(CERT, NATD, N, VID), before: deriveAndFloat, then: establish},
+}
+
+// baseMode shows the identities, and lets both negotiate before either computes
+// (draft-ietf-ipsec-ike-base-mode-02). All of it is in clear, and HASH_I is one of
+// its own.
+//
+//	1  I→R  HDR, SA, IDii, Ni
+//	2  R→I  HDR, SA, IDir, Nr
+//	3  I→R  HDR, KE, HASH_I         the initiator is authenticated
+//	4  R→I  HDR, KE, HASH_R         both have an ISAKMP SA
+var baseMode = script{
+	{from: initiator, must: p(SA, ID, NONCE), may: p(VID), then: chooseISAKMP},
+	{from: responder, must: p(SA, ID, NONCE), may: p(VID), most: 3},
+	{from: initiator, must: p(KE, AUTH), may: p(CERT, CR, NATD, VID)},
+	{from: responder, must: p(KE, AUTH), may: p(CERT, NATD, VID), then: establish},
+}
+
 // phase1Scripts are the exchanges that end with an ISAKMP SA.
 var phase1Scripts = map[isakmp.ExchangeType]script{
 	isakmp.IdentityProtection: mainMode,
+	isakmp.Aggressive:         aggressiveMode,
+	isakmp.Base:               baseMode,
 }
 
 // quickMode negotiates IPsec SAs (RFC 2409 section 5.5). Nothing is lost: a
@@ -96,6 +130,16 @@ var informational = script{
 	{from: initiator, seal: sealed, hash: hash1, may: p(N, D), then: informed},
 }
 
+// transaction is a question, or an order, and its answer (draft-dukes-ike-mode-cfg-02
+// section 3.1). More of them may follow under the same message ID.
+//
+//	1  I→R  HDR*, HASH(1), ATTR
+//	2  R→I  HDR*, HASH(1), ATTR
+var transaction = script{
+	{from: initiator, seal: sealed, hash: hash1, must: p(ATTR), then: answerConfig},
+	{from: responder, seal: sealed, hash: hash1, must: p(ATTR)},
+}
+
 // A handler knows how to emit ours and how to take the peer's payloads of one
 // type. emit may return none where the type is optional.
 type handler struct {
@@ -103,20 +147,27 @@ type handler struct {
 	take func(x *exchange, bodies [][]byte) error
 }
 
-// handlers of a payload type, for each exchange.
-var handlers = map[isakmp.ExchangeType]map[isakmp.PayloadType]handler{
-	isakmp.IdentityProtection: {
+// phase1Handlers are those of an exchange with these proofs.
+func phase1Handlers(prove proof) map[isakmp.PayloadType]handler {
+	return map[isakmp.PayloadType]handler{
 		SA:    {emitISAKMPSA, takeISAKMPSA},
 		KE:    {emitKE, takeKE},
 		NONCE: {emitNonce, takeNonce},
 		ID:    {emitID, takeID},
-		AUTH:  {emitAuth, takeAuth},
+		AUTH:  {prove.emit, prove.take},
 		N:     {emitPhase1Notify, takePhase1Notify},
 		VID:   {emitVendorIDs, takeNothing}, // see exchange.hear
 		NATD:  {emitNATD, takeNATD},
 		CERT:  {emitNothing, takeNothing}, // a pre-shared key needs none
 		CR:    {emitNothing, takeNothing},
-	},
+	}
+}
+
+// handlers of a payload type, for each exchange.
+var handlers = map[isakmp.ExchangeType]map[isakmp.PayloadType]handler{
+	isakmp.IdentityProtection: phase1Handlers(hashOf),
+	isakmp.Aggressive:         phase1Handlers(hashOf),
+	isakmp.Base:               phase1Handlers(baseHashOf),
 	isakmp.QuickMode: {
 		SA:    {emitIPsecSA, takeIPsecSA},
 		NONCE: {emitQuickNonce, takeQuickNonce},
@@ -129,6 +180,9 @@ var handlers = map[isakmp.ExchangeType]map[isakmp.PayloadType]handler{
 		N: {emitNotify, takeNotify},
 		D: {emitDelete, takeDelete},
 	},
+	isakmp.Transaction: {
+		ATTR: {emitConfig, takeConfig},
+	},
 }
 
 // scripts is what a machine plays. It is handed to New's product rather than
@@ -136,13 +190,14 @@ var handlers = map[isakmp.ExchangeType]map[isakmp.PayloadType]handler{
 type scripts struct {
 	phase1               map[isakmp.ExchangeType]script
 	quick, informational script
+	transaction          script
 	handlers             map[isakmp.ExchangeType]map[isakmp.PayloadType]handler
 }
 
 func emitNothing(*exchange) ([][]byte, error) { return nil, nil }
 func takeNothing(*exchange, [][]byte) error   { return nil }
 
-// HASH(1) to HASH(3) of RFC 2409 section 5.5; informational uses HASH(1).
+// HASH(1) to HASH(3) of RFC 2409 section 5.5; all others use HASH(1).
 func hash1(x *exchange, rest []byte) []byte {
 	return oakley.Hash1(x.sa.hash, x.sa.keys.A, x.msgID, rest)
 }

@@ -10,7 +10,7 @@ import (
 
 // Status describes the machine. The result shares nothing with it.
 func (p *Peer) Status(now time.Time) Status {
-	s := Status{Key: p.key, Path: p.setup.Path, Queued: len(p.wants)}
+	s := Status{Key: p.key, Path: p.setup.Path, Queued: len(p.wants), Kept: len(p.kept)}
 	for _, sa := range p.sas {
 		s.ISAKMP = append(s.ISAKMP, ISAKMPStatus{CkyI: sa.CkyI, CkyR: sa.CkyR, Path: sa.Path, Initiator: sa.role == initiator,
 			Remote: sa.Remote.Name, PeerID: sa.PeerID.String(), Encryption: sa.cipher.String(), Hash: sa.hash.String(),

@@ -24,10 +24,13 @@ func (x *exchange) transmit(st *step) error {
 	}
 	h := isakmp.Header{CkyI: x.sa.CkyI, CkyR: x.sa.CkyR, Version: isakmp.Version1, Exchange: x.kind, MessageID: x.msgID}
 	var msg []byte
-	if st.seal == sealed {
+	if st.seal != inClear {
 		msg = x.sealMessage(h, st, ps)
 	} else {
 		msg = isakmp.AppendMessage(nil, h, ps)
+	}
+	if st.most > 0 && len(msg) > st.most*x.heard {
+		return failf(notice.Unsupported, "message %d would have %d octets, more than %d times the %d it answers", x.pc+1, len(msg), st.most, x.heard)
 	}
 	x.answer = msg
 	x.tries = 1
@@ -92,7 +95,7 @@ func (x *exchange) send(msg []byte) {
 		n = 1
 	}
 	for range n {
-		x.p.out = append(x.p.out, Send{x.path, msg})
+		x.p.put(x.sa, x.path, msg)
 	}
 }
 
@@ -116,13 +119,18 @@ func (x *exchange) duplicate(msg []byte) bool {
 	if sha256.Sum256(msg) != x.seen {
 		return false
 	}
+	x.repeat()
+	return true
+}
+
+// repeat sends what we said last once more, as often as there are transmissions.
+func (x *exchange) repeat() {
 	n := notice.Notice{Event: notice.Answered}
 	if x.answer == nil || x.tries > x.p.cfg.Timer.Counter {
 		n.Event, n.Reason = notice.Dropped, notice.Duplicate
 	} else {
 		x.tries++
-		x.p.out = append(x.p.out, Send{x.path, x.answer})
+		x.p.put(x.sa, x.path, x.answer)
 	}
 	x.notice(n)
-	return true
 }

@@ -17,14 +17,18 @@ func (s *vendors) add(v isakmp.VendorID) { *s |= 1 << v }
 // saying is a vendor ID we say.
 type saying struct {
 	id    isakmp.VendorID
-	wants func(r *policy.Remote) bool // whether a section has us say it
+	wants func(r *policy.Remote) bool      // whether a section has us say it
+	tail  func(isakmp.ExchangeType) []byte // what stands behind it
 }
 
 // sayings are the vendor IDs we say, in the order we say them, behind those of NAT
 // traversal.
 var sayings = []saying{
-	{isakmp.VendorDPD, func(r *policy.Remote) bool { return r.DPD }},
+	{isakmp.VendorFragmentation, takesFragments, fragmentCapability},
+	{isakmp.VendorDPD, func(r *policy.Remote) bool { return r.DPD }, nothingBehind},
 }
+
+func nothingBehind(isakmp.ExchangeType) []byte { return nil }
 
 // emitVendorIDs says in our first message what we can do. A responder says only what
 // the peer has said before (architecture 3.13), and what one of the sections it may
@@ -39,11 +43,11 @@ func emitVendorIDs(x *exchange) (bodies [][]byte, err error) {
 			return false
 		}
 		x.sa.said.add(v.id)
-		bodies = append(bodies, v.id.Append(nil))
+		bodies = append(bodies, append(v.id.Append(nil), v.tail(x.kind)...))
 		return true
 	}
 	for _, v := range natVersions {
-		if x.p.setup.NAT.Local != 0 && say(saying{v.id, traversesNAT}) && x.role == responder {
+		if x.p.setup.NAT.Local != 0 && say(saying{v.id, traversesNAT, nothingBehind}) && x.role == responder {
 			break // the best of those named is the answer
 		}
 	}
@@ -62,10 +66,11 @@ func (x *exchange) hear(ps []isakmp.Payload) {
 		x.sa.heard = 0
 	}
 	for _, p := range ps {
-		if p.Type == VID {
-			v, _ := isakmp.ParseVendorID(p.Body)
-			x.sa.heard.add(v)
+		v, tail := isakmp.ParseVendorID(p.Body)
+		if p.Type != VID || v == isakmp.VendorFragmentation && !fragmentsIn(x.kind, tail) {
+			continue
 		}
+		x.sa.heard.add(v)
 	}
 	if x.pc <= 1 {
 		x.sa.agreeNAT()

@@ -43,6 +43,6 @@ const (
 	MinNonce = 8
 	MaxNonce = 256
 
-	// MaxFragments per message: 16 KiB in the smallest slices peers cut.
-	MaxFragments = 32
+	// MaxFragments per message: 64 KiB in slices of 512 octets, as racoon cuts them.
+	MaxFragments = 128
 )

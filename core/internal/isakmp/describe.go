@@ -83,6 +83,11 @@ func (p Payload) parse() (fmt.Stringer, error) {
 		return ParseNATOA(p.Body)
 	case PayloadFragment:
 		return ParseFragment(p.Body)
+	case PayloadVID:
+		if v, rest := ParseVendorID(p.Body); v != VendorUnknown {
+			return said{v, rest}, nil
+		}
+		return nil, nil
 	default:
 		return nil, nil
 	}

@@ -88,13 +88,13 @@ func TestNATOA(t *testing.T) {
 func TestFragment(t *testing.T) {
 	testGood(t, ParseFragment, []goodBody[Fragment]{
 		{name: "first", hex: "0001 01 00 c0ffee", want: Fragment{1, 1, false, []byte{0xc0, 0xff, 0xee}}, text: "FRAGMENT{1 #1 (3)}", open: 5, why: "a slice of octets"},
-		{name: "last", hex: "0001 20 01 c0", want: Fragment{1, 32, true, []byte{0xc0}}, text: "FRAGMENT{1 #32 last (1)}"},
+		{name: "last", hex: "0001 80 01 c0", want: Fragment{1, 128, true, []byte{0xc0}}, text: "FRAGMENT{1 #128 last (1)}"},
 	})
 	testBad(t, PayloadFragment, ParseFragment, []badBody{
 		{"nothing", "", 0, "truncated", NotifyPayloadMalformed},
 		{"no data (CVE-2009-1574)", "0001 01 01", 4, "truncated", NotifyPayloadMalformed},
 		{"number 0", "0001 00 01 c0", 4, "fragment number 0", NotifyPayloadMalformed},
-		{"number 33", "0001 21 00 c0", 4, "fragment number 33", NotifyPayloadMalformed},
+		{"number 129", "0001 81 00 c0", 4, "fragment number 129", NotifyPayloadMalformed},
 	})
 }
 

@@ -1,6 +1,9 @@
 package isakmp
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+)
 
 // A VendorID names what a peer says it can do (RFC 2408 section 3.16). The zero
 // value is one we do not know.
@@ -60,6 +63,21 @@ func ParseVendorID(body []byte) (v VendorID, rest []byte) {
 
 // Append writes the body of the payload.
 func (v VendorID) Append(b []byte) []byte { return append(b, vendorIDs[v].octets...) }
+
+// said is a vendor ID we know, with what stands behind it.
+type said struct {
+	VendorID
+	rest []byte
+}
+
+func (s said) Append(b []byte) []byte { return append(s.VendorID.Append(b), s.rest...) }
+
+func (s said) String() string {
+	if len(s.rest) == 0 {
+		return "VID{" + s.VendorID.String() + "}"
+	}
+	return fmt.Sprintf("VID{%v %x}", s.VendorID, s.rest)
+}
 
 func (v VendorID) String() string {
 	if known, ok := vendorIDs[v]; ok {

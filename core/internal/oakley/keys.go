@@ -92,14 +92,21 @@ func expand(h Hash, key secret.Bytes, octets int, first, seed []byte) secret.Byt
 // and gxr are the bodies of the KE payloads, saiB the body of the initiator's
 // SA payload, idiiB that of the initiator's ID payload, octet for octet as on
 // the wire.
-func HashI(h Hash, k Keys, gxi, gxr []byte, ckyI, ckyR [8]byte, saiB, idiiB []byte) []byte {
-	return h.PRF(k.SKEYID.Reveal(), gxi, gxr, ckyI[:], ckyR[:], saiB, idiiB)
+func HashI(h Hash, skeyid secret.Bytes, gxi, gxr []byte, ckyI, ckyR [8]byte, saiB, idiiB []byte) []byte {
+	return h.PRF(skeyid.Reveal(), gxi, gxr, ckyI[:], ckyR[:], saiB, idiiB)
 }
 
 // HashR is HASH_R, the responder's proof. The arguments are in the same order
 // as HashI's, with the body of the responder's ID payload at the end.
-func HashR(h Hash, k Keys, gxi, gxr []byte, ckyI, ckyR [8]byte, saiB, idirB []byte) []byte {
-	return h.PRF(k.SKEYID.Reveal(), gxr, gxi, ckyR[:], ckyI[:], saiB, idirB)
+func HashR(h Hash, skeyid secret.Bytes, gxi, gxr []byte, ckyI, ckyR [8]byte, saiB, idirB []byte) []byte {
+	return h.PRF(skeyid.Reveal(), gxr, gxi, ckyR[:], ckyI[:], saiB, idirB)
+}
+
+// BaseHashI is HASH_I of base mode with a pre-shared key
+// (draft-ietf-ipsec-ike-base-mode-02): prf(SKEYID, g^xi | CKY-I | CKY-R | SAi_b |
+// IDii_b), since the responder has sent no public value yet. Its HASH_R is HashR.
+func BaseHashI(h Hash, skeyid secret.Bytes, gxi []byte, ckyI, ckyR [8]byte, saiB, idiiB []byte) []byte {
+	return h.PRF(skeyid.Reveal(), gxi, ckyI[:], ckyR[:], saiB, idiiB)
 }
 
 // Hash1 is HASH(1) of quick mode, prf(SKEYID_a, M-ID | rest), where rest is

@@ -303,7 +303,7 @@ func (p *player) proof(payloads []payload, from string) {
 	if from == "b" {
 		prove = HashR
 	}
-	hash := prove(p.hash, p.keys, p.ke["a"], p.ke["b"], p.ckyI, p.ckyR, p.saiB, id)
+	hash := prove(p.hash, p.keys.SKEYID, p.ke["a"], p.ke["b"], p.ckyI, p.ckyR, p.saiB, id)
 	if has(payloads, payloadHash) && !Equal(hash, first(p.t, payloads, payloadHash)) {
 		p.t.Errorf("the hash of side %s is not what we compute", from)
 	}

@@ -95,6 +95,7 @@ type Remote struct {
 	VerifyIdentifier bool
 	NonceSize        int // octets, default 16
 	Passive          bool
+	KeepUp           bool `json:",omitempty"` // bring the SAs of all policies with the peer up, and keep them up
 	InitialContact   bool
 	ProposalCheck    Check
 	GeneratePolicy   Level

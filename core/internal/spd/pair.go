@@ -84,7 +84,7 @@ func reversed(p Policy) Policy {
 
 // Between returns the outbound IPsec policies, in the kernel's order, whose SAs run
 // from local to remote: by the end points of a tunnel, in transport mode by the
-// selector. An invalid local means any.
+// selector. An invalid local or remote means any.
 func (db *DB) Between(local, remote netip.Addr) []Policy {
 	var found []*entry
 	for _, e := range db.byKey {
@@ -95,7 +95,7 @@ func (db *DB) Between(local, remote netip.Addr) []Policy {
 		if !ok {
 			src, dst, ok = hosts(e.Key)
 		}
-		if ok && dst == remote && (!local.IsValid() || src == local) {
+		if ok && (!remote.IsValid() || dst == remote) && (!local.IsValid() || src == local) {
 			found = append(found, e)
 		}
 	}

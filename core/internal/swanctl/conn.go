@@ -138,10 +138,6 @@ const defaultLife = 28800
 
 // remarks says what the connection as a whole loses.
 func (im *importer) remarks(c *conn) {
-	if c.aggressive {
-		_, at := c.get("aggressive", "")
-		im.note(at, Warning, "aggressive: racoon does not have aggressive mode yet, and will not load this section")
-	}
 	if c.auth.xauth() || !c.auth.psk() {
 		im.note(c.auth.local[0].at, Warning, "connection %s authenticates with %s, which racoon does not have yet and will not load", show(c.name), c.auth.method)
 	}

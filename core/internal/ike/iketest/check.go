@@ -2,6 +2,8 @@ package iketest
 
 import (
 	"bytes"
+	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -87,7 +89,8 @@ hosts:
 			}
 		}
 		for key, sa := range h.Kernel.SAs {
-			if !known[key] && !(sa.Larval && h.Kernel.ours[key] == nil) { // an SPI whose number was lost dies by itself
+			_, ours := h.Kernel.ours[key]
+			if !known[key] && (ours || !sa.Larval) { // an SPI whose number was lost dies by itself
 				w.Break("%s: the kernel has %s (larval %v), no machine knows it", h.Name, h.Kernel.Name(key), sa.Larval)
 			}
 		}
@@ -103,7 +106,8 @@ func (w *World) CheckLimits(m *Machine) {
 	}
 	pairs := map[string]int{}
 	for _, q := range st.IPsec {
-		if pairs[q.Selector.String()]++; pairs[q.Selector.String()] > 2 {
+		name := q.Selector.String() + protoName(q.Proto) // each SA of a bundle
+		if pairs[name]++; pairs[name] > 2 {
 			w.Break("%s: more than two pairs for %v", m.Host.Name, q.Selector)
 		}
 	}
@@ -118,31 +122,44 @@ func (w *World) CheckLimits(m *Machine) {
 // CheckSymmetry breaks the world unless both ends of every SA have it, with the
 // same keys.
 func (w *World) CheckSymmetry() {
+	if err := w.asymmetry(); err != nil {
+		w.Break("%w", err)
+	}
+}
+
+// Symmetric reports whether both ends of every SA have it.
+func (w *World) Symmetric() bool { return w.asymmetry() == nil }
+
+func (w *World) asymmetry() error {
 	type ends struct{ in, out *SA }
-	all := map[uint32]ends{} // by SPI: no two hosts hand out the same
+	type named struct {
+		proto uint8
+		spi   uint32
+	}
+	all := map[named]ends{} // no two hosts hand out the same SPIs
 	for _, h := range w.Hosts {
-		for _, key := range h.Kernel.Keys() {
-			sa, e := h.Kernel.SAs[key], all[key.SPI]
-			if sa.Larval {
-				w.Break("%s: %s is larval", h.Name, h.Kernel.Name(key))
-			}
+		for key, sa := range h.Kernel.SAs {
+			name := named{key.Proto, key.SPI}
+			e := all[name]
 			if sa.Dir == spd.In {
 				e.in = sa
 			} else {
 				e.out = sa
 			}
-			all[key.SPI] = e
+			all[name] = e
 		}
 	}
-	for _, spi := range slices.Sorted(maps.Keys(all)) {
-		switch in, out := all[spi].in, all[spi].out; {
-		case in == nil || out == nil:
-			w.Break("only one end has the SA 0x%08x", spi)
+	names := slices.SortedFunc(maps.Keys(all), func(a, b named) int { return cmp.Or(cmp.Compare(a.proto, b.proto), cmp.Compare(a.spi, b.spi)) })
+	for _, n := range names {
+		switch in, out := all[n].in, all[n].out; {
+		case in == nil || out == nil || in.Larval:
+			return fmt.Errorf("only one end has the SA %s 0x%08x", protoName(n.proto), n.spi)
 		case !bytes.Equal(in.Encr, out.Encr) || !bytes.Equal(in.AuthKey, out.AuthKey) || in.KernelSA.Encr != out.KernelSA.Encr ||
 			in.Auth != out.Auth || in.Mode != out.Mode || in.Hard != out.Hard && in.Hard == 0:
-			w.Break("the two ends of the SA 0x%08x differ", spi)
+			return fmt.Errorf("the two ends of the SA %s 0x%08x differ", protoName(n.proto), n.spi)
 		}
 	}
+	return nil
 }
 
 // CheckClean breaks the world if a host that was shut down, and has not been asked
@@ -152,7 +169,7 @@ func (h *Host) CheckClean() {
 		return
 	}
 	for key, sa := range h.Kernel.SAs {
-		if h.Kernel.ours[key] != nil || !sa.Larval {
+		if _, ours := h.Kernel.ours[key]; ours || !sa.Larval {
 			h.w.Break("%s: shut down, and the kernel still has %s", h.Name, h.Kernel.Name(key))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 // Options of a connection; zero values are the defaults named behind them.
 type Options struct {
+	Modes      []policy.ExchangeMode   // main
 	Proposals  []policy.Phase1Proposal // AES128SHA256MODP2048
 	Encryption []policy.Algorithm      // AES-CBC with 128 bits
 	Auth       []policy.Algorithm      // HMAC-SHA2-256
@@ -25,16 +26,18 @@ type Options struct {
 	Check      policy.Check
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
-	Rekey      policy.Toggle
+	Remote     []func(*policy.Remote) // what else its section says
 
-	Modes            []policy.ExchangeMode // main
-	Anonymous        bool                  // the other end may have any address: neither section nor policies name one
+	Anonymous        bool // the section does not name the peer's address
+	Roaming          bool // the other end may have any address: neither the section, which is for all such, nor the policies name one
 	Passive          bool
+	Weak             bool // weak_phase1_check
 	NoInitialContact bool
 	GeneratePolicy   policy.Level // and there are no policies
 	NATTraversal     policy.Toggle
 	IKEFrag          policy.Toggle
 	DPDDelay         time.Duration // 0: no DPD
+	Rekey            policy.Toggle
 }
 
 // Phase 1 proposals with pre-shared keys.
@@ -87,13 +90,19 @@ func (h *Host) Configure(to *Host, o Options) {
 // section is the remote section for another host.
 func (h *Host) section(to *Host, o Options) *policy.Remote {
 	r := &policy.Remote{Name: to.Name, Addr: to.Outside(), Modes: o.Modes, NonceSize: 16, PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil,
-		Passive: o.Passive, Rekey: o.Rekey, InitialContact: !o.NoInitialContact, ProposalCheck: o.Check, GeneratePolicy: o.GeneratePolicy,
-		NATTraversal: o.NATTraversal, NATTKeepalive: true, IKEFrag: o.IKEFrag, Proposals: o.Proposals}
-	if o.Anonymous {
-		r.Name, r.Addr = "anonymous", netip.Addr{}
+		Passive: o.Passive, InitialContact: !o.NoInitialContact, ProposalCheck: o.Check, GeneratePolicy: o.GeneratePolicy,
+		NATTraversal: o.NATTraversal, NATTKeepalive: true, IKEFrag: o.IKEFrag, Proposals: o.Proposals, Rekey: o.Rekey, WeakPhase1Check: o.Weak}
+	if o.Roaming {
+		r.Name = "anonymous"
+	}
+	if o.Anonymous || o.Roaming {
+		r.Addr = netip.Addr{}
 	}
 	if o.DPDDelay > 0 {
 		r.DPD, r.DPDDelay, r.DPDRetry, r.DPDMaxFail = true, o.DPDDelay, 5*time.Second, 5
+	}
+	for _, f := range o.Remote {
+		f(r)
 	}
 	return r
 }
@@ -107,7 +116,7 @@ func (h *Host) protect(to *Host, o Options) {
 	case o.Transport:
 		tmpl.Mode, tmpl.Src, tmpl.Dst = spd.Transport, netip.Addr{}, netip.Addr{}
 		local, remote = netip.PrefixFrom(h.Addr, 32), netip.PrefixFrom(to.Outside(), 32)
-	case o.Anonymous:
+	case o.Roaming:
 		tmpl.Dst = netip.IPv4Unspecified()
 	}
 	in := tmpl
@@ -124,6 +133,9 @@ func (h *Host) protect(to *Host, o Options) {
 }
 
 func (o *Options) defaults() {
+	if o.Modes == nil {
+		o.Modes = []policy.ExchangeMode{policy.Main}
+	}
 	if o.ISAKMPLife == 0 {
 		o.ISAKMPLife = 8 * time.Hour
 	}
@@ -151,8 +163,5 @@ func (o *Options) defaults() {
 	}
 	if o.PSK == nil {
 		o.PSK = []string{"secret"}
-	}
-	if o.Modes == nil {
-		o.Modes = []policy.ExchangeMode{policy.Main}
 	}
 }

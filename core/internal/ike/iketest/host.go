@@ -28,6 +28,7 @@ type Host struct {
 
 	AuthDown bool // the auth plugin does not answer
 	Off      bool // there is no daemon
+	Narrow   int  // datagrams of more octets do not get through; 0: all do
 	Machines []*Machine
 
 	// Notices is called with every Notice, if set.
@@ -94,9 +95,9 @@ func (h *Host) cookie(p ike.Path, i isakmp.Cookie) isakmp.Cookie {
 	return isakmp.Cookie(s[:8])
 }
 
-func (h *Host) newMachine(remotes []*policy.Remote, path ike.Path, stranger bool) *Machine {
-	m := &Machine{Host: h, Stranger: stranger, path: path}
-	m.Peer = ike.New(ike.Setup{Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Rand: h.rand, Cookie: h.cookie, Stranger: stranger,
+func (h *Host) newMachine(remotes []*policy.Remote, path ike.Path, key ike.PeerKey, stranger bool) *Machine {
+	m := &Machine{Host: h, Key: key, Stranger: stranger, path: path}
+	m.Peer = ike.New(ike.Setup{Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Key: key, Rand: h.rand, Cookie: h.cookie, Stranger: stranger,
 		NAT: ike.NATPorts{Local: 4500, Remote: 4500}})
 	h.Machines = append(h.Machines, m)
 	return m
@@ -104,10 +105,9 @@ func (h *Host) newMachine(remotes []*policy.Remote, path ike.Path, stranger bool
 
 // machine is that of a peer, made where there is none.
 func (h *Host) machine(key ike.PeerKey, r *policy.Remote, path ike.Path) *Machine {
-	m := h.byKey[key]
+	m := h.has(key)
 	if m == nil {
-		m = h.newMachine([]*policy.Remote{r}, path, false)
-		m.Key = key
+		m = h.newMachine([]*policy.Remote{r}, path, key, false)
 		h.byKey[key] = m
 	}
 	return m
@@ -139,6 +139,20 @@ func (h *Host) HasPeer(to *Host) *Machine {
 	return nil
 }
 
+// has is the machine with a key, or without an identity in it the one at the address.
+func (h *Host) has(key ike.PeerKey) *Machine {
+	if m := h.byKey[key]; m != nil {
+		return m
+	}
+	for _, m := range h.Machines {
+		k := m.Key
+		if k.ID = ""; k == key {
+			return m
+		}
+	}
+	return nil
+}
+
 // receive routes a datagram by its cookies.
 func (h *Host) receive(path ike.Path, data []byte) {
 	hd, err := isakmp.ParseHeader(data)
@@ -146,21 +160,24 @@ func (h *Host) receive(path ike.Path, data []byte) {
 		return
 	}
 	m := h.find(hd, path.Remote)
-	if m == nil && hd.CkyR.IsZero() {
+	switch {
+	case m != nil:
+	case hd.CkyR.IsZero() && isPhase1(hd.Exchange):
 		m = h.admit(hd, path)
-	}
-	if m == nil {
+	default:
 		h.w.Log.line(h.w, h.Name, "no machine has the cookies %v:%v", hd.CkyI, hd.CkyR)
-		return
 	}
-	m.Post(ike.Datagram{Path: path, Data: data})
+	if m != nil {
+		m.Post(ike.Datagram{Path: path, Data: data})
+	}
 }
 
 func (h *Host) find(hd isakmp.Header, from netip.AddrPort) *Machine {
+	c := cookies{i: hd.CkyI, r: hd.CkyR}
 	if hd.CkyR.IsZero() {
-		return h.byCookies[cookies{i: hd.CkyI, from: from}]
+		c.from = from
 	}
-	if m := h.byCookies[cookies{i: hd.CkyI, r: hd.CkyR}]; m != nil {
+	if m := h.byCookies[c]; m != nil {
 		return m
 	}
 	return h.byCookies[cookies{i: hd.CkyI}] // the first answer to an exchange of ours
@@ -168,11 +185,6 @@ func (h *Host) find(hd isakmp.Header, from netip.AddrPort) *Machine {
 
 // admit makes a machine for a stranger, if it may begin what it begins.
 func (h *Host) admit(hd isakmp.Header, path ike.Path) *Machine {
-	switch hd.Exchange {
-	case isakmp.Base, isakmp.IdentityProtection, isakmp.Aggressive:
-	default:
-		return nil
-	}
 	if hd.MessageID != 0 || hd.Flags&isakmp.FlagEncryption != 0 || h.closing {
 		return nil
 	}
@@ -181,9 +193,13 @@ func (h *Host) admit(hd isakmp.Header, path ike.Path) *Machine {
 		h.w.Log.line(h.w, h.Name, "unknown peer %v", path.Remote)
 		return nil
 	}
-	m := h.newMachine(remotes, path, true)
+	m := h.newMachine(remotes, path, ike.PeerKey{}, true)
 	m.learn(cookies{i: hd.CkyI, from: path.Remote})
 	return m
+}
+
+func isPhase1(t isakmp.ExchangeType) bool {
+	return t == isakmp.Base || t == isakmp.IdentityProtection || t == isakmp.Aggressive
 }
 
 // learn makes answers find the machine. It reports false if the cookies are

@@ -28,13 +28,27 @@ type Kernel struct {
 
 	h      *Host
 	next   uint32
-	out    map[uint32]*SA // by request ID: what is sent with
-	outOld int            // Changes, when out was right
+	out    map[uint32][]*SA // by request ID: what is sent with
+	outOld int              // Changes, when out was right
 	// ours is what the engine knows to be its own and to which machine it belongs:
 	// learnt from AllocateSPIs' replies and before every Apply.
-	ours  map[ike.SAKey]*Machine
+	ours  map[ike.SAKey]owned
 	epoch int // of the plugin process
 }
+
+// owned is what the engine knows of one of its SAs.
+type owned struct {
+	*Machine
+	state state
+}
+
+type state uint8
+
+const (
+	reserved   state = iota // an SPI
+	installing              // the kernel is being asked
+	settled                 // the kernel has said that it is there
+)
 
 // SA is an SA in the kernel.
 type SA struct {
@@ -43,10 +57,11 @@ type SA struct {
 	Born    time.Duration
 	Encr    []byte
 	AuthKey []byte
+	KB      uint64 // it has carried
 }
 
 func newKernel(h *Host) *Kernel {
-	return &Kernel{SAs: map[ike.SAKey]*SA{}, Acquires: map[uint32]string{}, h: h, next: uint32(0xa0+len(h.w.Hosts)*0x10) << 24, ours: map[ike.SAKey]*Machine{}}
+	return &Kernel{SAs: map[ike.SAKey]*SA{}, Acquires: map[uint32]string{}, h: h, next: uint32(0xa0+len(h.w.Hosts)*0x10) << 24, ours: map[ike.SAKey]owned{}}
 }
 
 // spi picks an inbound SPI.
@@ -55,7 +70,7 @@ func (k *Kernel) spi(r ike.SPIRequest) ike.SAKey {
 		k.next += 1 + uint32(k.h.w.rand.IntN(7))
 		key := ike.SAKey{Dst: r.Dst, Proto: r.Proto, SPI: k.next}
 		if r.Proto == 108 { // a CPI
-			key.SPI = 0x100 + k.next%0xef00
+			key.SPI = k.h.number<<12 | k.next&0xfff
 		}
 		if k.SAs[key] == nil {
 			return key
@@ -97,9 +112,21 @@ func (k *Kernel) at(key ike.SAKey, sa *SA, d time.Duration, hard bool) {
 
 // expired tells the machine whose SA it is, as the engine does.
 func (k *Kernel) expired(key ike.SAKey, hard bool) {
-	if m := k.ours[key]; m != nil && !k.Down {
+	m, ok := k.ours[key]
+	if ok && !k.Down && !(hard && m.state == installing) { // the reserved SPI was: the transaction will say so
 		k.h.w.Log.line(k.h.w, k.h.Name, "expire %s hard=%v", k.Name(key), hard)
+		if hard {
+			delete(k.ours, key)
+		}
 		m.Post(ike.Expire{Dst: key.Dst, Proto: key.Proto, SPI: key.SPI, Hard: hard})
+	}
+}
+
+// moved tells the machine whose SA it is that the peer's packets come from elsewhere.
+func (k *Kernel) moved(key ike.SAKey, from netip.AddrPort) {
+	if m := k.ours[key]; m.Machine != nil && !k.Down {
+		k.h.w.Log.line(k.h.w, k.h.Name, "mapping of %s is %v", k.Name(key), from)
+		m.Post(ike.Mapping{SPI: key.SPI, Remote: from})
 	}
 }
 
@@ -169,7 +196,17 @@ func (k *Kernel) learn(m *Machine, ops []ike.SAOp) {
 		if op.Kind == ike.DeleteSA {
 			delete(k.ours, op.SA.Key())
 		} else {
-			k.ours[op.SA.Key()] = m
+			k.ours[op.SA.Key()] = owned{m, installing}
+		}
+	}
+}
+
+// settle notes that a transaction has been carried out.
+func (k *Kernel) settle(ops []ike.SAOp) {
+	for _, op := range ops {
+		if o, ok := k.ours[op.SA.Key()]; ok && op.Kind != ike.DeleteSA {
+			o.state = settled
+			k.ours[op.SA.Key()] = o
 		}
 	}
 }
@@ -194,14 +231,14 @@ func (k *Kernel) Die(d time.Duration) {
 func (k *Kernel) Resync() {
 	lost := map[*Machine][]ike.SAKey{}
 	for _, key := range k.Keys() {
-		if k.ours[key] == nil {
+		if _, ok := k.ours[key]; !ok && !k.SAs[key].Larval {
 			delete(k.SAs, key)
 			k.changed()
 		}
 	}
-	for key, m := range k.ours {
-		if k.SAs[key] == nil {
-			lost[m] = append(lost[m], key)
+	for key, o := range k.ours {
+		if k.SAs[key] == nil && o.state == settled {
+			lost[o.Machine] = append(lost[o.Machine], key)
 			delete(k.ours, key)
 		}
 	}
@@ -270,17 +307,40 @@ func (k *Kernel) youngest(match func(*SA) bool) (best *SA) {
 	return best
 }
 
-// sends is the SA the kernel sends with to another host, by policy.
-func (k *Kernel) sends(to *Host) *SA {
+// sends are the SAs the kernel sends with to another host, by policy: one for each
+// template, or none.
+func (k *Kernel) sends(to *Host) []*SA {
 	if k.outOld != k.Changes || k.out == nil {
-		k.out, k.outOld = map[uint32]*SA{}, k.Changes
+		k.out, k.outOld = map[uint32][]*SA{}, k.Changes
 	}
-	sa, ok := k.out[to.number]
+	sas, ok := k.out[to.number]
 	if !ok {
-		sa = k.youngest(func(sa *SA) bool { return sa.ReqID == to.number })
-		k.out[to.number] = sa
+		out, _ := k.h.Policy(to)
+		for _, t := range out.Templates {
+			sa := k.youngest(func(sa *SA) bool { return sa.ReqID == to.number && sa.Proto == t.Proto })
+			if sa == nil {
+				sas = nil
+				break
+			}
+			sas = append(sas, sa)
+		}
+		k.out[to.number] = sas
 	}
-	return sa
+	return sas
+}
+
+// carried counts what an SA has carried.
+func (k *Kernel) carried(sa *SA, kb uint64) {
+	before := sa.KB
+	sa.KB += kb
+	switch {
+	case sa.HardKB != 0 && sa.KB >= sa.HardKB:
+		delete(k.SAs, sa.Key())
+		k.changed()
+		k.expired(sa.Key(), true)
+	case sa.SoftKB != 0 && before < sa.SoftKB && sa.KB >= sa.SoftKB:
+		k.expired(sa.Key(), false)
+	}
 }
 
 // Name is an SA in words: "esp 0x0c0de001 to b".

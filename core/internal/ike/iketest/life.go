@@ -31,6 +31,13 @@ func (h *Host) begin(to *Host) (m *Machine, out spd.Policy, ok bool) {
 	return m, out, m != nil
 }
 
+// KeepUp is the configuration asking for the SAs with another host, always.
+func (h *Host) KeepUp(to *Host) {
+	if m, out, ok := h.begin(to); ok {
+		m.Post(ike.KeepUp{SAs: []ike.Wanted{{Pair: h.SPD.PairOf(out), Src: h.Addr, Dst: to.Outside()}}})
+	}
+}
+
 // Establish is an operator asking for SAs, or for an ISAKMP SA alone.
 func (h *Host) Establish(to *Host, isakmpOnly bool) {
 	m, out, ok := h.begin(to)
@@ -56,8 +63,8 @@ func (h *Host) Delete(to *Host, isakmp, ipsec bool) {
 // SoftExpire is the soft lifetime of what h sends with to another host running out,
 // unless it is younger than a minute.
 func (h *Host) SoftExpire(to *Host) {
-	if out := h.Kernel.sends(to); out != nil && h.w.now-out.Born > time.Minute {
-		h.Kernel.expired(out.Key(), false)
+	if out := h.Kernel.sends(to); out != nil && h.w.now-out[0].Born > time.Minute {
+		h.Kernel.expired(out[0].Key(), false)
 	}
 }
 

@@ -35,9 +35,29 @@ func (k *Kernel) move(moves []ike.SAMove) error {
 		delete(k.SAs, sa.Key())
 		sa.Src, sa.Dst, sa.Encap = v.Src, v.Dst, v.Encap
 		k.put(sa.Key(), sa)
-		if v.Key() != v.SA.Key() {
-			delete(k.ours, v.SA.Key())
-		}
 	}
 	return nil
+}
+
+// learnMoves keeps the engine's books: until it is known where an SA is, it may be at
+// either place.
+func (k *Kernel) learnMoves(m *Machine, moves []ike.SAMove) {
+	for _, v := range moves {
+		k.ours[v.SA.Key()] = owned{m, installing}
+		k.ours[v.Key()] = owned{m, installing}
+	}
+}
+
+func (k *Kernel) settleMoves(moves []ike.SAMove, done bool) {
+	for _, v := range moves {
+		is, was := v.Key(), v.SA.Key()
+		if !done {
+			is, was = was, is
+		}
+		o, ok := k.ours[is]
+		delete(k.ours, was)
+		if o.state = settled; ok {
+			k.ours[is] = o
+		}
+	}
 }

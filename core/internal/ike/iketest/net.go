@@ -156,6 +156,9 @@ func (n *Net) send(from *Host, path ike.Path, data []byte) {
 		if w.chance(n.Loss) || !p.Again && w.chance(n.LoseOnce) {
 			delays = delays[1:]
 		}
+		if !from.passes(data) {
+			delays = nil
+		}
 	}
 	if w.Log != nil {
 		w.Log.packet(w, p, len(delays) == 0)
@@ -187,10 +190,13 @@ func (n *Net) number(p *Packet) {
 
 // arrive gives a datagram to the host it is for.
 func (n *Net) arrive(p Packet) {
-	if h, at := p.From.reach(p.src, p.Path.Remote); h != nil {
+	if h, at := p.From.reach(p.src, p.Path.Remote); h != nil && h.passes(p.Data) {
 		h.receive(ike.Path{Local: at, Remote: p.src}, p.Data)
 	}
 }
+
+// passes reports whether a datagram fits through the host's link.
+func (h *Host) passes(data []byte) bool { return h.Narrow == 0 || len(data) <= h.Narrow }
 
 // ReplayAny delivers one of the last messages once more.
 func (n *Net) ReplayAny(r *rand.Rand) {

@@ -80,7 +80,7 @@ func (o *observer) open(from *Host, data []byte) string {
 		if err != nil {
 			return fmt.Sprintf("%v (%v)", h, err)
 		}
-		if h.Exchange == isakmp.IdentityProtection {
+		if isPhase1(h.Exchange) {
 			sa.see(from, h, ps)
 		}
 		return isakmp.DescribeMessage(h, ps)
@@ -92,7 +92,7 @@ func (o *observer) open(from *Host, data []byte) string {
 	return isakmp.DescribeMessage(h, ps)
 }
 
-// see learns from a clear message of main mode.
+// see learns from a clear message of phase 1.
 func (sa *observed) see(from *Host, h isakmp.Header, ps []isakmp.Payload) {
 	for _, p := range ps {
 		switch p.Type {
@@ -141,6 +141,8 @@ func (o *observer) decrypt(sa *observed, from *Host, h isakmp.Header, data []byt
 	case iv != nil:
 	case h.MessageID == 0:
 		iv = oakley.Phase1IV(sa.hash, sa.cipher, sa.gxi, sa.gxr)
+	case sa.lastBlock == nil: // phase 1 has ended in clear
+		iv = oakley.Phase2IV(sa.hash, sa.cipher, oakley.Phase1IV(sa.hash, sa.cipher, sa.gxi, sa.gxr), h.MessageID)
 	default:
 		iv = oakley.Phase2IV(sa.hash, sa.cipher, sa.lastBlock, h.MessageID)
 	}

@@ -30,9 +30,7 @@ func (h *Host) serve(m *Machine, c ike.Call) {
 		k.learn(m, req.Ops)
 		kernel = true
 	case ike.MoveSAs:
-		for _, v := range req.Moves {
-			k.ours[v.Key()] = m
-		}
+		k.learnMoves(m, req.Moves)
 		kernel = true
 	case ike.AllocateSPIs, ike.AcquireDone:
 		kernel = true
@@ -69,7 +67,17 @@ func (h *Host) reply(m *Machine, c ike.Call, after time.Duration, v any, err err
 		}
 		if spis, ok := v.([]uint32); ok {
 			for i, r := range c.Req.(ike.AllocateSPIs).SPIs {
-				h.Kernel.ours[ike.SAKey{Dst: r.Dst, Proto: r.Proto, SPI: spis[i]}] = m
+				h.Kernel.ours[ike.SAKey{Dst: r.Dst, Proto: r.Proto, SPI: spis[i]}] = owned{m, reserved}
+			}
+		}
+		switch req := c.Req.(type) {
+		case ike.Apply:
+			if err == nil {
+				h.Kernel.settle(req.Ops)
+			}
+		case ike.MoveSAs:
+			if err != errDown {
+				h.Kernel.settleMoves(req.Moves, err == nil)
 			}
 		}
 		if err != nil {

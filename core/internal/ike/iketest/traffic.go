@@ -12,7 +12,8 @@ import (
 // SAs where it has none.
 type Flow struct {
 	From, To *Host
-	Must     bool          // every packet has to arrive; if not, the world breaks
+	KB       uint64        // of a packet
+	Due      time.Duration // from when on every packet has to arrive; 0: none has to
 	Lost     time.Duration // when the last packet was that did not arrive
 
 	seq   uint32 // of the kernel's last request
@@ -41,27 +42,39 @@ func (w *World) Silence() { w.flows = w.flows[:0] }
 
 func (f *Flow) packet() {
 	w := f.From.w
-	if f.fine == w.changes && f.From.NAT == nil && f.To.NAT == nil {
+	if f.fine == w.changes && f.KB == 0 && f.From.NAT == nil && f.To.NAT == nil {
 		return // as the last one
 	}
-	fate := f.From.carry(f.To)
-	if fate == arrived {
-		f.fine = w.changes
+	out := f.From.Kernel.sends(f.To)
+	if len(out) == 0 {
+		f.lose(noSA)
+		f.ask()
 		return
 	}
-	f.lose(fate)
-	if fate == noSA {
-		f.ask()
+	f.fine = w.changes
+	for _, sa := range out {
+		d := f.From.carry(f.To, sa)
+		if d.fate != arrived {
+			f.lose(d.fate)
+			return
+		}
+		if d.in.Encap != nil && d.src != netip.AddrPortFrom(d.in.Src, d.in.Encap.SrcPort) {
+			f.To.Kernel.moved(d.in.Key(), d.src)
+		}
+		f.From.Kernel.carried(sa, f.KB)
+		f.To.Kernel.carried(d.in, f.KB)
 	}
 }
 
 func (f *Flow) lose(why fate) {
 	w := f.From.w
 	f.Lost = w.now
-	if f.Must {
+	if f.due() {
 		w.Break("%s sends to %s: %s", f.From.Name, f.To.Name, why)
 	}
 }
+
+func (f *Flow) due() bool { return f.Due > 0 && f.From.w.now >= f.Due }
 
 // ask makes the kernel's request, unless one is out: a failed one keeps others away
 // until the larval SA behind it has expired.
@@ -79,12 +92,31 @@ func (w *World) watchFlows() {
 	}
 	w.seen = w.changes
 	for _, f := range w.flows {
-		if f.Must {
-			if fate := f.From.carry(f.To); fate != arrived {
-				f.lose(fate)
-			}
+		if f.due() {
+			f.look()
 		}
 	}
+}
+
+// look sees what would become of a packet now.
+func (f *Flow) look() {
+	out := f.From.Kernel.sends(f.To)
+	if len(out) == 0 {
+		f.lose(noSA)
+	}
+	for _, sa := range out {
+		if d := f.From.carry(f.To, sa); d.fate != arrived {
+			f.lose(d.fate)
+		}
+	}
+}
+
+// CheckCarries breaks the world unless what h sends to another host now would be
+// understood there.
+func (w *World) CheckCarries(h *Host, to netip.Addr) {
+	far, _ := h.reach(netip.AddrPortFrom(h.Addr, 0), netip.AddrPortFrom(to, 0))
+	f := Flow{From: h, To: far, Due: w.now}
+	f.look()
 }
 
 // fate is what becomes of a packet.
@@ -97,29 +129,40 @@ const (
 	elsewhere fate = "somebody else gets the packet"
 	unknown   fate = "the SA is not installed there"
 	unlike    fate = "the keys differ"
+	unwrapped fate = "only one end wraps it in UDP"
 )
 
-// carry sends a packet to another host.
-func (h *Host) carry(to *Host) fate {
-	out := h.Kernel.sends(to)
-	if out == nil {
-		return noSA
+// delivery is what became of a packet, and if it has arrived, by which SA and from
+// where.
+type delivery struct {
+	fate fate
+	in   *SA
+	src  netip.AddrPort
+}
+
+// carry sends what an SA is for to another host. ESP without UDP has port 0.
+func (h *Host) carry(to *Host, out *SA) delivery {
+	var sport, dport uint16
+	if out.Encap != nil {
+		sport, dport = out.Encap.SrcPort, out.Encap.DstPort
 	}
-	src, dst := netip.AddrPortFrom(out.Src, 0), netip.AddrPortFrom(out.Dst, 0)
-	src = h.leave(src, dst)
+	dst := netip.AddrPortFrom(out.Dst, dport)
+	src := h.leave(netip.AddrPortFrom(out.Src, sport), dst)
 	got, at := h.reach(src, dst)
 	switch {
 	case got == nil:
-		return nowhere
+		return delivery{fate: nowhere}
 	case got != to:
-		return elsewhere
+		return delivery{fate: elsewhere}
 	}
 	in := to.Kernel.SAs[ike.SAKey{Dst: at.Addr(), Proto: out.Proto, SPI: out.SPI}]
 	switch {
 	case in == nil || in.Larval:
-		return unknown
+		return delivery{fate: unknown}
 	case !bytes.Equal(in.Encr, out.Encr) || !bytes.Equal(in.AuthKey, out.AuthKey):
-		return unlike
+		return delivery{fate: unlike}
+	case (in.Encap == nil) != (out.Encap == nil):
+		return delivery{fate: unwrapped}
 	}
-	return arrived
+	return delivery{arrived, in, src}
 }

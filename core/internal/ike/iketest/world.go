@@ -44,6 +44,7 @@ type World struct {
 	OnStep   func(*Machine)
 	OnAction func(*Machine, ike.Action)
 
+	watches []func()
 	flows   []*Flow
 	changes int // of all kernels
 	seen    int // of them, by watchFlows
@@ -52,7 +53,7 @@ type World struct {
 // New makes an empty world; all its chances follow from the seed.
 func New(seed uint64) *World {
 	w := &World{rand: rand.New(rand.NewPCG(seed, 0x1ce)), byAddr: map[netip.Addr]*Host{},
-		MinService: time.Millisecond, MaxService: time.Millisecond}
+		MinService: time.Millisecond, MaxService: time.Millisecond, changes: 1}
 	w.Net = Net{w: w, MinDelay: 10 * time.Millisecond, MaxDelay: 10 * time.Millisecond}
 	return w
 }
@@ -93,6 +94,9 @@ func (w *World) After(d time.Duration, f func()) {
 	w.queue.push(task{w.now + d, w.serial, f})
 }
 
+// Watch calls f after everything that happens.
+func (w *World) Watch(f func()) { w.watches = append(w.watches, f) }
+
 // Run lets d pass.
 func (w *World) Run(d time.Duration) {
 	end := w.now + d
@@ -101,6 +105,9 @@ func (w *World) Run(d time.Duration) {
 		w.now = t.at
 		t.f()
 		w.watchFlows()
+		for _, f := range w.watches {
+			f()
+		}
 	}
 	w.now = end
 }

@@ -1,0 +1,107 @@
+package ike
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/racoon-ike/racoon/core/internal/doi"
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+)
+
+func emitID(x *exchange) ([][]byte, error) {
+	b := x.localID().Append(nil)
+	*x.own(&x.p1.idii, &x.p1.idir) = b
+	return [][]byte{b}, nil
+}
+
+// localID is who we say we are: what is configured, else our address.
+func (x *exchange) localID() isakmp.ID {
+	id := x.p1.remotes[0].MyID
+	if id.Type == 0 || id.Data == nil {
+		// The original sends UDP port 500 with an address identity.
+		return doi.AddrID(x.path.Local.Addr(), 17, 500)
+	}
+	return isakmp.ID{Type: isakmp.IDType(id.Type), Data: id.Data}
+}
+
+func takeID(x *exchange, bodies [][]byte) error {
+	id, err := isakmp.ParseID(bodies[0])
+	if err != nil {
+		return err
+	}
+	*x.peers(&x.p1.idii, &x.p1.idir) = slices.Clone(bodies[0])
+	x.sa.PeerID = isakmp.ID{Type: id.Type, Protocol: id.Protocol, Port: id.Port, Data: slices.Clone(id.Data)}
+	return nil
+}
+
+// section is the one the peer's identity belongs to (racoon-conf section 9.1).
+func (x *exchange) section() (*policy.Remote, error) {
+	f := x.p1
+	peer := policy.Identity{Type: uint8(x.sa.PeerID.Type), Data: x.sa.PeerID.Data}
+	// All that are left speak the exchange and accept the transform: neither makes a
+	// difference any more.
+	q := policy.Query{Peer: &peer}
+	if x.role == responder { // an initiator's section was chosen before, or named
+		q.Addr, q.Local = x.path.Remote.Addr(), x.path.Local.Addr()
+	}
+	r, err := q.Choose(f.remotes)
+	if errors.Is(err, policy.ErrNoRemote) {
+		return nil, &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity,
+			errors.New("the peer's identity " + x.sa.PeerID.String() + " is none of the peers_identifier of remote " + f.remotes[0].Name)}
+	}
+	if err != nil {
+		return nil, &NotifyError{isakmp.NotifyInvalidIDInformation, notice.AmbiguousRemote,
+			fmt.Errorf("the peer is %v, and %w", x.sa.PeerID, err)}
+	}
+	return r, nil
+}
+
+// identify makes the choice of a section final: the authenticated peer's identity is
+// the last that is learnt.
+func (x *exchange) identify() error {
+	r, err := x.section()
+	if err != nil {
+		return err
+	}
+	if key := KeyOf(r, x.sa.PeerID, x.path.Remote); !x.p.setup.Stranger && x.p.key.ID != "" && key.ID != x.p.key.ID {
+		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity,
+			errors.New("somebody else answers where the peer was: " + x.sa.PeerID.String())}
+	}
+	if !r.Identifies(policy.Identity{Type: uint8(x.sa.PeerID.Type), Data: x.sa.PeerID.Data}) {
+		x.notice(notice.Notice{Event: notice.Finding, Reason: notice.BadIdentity,
+			Detail: "the peer's identity " + x.sa.PeerID.String() + " is no peers_identifier, accepted because verify_identifier is off"})
+	}
+	x.p1.remotes = []*policy.Remote{r}
+	return nil
+}
+
+// emitPhase1Notify says with message 5 that this is the first contact.
+func emitPhase1Notify(x *exchange) ([][]byte, error) {
+	p := x.p
+	if x.role == responder || len(p.sas)+len(p.pairs) > 0 || !x.p1.remotes[0].InitialContact {
+		return nil, nil
+	}
+	return [][]byte{x.sa.contactNotify().Append(nil)}, nil
+}
+
+// takePhase1Notify reads notifies beside the peer's proof: they count once
+// establish runs, and only if they came sealed.
+func takePhase1Notify(x *exchange, bodies [][]byte) error {
+	x.p1.initialContact = false
+	if !isSealed(x.inbox) {
+		return nil
+	}
+	for _, b := range bodies {
+		n, err := isakmp.ParseNotify(b)
+		if err != nil {
+			return err
+		}
+		if n.Type == isakmp.NotifyInitialContact {
+			x.p1.initialContact = true
+		}
+	}
+	return nil
+}

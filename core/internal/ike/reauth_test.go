@@ -1,0 +1,86 @@
+package ike_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/ike/iketest"
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+)
+
+// renewing is a duel with a tunnel and rekey on, its ISAKMP SA so old at a that a
+// successor is due.
+func renewing(t *testing.T, faults ...iketest.Fault) *duel {
+	d := newDuel(t)
+	d.Connect(d.a, d.b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, Rekey: policy.On})
+	d.a.Acquire(d.b)
+	d.Run(time.Minute)
+	for _, f := range faults {
+		d.Fault(f)
+	}
+	ike.Wear(d.a.Peer(d.b).Peer, d.Now())
+	d.a.Peer(d.b).Post(ike.Wake{})
+	return d
+}
+
+// sas are the ISAKMP SAs an end has.
+func sas(h *iketest.Host, to *iketest.Host) (all []string) {
+	for _, sa := range h.HasPeer(to).Status(iketest.Epoch).ISAKMP {
+		all = append(all, fmt.Sprint(sa.CkyI, sa.CkyR))
+	}
+	return all
+}
+
+func TestARenewalSurvivesTheLossOfAnyMessage(t *testing.T) {
+	for n := 11; n <= 17; n++ { // the six of phase 1 and the delete
+		t.Run(fmt.Sprint("message ", n-10), func(t *testing.T) {
+			d := renewing(t, iketest.Lose(n))
+			old := sas(d.a, d.b)[0]
+			d.Watch(func() { d.CheckCarries(d.a, d.b.Addr); d.CheckCarries(d.b, d.a.Addr) })
+			d.Run(5 * time.Minute)
+			a, b := sas(d.a, d.b), sas(d.b, d.a)
+			if len(a) != 1 || len(b) != 1 || a[0] != b[0] || a[0] == old {
+				t.Errorf("there was %v; there are %v and %v", old, a, b)
+			}
+			if n := len(d.a.Peer(d.b).Status(d.Now()).IPsec); n != 1 {
+				t.Errorf("%d pairs: the renewal of phase 1 is none of theirs", n)
+			}
+		})
+	}
+}
+
+// INITIAL-CONTACT in a renewal would have the peer drop the SAs that are in use.
+func TestARenewalIsNoInitialContact(t *testing.T) {
+	d := renewing(t)
+	d.Run(5 * time.Minute)
+	if got := len(sas(d.b, d.a)); got != 1 {
+		t.Fatalf("%d ISAKMP SAs", got)
+	}
+	d.CheckCarries(d.a, d.b.Addr)
+	if st := d.b.Peer(d.a).Status(d.Now()).IPsec; len(st) != 1 || d.Now().Sub(st[0].Since) < 5*time.Minute {
+		t.Errorf("the pair has not stayed: %+v", st)
+	}
+}
+
+// Behind a section without an address the peer is whoever proved an identity there.
+func TestSomebodyElseIsNotThePeersSuccessor(t *testing.T) {
+	d := newDuel(t)
+	d.Connect(d.a, d.b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, Rekey: policy.On, Anonymous: true})
+	d.a.Acquire(d.b)
+	d.Run(time.Minute)
+	old := sas(d.a, d.b)
+	r := *d.b.Config.Remotes[0]
+	r.MyID = policy.Identity{Type: uint8(isakmp.IDFQDN), Data: []byte("mallory.example")}
+	c := *d.b.Config
+	c.Remotes = []*policy.Remote{&r}
+	d.b.Config = &c
+	ike.Wear(d.a.HasPeer(d.b).Peer, d.Now())
+	d.a.HasPeer(d.b).Post(ike.Wake{})
+	d.Run(5 * time.Second)
+	if got := sas(d.a, d.b); len(got) != 1 || got[0] != old[0] {
+		t.Errorf("there was %v, there is %v", old, got)
+	}
+}
