@@ -287,8 +287,8 @@ func TestWhatIsOverriddenIsNotComplainedOf(t *testing.T) {
 	}{
 		{"racoon.conf", `remote "x" { profile apple; remote_address 192.0.2.2; exchange_mode main; generate_policy off; nat_traversal off; ike_frag off;
 			dpd_delay 0; proposal { encryption_algorithm aes 256; hash_algorithm sha256; authentication_method pre_shared_key; dh_group 14; } }`, nil},
-		{"racoon.conf", `remote "x" { profile apple; remote_address 192.0.2.2; exchange_mode main; generate_policy off; nat_traversal off; ike_frag off;
-			proposal { encryption_algorithm aes 256; hash_algorithm sha256; authentication_method pre_shared_key; dh_group 14; } }`, []string{codeNoEffectYet}},
+		{"racoon.conf", `remote "x" { profile apple; remote_address 192.0.2.2; generate_policy off; nat_traversal off; ike_frag off;
+			dpd_delay 0; proposal { encryption_algorithm aes 256; hash_algorithm sha256; authentication_method pre_shared_key; dh_group 14; } }`, []string{codeAggressive}},
 		{"racoon.conf", `sainfo anonymous { profile cisco-ezvpn; encryption_algorithm aes_gcm 256; authentication_algorithm hmac_sha256; pfs_group 14; }`, nil},
 		{"racoon.hcl", `remote "x" {
 			profile = "fritzbox-old"

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
@@ -48,15 +47,15 @@ func remoteDirectives() []directive {
 		{name: "nat_traversal", args: "SWITCH|force", doc: "UDP encapsulation through NAT", def: "off", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.NATTraversal })},
 		{name: "ike_frag", args: "SWITCH|force", doc: "fragments of IKE messages: on, take them and send them to a peer that takes them; force, send them unasked", def: "off", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.IKEFrag })},
 		{name: "rekey", args: "SWITCH|force", from: ipsecTools, doc: "renew phase 1 before it expires: while there are IPsec SAs, or always", def: "on", set: setRekey},
-		{name: "dpd", args: "SWITCH", doc: "dead peer detection (RFC 3706)", def: "on", state: partly, why: "dead peer detection comes later", set: laterSwitch(func(r *policy.Remote) *bool { return &r.DPD })},
-		{name: "dpd_delay", args: "NUMBER", doc: "seconds between probes, 0 = none", def: "0", state: partly, why: "dead peer detection comes later", set: laterSeconds(func(r *policy.Remote) *time.Duration { return &r.DPDDelay })},
+		{name: "dpd", args: "SWITCH", doc: "dead peer detection (RFC 3706)", def: "on", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.DPD })},
+		{name: "dpd_delay", args: "NUMBER", doc: "seconds without a sign of life before the peer is asked, 0 = never", def: "0", set: func(p *parser, a []arg) { p.time(a[0], 0, &p.remote.DPDDelay) }},
 		{name: "dpd_retry", args: "NUMBER", doc: "seconds between probes that are not answered", def: "5", set: func(p *parser, a []arg) { p.time(a[0], 0, &p.remote.DPDRetry) }},
 		{name: "dpd_maxfail", args: "NUMBER", doc: "probes before the peer is dead", def: "5", set: remoteCount(1, 1000, func(r *policy.Remote) *int { return &r.DPDMaxFail })},
-		{name: "generate_policy", args: "SWITCH|require|unique", doc: "make policies from what the peer proposes", def: "off", state: partly, why: "generation of policies comes later", set: setGenerate},
-		{name: "support_proxy", args: "SWITCH", doc: "identities of phase 2 are the end points of the SAs", def: "off", state: partly, why: "support_proxy comes later", set: laterSwitch(func(r *policy.Remote) *bool { return &r.SupportProxy })},
-		{name: "support_mip6", hcl: "support_proxy", args: "SWITCH", from: apple, doc: "obsolete name of support_proxy", state: partly, why: "support_proxy comes later", set: func(p *parser, a []arg) {
+		{name: "generate_policy", args: "SWITCH|require|unique", doc: "make policies from what the peer proposes, within the networks a sainfo names, or for the peer's own address", def: "off", set: setGenerate},
+		{name: "support_proxy", args: "SWITCH", doc: "identities of phase 2 are the end points of the SAs, in transport mode, for a peer a sainfo names with from", def: "off", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.SupportProxy })},
+		{name: "support_mip6", hcl: "support_proxy", args: "SWITCH", from: apple, doc: "obsolete name of support_proxy", set: func(p *parser, a []arg) {
 			p.add(p.word, codeMapped, Warning, "is an obsolete name", "write support_proxy")
-			laterSwitch(func(r *policy.Remote) *bool { return &r.SupportProxy })(p, a)
+			remoteSwitch(func(r *policy.Remote) *bool { return &r.SupportProxy })(p, a)
 		}},
 		{name: "weak_phase1_check", args: "SWITCH", doc: "believe what comes in clear text during phase 1", def: "off", set: setWeakCheck},
 		{name: "script", fields: "file event", args: "STRING phase1_up|phase1_down|phase1_dead", from: ipsecTools, doc: "a program run when an ISAKMP SA comes or goes, or the peer is dead; relative to path script", set: setScript},
@@ -98,14 +97,6 @@ func laterSwitch(field func(*policy.Remote) *bool) func(*parser, []arg) {
 	}
 }
 
-func laterSeconds(field func(*policy.Remote) *time.Duration) func(*parser, []arg) {
-	return func(p *parser, a []arg) {
-		if p.time(a[0], 0, field(p.remote.Remote)); a[0].n > 0 {
-			p.later()
-		}
-	}
-}
-
 func setToggle(field func(*policy.Remote) *policy.Toggle) func(*parser, []arg) {
 	return func(p *parser, a []arg) {
 		switch to := field(p.remote.Remote); a[0].text {
@@ -134,9 +125,6 @@ func setRekey(p *parser, a []arg) {
 func setGenerate(p *parser, a []arg) {
 	p.remote.GeneratePolicy = map[string]policy.Level{"on": policy.GenerateRequire,
 		"require": policy.GenerateRequire, "unique": policy.GenerateUnique}[a[0].text]
-	if p.remote.GeneratePolicy != policy.GenerateOff {
-		p.later()
-	}
 }
 
 func setRemoteAddress(p *parser, a []arg) {

@@ -135,10 +135,9 @@ func sameHeader(a, b *policy.SAInfo) bool {
 	return id(a.Local, b.Local) && id(a.Remote, b.Remote) && from && a.ClientAddr == b.ClientAddr && a.Group == b.Group && a.RemoteID == b.RemoteID
 }
 
-// setLifetimeKB takes what four octets of the wire can say.
 func setLifetimeKB(p *parser, a []arg) {
-	if a[0].n == 0 || a[0].n > 1<<32-1 {
-		p.add(a[0].token, codeValue, Error, "is no number of kilobytes", "write one from 1 to 4294967295, or leave it out for no limit")
+	if a[0].n == 0 {
+		p.add(a[0].token, codeValue, Error, "is no number of kilobytes", "write one of 1 and more, or leave it out for no limit")
 		return
 	}
 	p.sainfo.LifetimeKB = a[0].n

@@ -62,7 +62,14 @@ type match struct {
 
 // bundle tries to serve every template from the proposals of one number.
 func (m *match) bundle(props []isakmp.Proposal) (IPsecChoice, bool) {
-	c := IPsecChoice{Suites: make([]Suite, len(m.Templates))}
+	if m.Generate {
+		var err error
+		if m.Templates, err = generate(props, m.Side); err != nil {
+			m.near.refuse(place{proposal: props[0].Number}, err.Error())
+			return IPsecChoice{}, false
+		}
+	}
+	c := IPsecChoice{Suites: make([]Suite, len(m.Templates)), Templates: m.Templates}
 	if len(props) != len(m.Templates) {
 		m.near.refuse(place{proposal: props[0].Number}, fmt.Sprintf("there are %d protocols, the policy asks for %d", len(props), len(m.Templates)))
 		return c, false

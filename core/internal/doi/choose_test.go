@@ -57,7 +57,7 @@ func TestPhase2ProposalCheck(t *testing.T) {
 					if err != nil {
 						continue
 					}
-					got.answer, got.tmpl = nil, nil
+					got.answer, got.tmpl, got.Templates = nil, nil, nil
 					if diff := cmp.Diff(want, got, cmp.AllowUnexported(IPsecChoice{})); diff != "" {
 						t.Errorf("(-want +got):\n%s", diff)
 					}

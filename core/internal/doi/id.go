@@ -56,6 +56,16 @@ func commonBits(a, b netip.Addr) (n int) {
 	return n
 }
 
+// OfHost is an identity of addresses as it is, and any other one, a name, as the host
+// that has it.
+func OfHost(id isakmp.ID, host netip.Addr) isakmp.ID {
+	switch id.Type {
+	case isakmp.IDFQDN, isakmp.IDUserFQDN, isakmp.IDDERASN1DN, isakmp.IDDERASN1GN, isakmp.IDKeyID:
+		return AddrID(host, id.Protocol, id.Port)
+	}
+	return id
+}
+
 // Selector is the traffic a pair of phase 2 identities means, seen from our side.
 // Where only one names a protocol, it is meant by both.
 func Selector(local, remote isakmp.ID) (policy.Selector, error) {

@@ -25,12 +25,13 @@ type Suite struct {
 // IPsecChoice is what both sides agreed on: a Suite for each template, in the
 // templates' order.
 type IPsecChoice struct {
-	Suites []Suite
-	Group  uint16 // PFS, 0 = none
-	Life   Life
-	Claim  bool // our shorter lifetime applies: the peer is told by RESPONDER-LIFETIME
-	answer []isakmp.Proposal
-	tmpl   []int // template of each proposal of answer
+	Suites    []Suite
+	Templates []spd.Template // what was asked for, or generated
+	Group     uint16         // PFS, 0 = none
+	Life      Life
+	Claim     bool // our shorter lifetime applies: the peer is told by RESPONDER-LIFETIME
+	answer    []isakmp.Proposal
+	tmpl      []int // template of each proposal of answer
 }
 
 // IP protocols of templates.
@@ -83,6 +84,7 @@ type Side struct {
 	Check     policy.Check // how far the peer's values may differ from ours; OfferIPsec needs none
 	Encap     Encap
 	OneMode   bool // complex_bundle off: on the wire a bundle with one tunnel is all tunnel
+	Generate  bool // there are no templates: the peer's offer says which there are to be
 }
 
 // mode is the encapsulation mode one SA is negotiated in, 0: there is none.

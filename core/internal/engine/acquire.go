@@ -86,6 +86,7 @@ func (e *Engine) acquire(ev kernel.Event) {
 	}
 	e.spdMu.RLock()
 	pair := e.spd.PairOf(out)
+	pair.Generated = e.generated.owner(pair.Selector()) != nil
 	e.spdMu.RUnlock()
 	e.tell(d, ike.Acquire{Seq: ev.AcquireSeq, Pair: pair, Src: d.src, Dst: d.dst})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
@@ -29,7 +30,16 @@ const (
 func (e *Engine) apply(a *actor, req ike.Apply, reply func(any, error) bool) {
 	var ops []kernel.Op
 	var made, gone []ledgerKey
+	var policies, ending []spd.Policy
 	for _, op := range req.Ops {
+		switch op.Kind {
+		case ike.InstallPolicy:
+			ops, policies = append(ops, policyOp(kernel.UpdatePolicy, *op.Policy)), append(policies, *op.Policy)
+			continue
+		case ike.DeletePolicy:
+			ending = append(ending, *op.Policy)
+			continue
+		}
 		k := ledgerKey{op.SA.Key(), op.SA.Src}
 		if op.Kind == ike.DeleteSA {
 			if known, ok := e.registry.disown(k.SAKey); ok && unspecified(k.src) {
@@ -42,14 +52,16 @@ func (e *Engine) apply(a *actor, req ike.Apply, reply func(any, error) bool) {
 		made = append(made, k)
 	}
 	e.registry.own(a, made, installing)
-	e.record(e.ledger.add(made))
+	ending = e.generated.leave(a, ending)
+	e.record(errors.Join(e.ledger.add(made), e.ledger.addPolicies(policies)))
 	e.run(func() {
 		err := e.installSAs(ops, made)
 		if err == nil {
-			err = e.deleteSAs(gone)
+			e.putPolicies(policies)
+			err = e.deleteSAs(gone, ending)
 		}
 		if !reply(nil, err) && err == nil {
-			e.removeSAs(made) // the machine has ended meanwhile
+			e.removeSAs(made, e.generated.leave(a, policies)) // the machine has ended meanwhile
 		}
 	})
 }
@@ -72,7 +84,9 @@ func (e *Engine) installSAs(ops []kernel.Op, keys []ledgerKey) error {
 	if err == nil && larvalGone(ops, res) {
 		// The SPI was reserved for too short a time; it is still ours to use.
 		for i := range ops {
-			ops[i].Kind = kernel.AddSA
+			if ops[i].Kind == kernel.UpdateSA {
+				ops[i].Kind = kernel.AddSA
+			}
 		}
 		onError := kernel.Rollback
 		if again { // some of it may be there
@@ -97,7 +111,7 @@ func (e *Engine) installSAs(ops []kernel.Op, keys []ledgerKey) error {
 	if known && !again && !slices.ContainsFunc(res.Ops, left) {
 		e.record(e.ledger.remove(keys))
 	} else {
-		e.removeSAs(keys)
+		e.removeSAs(keys, nil)
 	}
 	return err
 }
@@ -113,48 +127,59 @@ func larvalGone(ops []kernel.Op, r kernel.TxnResult) bool {
 	return false
 }
 
-// removeSAs deletes SAs that nobody waits for.
-func (e *Engine) removeSAs(keys []ledgerKey) {
-	if len(keys) == 0 {
+// removeSAs deletes SAs and generated policies that nobody waits for.
+func (e *Engine) removeSAs(keys []ledgerKey, policies []spd.Policy) {
+	if len(keys)+len(policies) == 0 {
 		return
 	}
 	for _, k := range keys {
 		e.registry.disown(k.SAKey)
 	}
 	e.run(func() {
-		if err := e.deleteSAs(keys); err != nil && e.ctx.Err() == nil {
+		if err := e.deleteSAs(keys, policies); err != nil && e.ctx.Err() == nil {
 			e.notify(notice.Notice{Event: notice.LocalFailure, Reason: notice.KernelRefused, Detail: "delete SAs: " + err.Error()})
 		}
 	})
 }
 
-// deleteSAs deletes SAs, however long the kernel plugin is away. What cannot be
-// deleted stays in the ledger for the next comparison with the kernel.
-func (e *Engine) deleteSAs(keys []ledgerKey) error {
-	if len(keys) == 0 {
+// deleteSAs deletes SAs, and then generated policies, however long the kernel plugin is
+// away. What cannot be deleted stays in the ledger for the next comparison with the
+// kernel.
+func (e *Engine) deleteSAs(keys []ledgerKey, policies []spd.Policy) error {
+	if len(keys)+len(policies) == 0 {
 		return nil
 	}
-	ops := make([]kernel.Op, len(keys))
-	for i, k := range keys {
-		ops[i] = deleteOp(k)
+	ops := make([]kernel.Op, 0, len(keys)+len(policies))
+	for _, k := range keys {
+		ops = append(ops, deleteOp(k))
+	}
+	for _, p := range policies {
+		ops = append(ops, policyOp(kernel.DeletePolicy, p))
 	}
 	res, again, err := e.transact(ops, kernel.Continue, 0)
 	if err != nil {
 		return err
 	}
-	e.strike(keys, res)
+	e.strike(keys, policies, res)
 	return outcome(ops, res, again)
 }
 
 // strike takes what was deleted, or was not there, off the ledger.
-func (e *Engine) strike(keys []ledgerKey, res kernel.TxnResult) {
+func (e *Engine) strike(keys []ledgerKey, policies []spd.Policy, res kernel.TxnResult) {
 	var gone []ledgerKey
+	var unmade []spd.Policy
 	for i, o := range res.Ops {
-		if i < len(keys) && (o.Done || o.Err != nil && o.Err.Reason == errs.NotFound) {
+		switch j := i - len(keys); {
+		case !o.Done && (o.Err == nil || o.Err.Reason != errs.NotFound):
+		case j < 0:
 			gone = append(gone, keys[i])
+		case j < len(policies):
+			unmade = append(unmade, policies[j])
 		}
 	}
-	e.record(e.ledger.remove(gone))
+	e.dropPolicies(unmade)
+	e.record(errors.Join(e.ledger.remove(gone), e.ledger.removePolicies(unmade)))
+	e.generated.release(policies)
 }
 
 // transact runs a transaction to an answer. Where none came it is sent again under

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -56,10 +57,14 @@ func (e *Engine) call(a *actor, c ike.Call) {
 		e.apply(a, req, reply)
 	case ike.MoveSAs:
 		e.moveSAs(a, req, reply)
+	case ike.ReadCarried:
+		e.run(func() { e.readCarried(req, reply) })
 	case ike.AcquireDone:
 		e.run(func() { e.acquireDone(req, reply) })
 	case ike.MatchPolicy:
-		reply(e.matchPolicy(req))
+		reply(e.matchPolicy(a, req))
+	case ike.ReservePolicy:
+		reply(e.reservePolicy(a, req))
 	default:
 		reply(nil, fmt.Errorf("the engine cannot serve a %T", req))
 	}
@@ -139,21 +144,38 @@ func (e *Engine) allocateSPIs(a *actor, req ike.AllocateSPIs, reply func(any, er
 	} else {
 		reply(nil, callError(err))
 	}
-	e.removeSAs(keys) // some SPIs are of no use without the others, or to nobody
+	e.removeSAs(keys, nil) // some SPIs are of no use without the others, or to nobody
+}
+
+func (e *Engine) readCarried(req ike.ReadCarried, reply func(any, error) bool) {
+	var keys []kernel.Key
+	for _, k := range slices.Concat(req.In, req.Out) {
+		known, _ := e.registry.owner(k)
+		keys = append(keys, kernel.Key{Src: known.src, Dst: k.Dst, SPI: k.SPI, Proto: k.Proto})
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, kernelTimeout)
+	defer cancel()
+	stats, err := e.kernel.Query(ctx, keys)
+	if err == nil && len(stats) != len(keys) {
+		err = fmt.Errorf("the kernel plugin gave %d statistics for %d SAs", len(stats), len(keys))
+	}
+	if err != nil {
+		reply(nil, callError(err))
+		return
+	}
+	var sum ike.Carried
+	for i, s := range stats {
+		if i < len(req.In) {
+			sum.In += s.Bytes
+		} else {
+			sum.Out += s.Bytes
+		}
+	}
+	reply(sum, nil)
 }
 
 func (e *Engine) acquireDone(req ike.AcquireDone, reply func(any, error) bool) {
 	e.acquires.done(req.Seq)
 	e.answerAcquire(req.Seq, req.Failed)
 	reply(nil, nil)
-}
-
-func (e *Engine) matchPolicy(req ike.MatchPolicy) (any, error) {
-	e.spdMu.RLock()
-	defer e.spdMu.RUnlock()
-	pair, closest, ok := e.spd.Respond(req.Selector)
-	if !ok {
-		return nil, &ike.NoPolicyError{Selector: req.Selector, Closest: closest}
-	}
-	return pair, nil
 }

@@ -79,8 +79,9 @@ type Engine struct {
 	caps       atomic.Pointer[kernel.Capabilities]
 	reloading  sync.Mutex
 
-	spdMu sync.RWMutex
-	spd   *spd.DB
+	spdMu     sync.RWMutex
+	spd       *spd.DB
+	generated generated // policies in it
 
 	watchMu  sync.Mutex
 	watching *watch
@@ -211,7 +212,7 @@ func (e *Engine) clean(ctx context.Context) error {
 	w := e.watching
 	e.watchMu.Unlock()
 	left := e.ledger.all()
-	if w == nil || len(left) == 0 {
+	if e.generated.clear(); w == nil || len(left) == 0 && len(e.ledger.allPolicies()) == 0 {
 		return nil
 	}
 	var keys []ledgerKey
@@ -219,9 +220,9 @@ func (e *Engine) clean(ctx context.Context) error {
 		s, _ := e.registry.disown(k)
 		keys = append(keys, ledgerKey{k, s.src})
 	}
-	_, sas, _, err := w.dump(ctx)
+	db, sas, _, err := w.dump(ctx)
 	if err == nil {
-		_, err = w.deleteOrphans(ctx, sas)
+		_, err = w.deleteOrphans(ctx, sas, db)
 	}
 	if err != nil {
 		return fmt.Errorf("%d SAs may be left in the kernel, the next start deletes them: %w", len(keys), err)

@@ -255,7 +255,7 @@ func (w *watch) compare(ctx context.Context) error {
 		}
 	}
 	e.lost(lost)
-	orphans, err := w.deleteOrphans(ctx, sas)
+	orphans, err := w.deleteOrphans(ctx, sas, db)
 	for _, ev := range waiting {
 		e.acquire(ev)
 	}
@@ -285,11 +285,12 @@ func (w *watch) dump(ctx context.Context) (db *spd.DB, sas map[ike.SAKey]netip.A
 	return db, sas, waiting, err
 }
 
-// deleteOrphans deletes what the ledger has and the registry has not; sas is what
-// the kernel has. The registry is asked after the ledger: an SA enters the
-// registry first.
-func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]netip.Addr) (n int, err error) {
+// deleteOrphans deletes what the ledger has and no machine knows; sas and db are what
+// the kernel has. The registry is asked after the ledger: an SA enters the registry
+// first.
+func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]netip.Addr, db *spd.DB) (n int, err error) {
 	e := w.e
+	policies, absentPolicies := e.orphanedPolicies(db)
 	var orphans, absent []ledgerKey
 	for k := range e.ledger.all() {
 		if _, known := e.registry.owner(k); known {
@@ -301,19 +302,24 @@ func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]netip.Addr)
 			absent = append(absent, ledgerKey{SAKey: k})
 		}
 	}
-	e.record(e.ledger.remove(absent))
-	for len(orphans) > 0 {
+	e.record(errors.Join(e.ledger.remove(absent), e.ledger.removePolicies(absentPolicies)))
+	for len(orphans)+len(policies) > 0 {
 		batch := orphans[:min(len(orphans), maxOrphans)]
 		orphans = orphans[len(batch):]
-		ops := make([]kernel.Op, len(batch))
-		for i, k := range batch {
-			ops[i] = deleteOp(k)
+		last := policies[:min(len(policies), maxOrphans-len(batch))]
+		policies = policies[len(last):]
+		var ops []kernel.Op
+		for _, k := range batch {
+			ops = append(ops, deleteOp(k))
+		}
+		for _, p := range last {
+			ops = append(ops, policyOp(kernel.DeletePolicy, p))
 		}
 		ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
 		rs, err := w.backend.Apply(ctx, []kernel.Transaction{{TxnID: fmt.Sprintf("%s-%d", e.instance, e.txns.Add(1)), Ops: ops, OnError: kernel.Continue}})
 		cancel()
 		if err == nil && len(rs) == 1 {
-			e.strike(batch, rs[0])
+			e.strike(batch, last, rs[0])
 			err = outcome(ops, rs[0], false)
 		}
 		if err != nil {
@@ -322,6 +328,23 @@ func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]netip.Addr)
 		n += len(batch)
 	}
 	return n, nil
+}
+
+// orphanedPolicies are the generated policies in the ledger that are no machine's: those
+// the kernel has, and those it has not, or has from somebody else.
+func (e *Engine) orphanedPolicies(db *spd.DB) (orphans, absent []spd.Policy) {
+	for k, id := range e.ledger.allPolicies() {
+		if e.generated.owner(k.Selector()) != nil {
+			continue
+		}
+		p := spd.Policy{Key: k, Templates: []spd.Template{{ReqID: id}}}
+		if there, ok := db.Get(k); ok && reqIDOf(there) == id {
+			orphans = append(orphans, p)
+		} else {
+			absent = append(absent, p)
+		}
+	}
+	return orphans, absent
 }
 
 // maxOrphans is how many leftovers go in one transaction.

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
 // ledgerKey is an SA with the address the kernel may want for finding it.
@@ -19,16 +20,18 @@ type ledgerKey struct {
 	src netip.Addr // not in the file
 }
 
-// ledger is the file that says which SAs in the kernel are ours, so that a racoon
-// that was killed can clean up, and nobody else's SA is ever touched. A line is
-// "+" or "-" and the SA; there are no keys in it. An SA is entered before the
-// kernel hears of it, and struck off once it is surely gone. The file outlives
-// the process, not the machine: nothing is flushed to disk.
+// ledger is the file that says which SAs and generated policies in the kernel are
+// ours, so that a racoon that was killed can clean up, and nobody else's is ever
+// touched. A line is "+" or "-" and the SA, "+p" or "-p" and the policy; there are no
+// keys in it. An SA is entered before the kernel hears of it, and struck off once it
+// is surely gone. The file outlives the process, not the machine: nothing is flushed
+// to disk.
 type ledger struct {
 	mu    sync.Mutex
 	path  string // "": in memory only
 	file  *os.File
 	sas   map[ike.SAKey]bool
+	spd   map[spd.Key]uint32 // generated policies and their request IDs
 	lines int
 	torn  bool // the file lacks something, or ends within a line
 }
@@ -36,7 +39,7 @@ type ledger struct {
 // openLedger reads what an earlier process left. A last line that was cut off is
 // ignored: the kernel had not been asked yet.
 func openLedger(path string) (*ledger, error) {
-	l := &ledger{path: path, sas: map[ike.SAKey]bool{}}
+	l := &ledger{path: path, sas: map[ike.SAKey]bool{}, spd: map[spd.Key]uint32{}}
 	if path == "" {
 		return l, nil
 	}
@@ -58,6 +61,10 @@ func (l *ledger) read(f *os.File) error {
 	s := bufio.NewScanner(f)
 	for s.Scan() {
 		sign, rest, _ := strings.Cut(s.Text(), " ")
+		if kind, isPolicy := strings.CutSuffix(sign, "p"); isPolicy {
+			l.readPolicy(kind, rest)
+			continue
+		}
 		k, ok := parseSAKey(rest)
 		switch {
 		case ok && sign == "+":
@@ -100,13 +107,18 @@ func (l *ledger) write(sign string, ks []ledgerKey) error {
 		l.lines++
 		b.WriteString(sign + " " + formatSAKey(k.SAKey) + "\n")
 	}
-	if b.Len() == 0 && !l.torn || l.path == "" {
+	return l.append(b.String())
+}
+
+// append writes lines behind the others; l.mu is held.
+func (l *ledger) append(lines string) error {
+	if lines == "" && !l.torn || l.path == "" {
 		return nil
 	}
-	if l.torn || l.lines > 1024+2*len(l.sas) {
+	if l.torn || l.lines > 1024+2*(len(l.sas)+len(l.spd)) {
 		return l.compact()
 	}
-	if _, err := l.file.WriteString(b.String()); err != nil {
+	if _, err := l.file.WriteString(lines); err != nil {
 		l.torn = true
 		return fmt.Errorf("write the ledger of SAs: %w", err)
 	}
@@ -124,6 +136,9 @@ func (l *ledger) compact() error {
 	for k := range l.sas {
 		w.WriteString("+ " + formatSAKey(k) + "\n")
 	}
+	for k, id := range l.spd {
+		w.WriteString("+p " + formatPolicy(k, id) + "\n")
+	}
 	if err := errors.Join(w.Flush(), os.Rename(l.path+".new", l.path)); err != nil {
 		f.Close()
 		return fmt.Errorf("write the ledger of SAs: %w", err)
@@ -131,7 +146,7 @@ func (l *ledger) compact() error {
 	if l.file != nil {
 		l.file.Close()
 	}
-	l.file, l.lines, l.torn = f, len(l.sas), false
+	l.file, l.lines, l.torn = f, len(l.sas)+len(l.spd), false
 	return nil
 }
 

@@ -107,6 +107,9 @@ func clone(b secret.Bytes) secret.Bytes { return secret.New(append([]byte(nil), 
 // wipe overwrites the copies install made.
 func wipe(ops []kernel.Op) {
 	for _, op := range ops {
+		if op.SA == nil {
+			continue
+		}
 		if op.SA.Encr != nil {
 			op.SA.Encr.Key.Zero()
 		}
@@ -138,8 +141,8 @@ func outcome(ops []kernel.Op, r kernel.TxnResult, again bool) error {
 		case o.Err == nil: // another one failed
 			undone++
 		case ops[i].Kind != kernel.DeleteSA && again && o.Err.Reason == errs.Exists:
-		case ops[i].Kind == kernel.DeleteSA && o.Err.Reason == errs.NotFound:
 		case moves(ops[i]) && again && o.Err.Reason == errs.NotFound:
+		case (ops[i].Kind == kernel.DeleteSA || ops[i].Kind == kernel.DeletePolicy) && o.Err.Reason == errs.NotFound:
 		default:
 			bad = append(bad, o.Err) // which says what it is about
 		}

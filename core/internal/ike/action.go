@@ -107,12 +107,21 @@ type (
 		Failed bool
 	}
 
+	// ReadCarried asks what the kernel has carried. Reply: Carried.
+	ReadCarried struct{ In, Out []SAKey }
+
 	// MatchPolicy asks for the policy a peer's quick mode is about, from the
-	// engine's copy: no RPC. Reply: spd.Pair, or error *NoPolicyError.
+	// engine's copy: no RPC. Reply: spd.Pair, or error *NoPolicyError. One that this
+	// machine has generated is none: it is made anew.
 	MatchPolicy struct {
 		Path     Path
 		Selector policy.Selector // from the identities the peer sent, ours is Local
 	}
+
+	// ReservePolicy wants to generate policies for traffic, which no other machine
+	// may do then. Reply: uint32, a request ID that no other policy has; always the
+	// same until a DeletePolicy gives both back. Error *NoPolicyError: it is taken.
+	ReservePolicy struct{ Selector policy.Selector }
 )
 
 func (DHGenerate) request()    {}
@@ -122,13 +131,18 @@ func (AllocateSPIs) request()  {}
 func (Apply) request()         {}
 func (MoveSAs) request()       {}
 func (AcquireDone) request()   {}
+func (ReadCarried) request()   {}
 func (MatchPolicy) request()   {}
+func (ReservePolicy) request() {}
 
 // Identity is a phase 1 identity as on the wire.
 type Identity struct {
 	Type uint8
 	Data []byte
 }
+
+// Carried is the octets of all SAs of a direction.
+type Carried struct{ In, Out uint64 }
 
 // SPIRequest asks for one inbound SPI.
 type SPIRequest struct {
@@ -142,7 +156,7 @@ type SPIRequest struct {
 func (a AllocateSPIs) giveBack(spis []uint32) (ops []SAOp) {
 	for i, spi := range spis[:min(len(spis), len(a.SPIs))] {
 		r := a.SPIs[i]
-		ops = append(ops, SAOp{DeleteSA, KernelSA{Src: r.Src, Dst: r.Dst, Proto: r.Proto, SPI: spi}})
+		ops = append(ops, SAOp{Kind: DeleteSA, SA: KernelSA{Src: r.Src, Dst: r.Dst, Proto: r.Proto, SPI: spi}})
 	}
 	return ops
 }
@@ -155,12 +169,15 @@ const (
 	InstallInbound  OpKind = iota + 1 // completes the larval SA of AllocateSPIs
 	InstallOutbound                   // a new SA with the peer's SPI
 	DeleteSA                          // only the key fields of SA are set; absent is success
+	InstallPolicy                     // a generated one, in place of what has its key
+	DeletePolicy                      // absent is success
 )
 
-// SAOp is one change of the kernel's SAs.
+// SAOp is one change of the kernel's SAs, or of the policies generated with them.
 type SAOp struct {
-	Kind OpKind
-	SA   KernelSA
+	Kind   OpKind
+	SA     KernelSA
+	Policy *spd.Policy // of InstallPolicy and DeletePolicy
 }
 
 // SAMove is an SA of which only the key fields count, and where it is to be.
@@ -223,6 +240,7 @@ func (e *Unavailable) Unwrap() error { return e.Err }
 type NoPolicyError struct {
 	Selector policy.Selector
 	Closest  string // the policy that almost matched and the field that differs, "" if none
+	Taken    bool   // there is one for others, or not for IPsec: none is to be generated
 }
 
 func (e *NoPolicyError) Error() string {

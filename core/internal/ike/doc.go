@@ -9,7 +9,8 @@
 //
 // How to read it: scripts.go has every exchange as a table of messages. exchange.go
 // plays a script: transmit.go sends our messages, again where need be, receive.go
-// checks and takes the peer's; fragment.go cuts and joins large ones. phase1.go, quick.go and informational.go have the
+// checks and takes the peer's; fragment.go cuts and joins large ones. dpd.go asks
+// whether the peer is there. phase1.go, quick.go and informational.go have the
 // payload handlers; quickinstall.go turns a quick mode into SAs. peer.go routes
 // events; isakmpsa.go keeps the ISAKMP SAs and reauth.go renews them, pairs.go keeps
 // the IPsec SAs, wants.go the wishes for more and keepup.go the standing ones.

@@ -181,6 +181,11 @@ func (x *exchange) fail(reason notice.Reason, err error) {
 	n := notice.Notice{Event: notice.Phase1Failed, Reason: reason, Initiate: x.role == initiator, Detail: err.Error()}
 	switch {
 	case x.kind == isakmp.QuickMode:
+		if x.qm.up { // nothing is lost: the pair has a life of its own
+			n.Event = notice.Dropped
+			x.notice(n)
+			break
+		}
 		n.Event = notice.Phase2Failed
 		if reason == notice.Superseded {
 			n.Event = notice.Dropped // nothing is lost: the other's goes on

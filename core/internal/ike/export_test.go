@@ -3,6 +3,7 @@ package ike
 import (
 	"errors"
 	"iter"
+	"maps"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
@@ -98,6 +99,21 @@ func Early(p *Peer) (octets int) {
 	return octets
 }
 
+// SetCommit makes the machine a responder that sets the commit bit and says CONNECTED;
+// the bit itself is in the header, which the net can write.
+func SetCommit(p *Peer) {
+	p.quick = append(quickMode[:3:3], step{from: responder, seal: sealed, hash: hash1, must: []isakmp.PayloadType{N}})
+	p.handlers = maps.Clone(p.handlers)
+	p.handlers[isakmp.QuickMode] = maps.Clone(p.handlers[isakmp.QuickMode])
+	n := p.handlers[isakmp.QuickMode][N]
+	p.handlers[isakmp.QuickMode][N] = handler{func(x *exchange) ([][]byte, error) {
+		if x.pc < 3 {
+			return n.emit(x)
+		}
+		return [][]byte{isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoESP, SPI: x.qm.offer.Proposals[0].SPI, Type: isakmp.NotifyConnected}.Append(nil)}, nil
+	}, n.take}
+}
+
 // Wear makes the ISAKMP SA in use so old that a successor is due.
 func Wear(p *Peer, now time.Time) {
 	if sa := p.current(); sa != nil {
@@ -115,3 +131,23 @@ func FragmentOctets(p *Peer) (n int) {
 	}
 	return n
 }
+
+// ForgeNotify seals a notify, as only an authenticated peer can.
+func ForgeNotify(p *Peer, n isakmp.Notify) []byte {
+	sa := p.current()
+	x := sa.exchange(isakmp.Informational, p.informational, initiator, p.messageID(sa))
+	x.p, x.cfg = p, p.cfg
+	h := isakmp.Header{CkyI: sa.CkyI, CkyR: sa.CkyR, Version: isakmp.Version1, Exchange: isakmp.Informational, MessageID: x.msgID}
+	return x.sealMessage(h, &x.script[0], []isakmp.Payload{{Type: N, Body: n.Append(nil)}})
+}
+
+// MessageIDs is how many message IDs a machine remembers.
+func MessageIDs(p *Peer) (n int) {
+	for _, sa := range p.sas {
+		n += len(sa.used)
+	}
+	return n
+}
+
+// NewWindow returns the take of a new window.
+func NewWindow() func(uint32) bool { return new(window).take }

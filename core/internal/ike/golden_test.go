@@ -19,6 +19,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden transcripts")
@@ -54,8 +55,9 @@ func TestGoldenTranscripts(t *testing.T) {
 
 // stage is a world and the words to play with it.
 type stage struct {
-	w    *iketest.World
-	opts iketest.Options
+	w       *iketest.World
+	commits map[*iketest.Host]bool
+	opts    iketest.Options
 
 	behind  map[string]bool // hosts that will be behind a NAT
 	forward []uint16        // the ports it lets in
@@ -64,8 +66,14 @@ type stage struct {
 func newStage() *stage {
 	w := iketest.New(1)
 	w.KeepSecrets()
-	w.OnStep = keepSecrets(w)
-	return &stage{w: w}
+	s := &stage{w: w, commits: map[*iketest.Host]bool{}}
+	keep := keepSecrets(w)
+	w.OnStep = func(m *iketest.Machine) {
+		if keep(m); s.commits[m.Host] {
+			ike.SetCommit(m.Peer)
+		}
+	}
+	return s
 }
 
 // play answers every block of a file.
@@ -206,11 +214,18 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 			s.w.Fault(iketest.CorruptHash(n))
 		case "corrupt":
 			s.w.Fault(iketest.Corrupt(n, number(t, args[2])))
+		case "mutate": // MESSAGE OFFSET MASK
+			s.w.Fault(iketest.Mutate(n, number(t, args[2]), byte(number(t, args[3]))))
 		case "ke-zero":
 			s.w.Fault(iketest.ZeroKE(n))
 		default:
 			t.Fatalf("unknown fault %v", args)
 		}
+	},
+	// carry HOST [lost]: a packet to the other
+	"carry": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.Carry(s.other(h), 100, len(args) > 1)
 	},
 	"repair": func(t *testing.T, s *stage, _ []string) { s.w.NoFaults() },
 	"kernel": func(t *testing.T, s *stage, args []string) {
@@ -239,6 +254,18 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 		h.SPD.Remove(out.Key)
 		h.Net = netip.MustParsePrefix(args[1])
 		h.Configure(s.other(h), s.opts)
+	},
+	// commits HOST: it sets the commit bit in message 2 of quick mode, of which N is the number
+	"commits": func(t *testing.T, s *stage, args []string) {
+		s.commits[s.host(t, args[0])] = true
+		for _, n := range args[1:] {
+			s.w.Fault(iketest.Mutate(number(t, n), 19, byte(isakmp.FlagCommit)))
+		}
+	},
+	// no-policies HOST: it has none but those it generates
+	"no-policies": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		h.SPD = spd.DB{}
 	},
 	// one-mode HOST...: complex_bundle off
 	"one-mode": func(t *testing.T, s *stage, args []string) {
@@ -353,6 +380,15 @@ func (s *stage) show() string {
 				fmt.Fprintf(&b, "  %v step %d waiting for %s\n", x.Exchange, x.Step, x.Waiting)
 			}
 		}
+		for _, g := range h.Kernel.Generated {
+			for _, dir := range []spd.Direction{spd.Out, spd.In, spd.Fwd} {
+				for key := range g.Policies {
+					if key.Dir == dir {
+						fmt.Fprintf(&b, "  generated %v\n", key)
+					}
+				}
+			}
+		}
 		for _, key := range h.Kernel.Keys() {
 			fmt.Fprintf(&b, "  kernel %s larval=%v\n", h.Kernel.Name(key), h.Kernel.SAs[key].Larval)
 		}
@@ -423,6 +459,10 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			for _, name := range strings.Split(val, "+") {
 				o.Protos = append(o.Protos, map[string]uint8{"esp": 50, "ah": 51, "ipcomp": 108}[name])
 			}
+		case "generate":
+			o.Generate = map[string]policy.Level{"require": policy.GenerateRequire, "unique": policy.GenerateUnique}[val]
+		case "sainfo-anonymous":
+			o.AnySAInfo = true
 		case "kb":
 			o.IPsecKB = uint64(number(t, val))
 		case "esp":
@@ -441,6 +481,15 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 		case "frag":
 			to := map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
 			o.Remote = append(o.Remote, func(r *policy.Remote) { r.IKEFrag = to })
+		case "dpd": // delay, retry, maxfail, and perhaps the algorithm
+			v := strings.Split(val, "/")
+			delay, retry, maxfail := duration(t, v[0]), duration(t, v[1]), number(t, v[2])
+			o.Remote = append(o.Remote, func(r *policy.Remote) {
+				r.DPD, r.DPDDelay, r.DPDRetry, r.DPDMaxFail, r.DPDAlgorithm = true, delay, retry, maxfail, "default"
+				if len(v) > 3 {
+					r.DPDAlgorithm = v[3]
+				}
+			})
 		case "nonce":
 			size := number(t, val)
 			o.Remote = append(o.Remote, func(r *policy.Remote) { r.NonceSize = size })

@@ -36,7 +36,7 @@ func (p *Peer) messageID(sa *ISAKMPSA) uint32 {
 	for {
 		var b [4]byte
 		p.setup.Rand(b[:])
-		if id := binary.BigEndian.Uint32(b[:]); id != 0 && !sa.used[id] {
+		if id := binary.BigEndian.Uint32(b[:]); id != 0 && !sa.spent(id) {
 			sa.used[id] = true
 			return id
 		}
@@ -95,11 +95,20 @@ func informed(x *exchange) error {
 	for _, d := range x.info.deletes {
 		x.p.peerDeletes(x.sa, d)
 	}
+	if x.info.onlyProbes() {
+		delete(x.sa.used, x.msgID)
+	} else {
+		x.p.lives()
+	}
 	return nil
 }
 
 // heard acts on one authenticated notify.
 func (p *Peer) heard(x *exchange, n isakmp.Notify) {
+	if isProbe(n) {
+		p.hearProbe(x, n)
+		return
+	}
 	x.notice(notice.Notice{Event: notice.PeerNotify, Detail: n.String()})
 	switch {
 	case n.Type == isakmp.NotifyInitialContact:

@@ -37,6 +37,7 @@ type ISAKMPSA struct {
 	used        map[uint32]bool // message IDs; each is good for one exchange
 	said, heard vendors         // vendor IDs, ours and the peer's
 	nat         nat
+	probes      probes
 	credential  string
 
 	// lastExchange answers duplicates until the SA is first used: what is left of
@@ -174,6 +175,7 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 		p.natPath = sa.Path
 		p.out = append(p.out, Moved{sa.Path})
 	}
+	p.lives()
 	early := sa.early.datagrams
 	sa.early = held{}
 	for _, ev := range early {

@@ -52,6 +52,7 @@ func (p *Peer) reconfigure(ev Reconfigure) {
 	for _, sa := range p.sas {
 		sa.Remote = ev.Remote
 	}
+	p.lookLater()
 }
 
 // delete is an operator's command.

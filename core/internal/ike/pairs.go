@@ -57,15 +57,21 @@ func (q *pair) algorithms() string {
 	return strings.Join(names, " + ")
 }
 
-// ops lists the changes that install a pair.
+// ops lists the changes that install a pair, a generated policy behind its SAs: no
+// packet is to ask for what is about to come.
 func (q *pair) ops(kinds ...OpKind) (ops []SAOp) {
 	for _, k := range kinds {
-		sas := q.in
+		sas, policies := q.in, inbound(q.policy)
 		if k == InstallOutbound {
-			sas = q.out
+			sas, policies = q.out, []*spd.Policy{&q.policy.Out}
 		}
 		for _, s := range sas {
-			ops = append(ops, SAOp{k, s})
+			ops = append(ops, SAOp{Kind: k, SA: s})
+		}
+		if q.policy.Generated {
+			for _, p := range policies {
+				ops = append(ops, SAOp{Kind: InstallPolicy, Policy: p})
+			}
 		}
 	}
 	return ops
@@ -74,7 +80,7 @@ func (q *pair) ops(kinds ...OpKind) (ops []SAOp) {
 // deletes lists the changes that remove SAs.
 func deletes(sas []KernelSA) (ops []SAOp) {
 	for _, s := range sas {
-		ops = append(ops, SAOp{DeleteSA, KernelSA{Dir: s.Dir, Src: s.Src, Dst: s.Dst, Proto: s.Proto, SPI: s.SPI}})
+		ops = append(ops, SAOp{Kind: DeleteSA, SA: KernelSA{Dir: s.Dir, Src: s.Src, Dst: s.Dst, Proto: s.Proto, SPI: s.SPI}})
 	}
 	return ops
 }
@@ -153,9 +159,11 @@ func (p *Peer) installOutbound(q *pair) {
 		switch {
 		case !slices.Contains(p.pairs, q): // ended meanwhile
 			q.zero()
+			ops := p.ungenerate(q.policy)
 			if mayBeDone(err) {
-				p.deleteSAs(deletes(q.out))
+				ops = append(deletes(q.out), ops...)
 			}
+			p.deleteSAs(ops)
 		case errors.As(err, new(*Unavailable)):
 			q.outAt = p.now.Add(time.Second)
 		case err != nil:
@@ -176,10 +184,12 @@ func (p *Peer) endPair(q *pair, reason notice.Reason, tell bool) {
 	if sa := p.current(); tell && sa != nil {
 		p.inform(sa, notes{deletes: q.deletePayloads()})
 	}
-	p.deleteSAs(append(deletes(q.in), deletes(q.out)...))
+	ops := append(deletes(q.in), deletes(q.out)...)
 	if !q.installing { // else the Reply does it
+		ops = append(ops, p.ungenerate(q.policy)...)
 		q.zero()
 	}
+	p.deleteSAs(ops)
 	p.pairNotice(q, notice.Notice{Event: notice.Phase2Down, Reason: reason, Detail: q.policy.Selector().String()})
 	p.fallBack(q.traffic())
 }
@@ -247,7 +257,7 @@ func (p *Peer) findPair(match func(KernelSA) bool) *pair {
 // making finds the quick mode that is installing a matching SA.
 func (p *Peer) making(match func(KernelSA) bool) *exchange {
 	for _, x := range p.exchanges {
-		if x.qm != nil && !x.over && x.qm.pair != nil && x.qm.pair.has(match) {
+		if x.qm != nil && !x.over && !x.qm.up && x.qm.pair != nil && x.qm.pair.has(match) {
 			return x
 		}
 	}

@@ -28,6 +28,7 @@ type Peer struct {
 	pairs     []*pair     // oldest first
 	exchanges []*exchange
 	wants     []*want
+	life      life
 	kept      []*kept
 	fragments []*fragments // of messages not whole yet, the one that moved last last
 
@@ -133,6 +134,9 @@ func (p *Peer) settle() {
 		p.deleteSAs(ops)
 	}
 	p.movePairs()
+	if due(p.lookAt(), p.now) {
+		p.look()
+	}
 	p.expireFragments()
 	p.expireWants()
 	p.tendKept()
@@ -143,7 +147,7 @@ func (p *Peer) settle() {
 
 // Deadline is when Step wants its next Wake, or zero.
 func (p *Peer) Deadline() time.Time {
-	t := earliest(p.deleteAt, p.keepAt)
+	t := earliest(earliest(p.deleteAt, p.keepAt), p.lookAt())
 	for _, x := range p.exchanges {
 		t = earliest(t, x.deadline())
 	}
@@ -205,14 +209,20 @@ func (p *Peer) undo(c *pendingCall, ev Reply) {
 	case AllocateSPIs:
 		spis, _ := ev.Value.([]uint32)
 		p.deleteSAs(req.giveBack(spis))
+	case ReservePolicy:
+		if _, ok := ev.Value.(uint32); ok {
+			p.deleteSAs(p.ungenerate(c.x.qm.policy))
+		}
 	case Apply:
 		c.x.qm.pair.zero()
 		if mayBeDone(ev.Err) {
 			var sas []KernelSA
 			for _, op := range req.Ops {
-				sas = append(sas, op.SA)
+				if op.Policy == nil {
+					sas = append(sas, op.SA)
+				}
 			}
-			p.deleteSAs(deletes(sas))
+			p.deleteSAs(append(deletes(sas), p.ungenerate(c.x.qm.policy)...))
 		}
 	}
 }

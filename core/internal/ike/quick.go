@@ -33,12 +33,15 @@ type quick struct {
 	oai, oar   netip.Addr // the original addresses the peer has told
 
 	match   future[spd.Pair]
+	reqID   future[uint32] // of the policies to be generated
 	spis    future[[]uint32]
 	keyPair future[oakley.KeyPair]
 	shared  future[secret.Bytes]
 	apply   future[any] // inbound; for an initiator's first pair, both directions
 	applyTo future[any] // the responder's outbound
+	commit  bool        // the peer's last message has the commit bit
 	pair    *pair       // what has been, or is being, installed
+	up      bool        // the pair is in use; only CONNECTED is waited for
 	out     bool        // its outbound SAs are, or may be, in the kernel
 }
 
@@ -49,7 +52,7 @@ func (q *quick) templates() []spd.Template { return q.policy.Out.Templates }
 // startQuick begins a quick mode for a want.
 func (p *Peer) startQuick(w *want, sa *ISAKMPSA) {
 	q := &quick{want: w, policy: w.policy, local: w.local, remote: w.remote, ni: p.nonce(sa.Remote)}
-	q.proposeIDs()
+	q.proposeIDs(sa.Remote.SupportProxy)
 	x := sa.exchange(isakmp.QuickMode, p.quick, initiator, p.messageID(sa))
 	x.qm, x.expires = q, p.now.Add(p.cfg.Timer.Phase2)
 	x.p = p
@@ -58,13 +61,14 @@ func (p *Peer) startQuick(w *want, sa *ISAKMPSA) {
 }
 
 // proposeIDs sets the identities of the policy. Between two hosts in transport
-// mode for any protocol they say nothing and are left out (RFC 2409 section 5.5).
-func (q *quick) proposeIDs() {
+// mode for any protocol they say nothing and are left out (RFC 2409 section 5.5), but
+// where the SAs may have end points of their own (support_proxy).
+func (q *quick) proposeIDs(proxy bool) {
 	sel := q.policy.Selector()
 	if q.transport() {
 		sel.Local = netip.PrefixFrom(q.local, q.local.BitLen())
 		sel.Remote = netip.PrefixFrom(q.remote, q.remote.BitLen())
-		if sel.Proto == 0 && sel.LocalPort == 0 && sel.RemotePort == 0 {
+		if !proxy && sel.Proto == 0 && sel.LocalPort == 0 && sel.RemotePort == 0 {
 			return
 		}
 	}
@@ -102,22 +106,26 @@ func prepareOffer(x *exchange) error {
 
 // ourSide is what we bring into the negotiation.
 func (x *exchange) ourSide() doi.Side {
-	return doi.Side{Templates: x.qm.templates(), SAInfo: x.qm.sainfo, Check: x.sa.Remote.ProposalCheck, Encap: x.sa.encap(), OneMode: !x.cfg.ComplexBundle}
+	return doi.Side{Templates: x.qm.templates(), SAInfo: x.qm.sainfo, Check: x.sa.Remote.ProposalCheck, Encap: x.sa.encap(), OneMode: !x.cfg.ComplexBundle,
+		Generate: x.role == responder && x.qm.policy.Generated}
 }
 
 // findSAInfo picks the sainfo section for the identities.
 func (x *exchange) findSAInfo() error {
 	q := x.qm
 	local, remote := x.own(&q.idci, &q.idcr), x.peers(&q.idci, &q.idcr)
-	l, r := x.said(*local, q.local), x.said(*remote, q.remote)
-	ask := policy.SAInfoQuery{Local: l, Remote: r, Ph1ID: x.sa.Remote.Ph1ID,
+	ask := policy.SAInfoQuery{Local: x.said(*local, q.local), Remote: x.said(*remote, q.remote), Ph1ID: x.sa.Remote.Ph1ID,
 		Peer: &policy.Identity{Type: uint8(x.sa.PeerID.Type), Data: x.sa.PeerID.Data}}
 	if x.role == responder {
 		ask.Client = x.clientAddr()
 	} else if x.sa.role == initiator && x.p.setup.Ambiguous {
 		ask.Ph1ID = 0
 	}
-	if q.sainfo = x.cfg.SAInfoFor(ask); q.sainfo == nil {
+	q.sainfo = x.cfg.SAInfoFor(ask)
+	if ask.Within = q.policy.Generated; ask.Within && (q.sainfo == nil || x.mayGenerate() != nil) {
+		q.sainfo = x.cfg.SAInfoFor(ask)
+	}
+	if q.sainfo == nil {
 		return failf(notice.NoSAInfo, "no sainfo for %v", q.policy.Selector())
 	}
 	x.keepLifetime()

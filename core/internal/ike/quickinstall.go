@@ -30,15 +30,28 @@ func prepareAnswer(x *exchange) error {
 	if err := x.matchPolicy(); err != nil {
 		return err
 	}
+	if err := x.findSAInfo(); err != nil {
+		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoSAInfo, err}
+	}
+	if err := x.endPoints(); err != nil {
+		return err
+	}
 	if err := x.collide(); err != nil {
 		return err
 	}
-	if err := x.findSAInfo(); err != nil {
-		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoSAInfo, err}
+	if q.policy.Generated {
+		if err := x.reservePolicy(); err != nil {
+			return err
+		}
 	}
 	var err error
 	if q.choice, err = doi.ChooseIPsec(q.offer, x.ourSide()); err != nil {
 		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.NoProposal, err}
+	}
+	if q.policy.Generated {
+		if err := x.setTemplates(q.choice.Templates); err != nil {
+			return err
+		}
 	}
 	if err := q.checkPFS(); err != nil {
 		return err
@@ -49,12 +62,20 @@ func prepareAnswer(x *exchange) error {
 		return err
 	}
 	if err := x.reserve(); err != nil {
-		return err
+		return refusedToo(err)
 	}
 	if err := x.makePair(gxy); err != nil {
 		return err
 	}
-	return x.install(&q.apply, InstallInbound)
+	return refusedToo(x.install(&q.apply, InstallInbound))
+}
+
+// refusedToo tells the peer of what our kernel refuses: it would wait in vain.
+func refusedToo(err error) error {
+	if reasonOf(err) == notice.KernelRefused {
+		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.KernelRefused, err}
+	}
+	return err
 }
 
 // install asks for SAs of the pair.
@@ -73,7 +94,7 @@ func (x *exchange) matchPolicy() error {
 	sel := policy.Selector{Local: netip.PrefixFrom(q.local, q.local.BitLen()), Remote: netip.PrefixFrom(q.remote, q.remote.BitLen())}
 	if q.idci != nil {
 		var err error
-		if sel, err = selectorOf(q.idcr, q.idci); err != nil {
+		if sel, err = x.selector(); err != nil {
 			return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity, err}
 		}
 		if sel, err = x.throughNAT(sel); err != nil {
@@ -82,20 +103,32 @@ func (x *exchange) matchPolicy() error {
 	}
 	match, err := q.match.await(x, MatchPolicy{x.path, sel})
 	var none *NoPolicyError
-	if errors.As(err, &none) {
-		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoPolicy, none}
+	if errors.As(err, &none) && !none.Taken && x.sa.Remote.GeneratePolicy != policy.GenerateOff {
+		q.policy = spd.PairFor(sel)
+		q.policy.Generated = true
+		return nil
 	}
-	if err != nil {
-		return err
+	q.policy = match
+	return noPolicy(err)
+}
+
+// endPoints decides between which addresses the SAs run: those of the IKE messages, but
+// in transport mode with support_proxy, where a sainfo trusts this peer by its
+// identity, those it proposes traffic for, both hosts. A policy belongs to the peer its
+// templates name; nobody else gets its SAs.
+func (x *exchange) endPoints() error {
+	q := x.qm
+	sel := q.policy.Selector()
+	tunnel := slices.ContainsFunc(q.templates(), func(t spd.Template) bool { return t.Mode == spd.Tunnel })
+	if x.sa.Remote.SupportProxy && q.sainfo.From != nil && !tunnel && !q.policy.Generated && sel.Local.IsSingleIP() && sel.Remote.IsSingleIP() {
+		q.local, q.remote = sel.Local.Addr(), sel.Remote.Addr()
 	}
-	// A policy belongs to the peer its templates name; nobody else gets its SAs.
-	for _, t := range match.Out.Templates {
+	for _, t := range q.templates() {
 		if t.Mode == spd.Tunnel && (names(t.Dst, q.remote) || names(t.Src, q.local)) {
 			return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoPolicy,
 				fmt.Errorf("the policy for %v names the tunnel %v-%v, not %v-%v", sel, t.Src, t.Dst, q.local, q.remote)}
 		}
 	}
-	q.policy = match
 	return nil
 }
 
@@ -131,16 +164,19 @@ func (x *exchange) precedes(o *exchange) bool {
 // names reports whether a template's end point is set, and is not a.
 func names(end, a netip.Addr) bool { return end.IsValid() && !end.IsUnspecified() && end != a }
 
-func selectorOf(local, remote []byte) (policy.Selector, error) {
-	l, err := isakmp.ParseID(local)
+// selector is the traffic the peer proposes. A name is for the choice of a sainfo; who
+// has it is the host.
+func (x *exchange) selector() (policy.Selector, error) {
+	q := x.qm
+	l, err := isakmp.ParseID(q.idcr)
 	if err != nil {
 		return policy.Selector{}, err
 	}
-	r, err := isakmp.ParseID(remote)
+	r, err := isakmp.ParseID(q.idci)
 	if err != nil {
 		return policy.Selector{}, err
 	}
-	return doi.Selector(l, r)
+	return doi.Selector(doi.OfHost(l, q.local), doi.OfHost(r, q.remote))
 }
 
 // checkPFS wants a KE payload exactly where a group was agreed on.
@@ -177,7 +213,8 @@ func (x *exchange) quickSecret() ([]byte, error) {
 
 // installInitiator runs between messages 2 and 3: the responder already sends
 // when it has message 3. A first pair goes in whole; when a pair is renewed, the
-// outbound SA follows a second later, when the responder surely has its inbound one.
+// outbound SA follows a second later, when the responder surely has its inbound one;
+// and so it does where the commit bit says that the responder is not ready yet.
 func installInitiator(x *exchange) error {
 	q := x.qm
 	if err := q.checkPFS(); err != nil {
@@ -191,13 +228,16 @@ func installInitiator(x *exchange) error {
 		return err
 	}
 	kinds := []OpKind{InstallInbound, InstallOutbound}
-	if q.pair.renews {
+	if q.commit {
+		x.script = append(x.script[:x.pc+1:x.pc+1], connected)
+	}
+	if q.commit || q.pair.renews {
 		kinds = kinds[:1]
 	}
 	return x.install(&q.apply, kinds...)
 }
 
-// quickDone runs when the initiator has sent message 3, and ends its exchange.
+// quickDone runs when message 3 is sent, or taken: the pair is in use.
 func quickDone(x *exchange) error {
 	q, p := x.qm, x.p
 	if x.role == responder {
@@ -205,16 +245,26 @@ func quickDone(x *exchange) error {
 			return err
 		}
 	}
-	q.pair.outbound = x.role == responder || !q.pair.renews
+	q.pair.outbound = q.out
 	switch {
 	case q.pair.outbound:
-	case p.covers(q.pair):
+	case q.commit, p.covers(q.pair):
 		q.pair.outAt = p.now.Add(time.Second)
 	default: // what it renews has ended meanwhile
 		q.pair.outAt = p.now
 	}
+	q.up = true
 	p.addPair(q.pair)
 	p.wantServed(q.want, "")
+	return nil
+}
+
+// quickConnected: the responder has its SAs, it may be sent to at once. Should it never
+// say so, or somebody else have set the bit, the SAs are in use all the same.
+func quickConnected(x *exchange) error {
+	if q := x.qm.pair; !q.outAt.IsZero() {
+		q.outAt = x.p.now
+	}
 	return nil
 }
 
@@ -302,6 +352,10 @@ func softLife(hard doi.Life, initiator bool, jitter byte) (soft doi.Life) {
 func (x *exchange) undoQuick(reason notice.Reason) {
 	q := x.qm
 	ops := x.spiRequests().giveBack(q.spis.val)
+	reserved := x.role == initiator || q.reqID.done && q.reqID.err == nil
+	if reserved && !q.apply.pending() && !q.applyTo.pending() { // else the Reply does it
+		ops = append(ops, x.p.ungenerate(q.policy)...)
+	}
 	if q.pair != nil {
 		if q.out {
 			ops = append(ops, deletes(q.pair.out)...)

@@ -30,6 +30,7 @@ type message struct {
 	payloads []isakmp.Payload
 	hash     []byte // HASH(n), which covers rest
 	rest     []byte
+	commit   bool   // the header's flag, which nothing authenticates
 	iv       []byte // of the next message
 }
 
@@ -63,6 +64,9 @@ func (x *exchange) receive(st *step) error {
 		if err := st.then(x); err != nil {
 			return err
 		}
+	}
+	if x.qm != nil {
+		x.qm.commit = m.commit
 	}
 	x.seen, x.heard, x.answer, x.tries = sha256.Sum256(x.inbox), len(x.inbox), nil, 0
 	if m.iv != nil {
@@ -116,6 +120,9 @@ func (x *exchange) open(st *step) (message, error) {
 	}
 	// It is the peer's: whatever else may be wrong with it, it counts only once.
 	x.sa.used[x.msgID], x.sa.lastExchange = true, nil
+	if x.info == nil { // else it depends on what it says
+		x.p.lives()
+	}
 	return m, nil
 }
 
@@ -142,7 +149,7 @@ func openSealed(cbc *oakley.CBC, iv []byte, h isakmp.Header, msg []byte, padding
 		}
 		return message{}, drop{notice.BadDecryption, "the message decrypts to nonsense: " + err.Error()}
 	}
-	m := message{payloads: ps, iv: next}
+	m := message{payloads: ps, iv: next, commit: h.Flags&isakmp.FlagCommit != 0}
 	if len(ps) > 0 {
 		const generic = 4 // octets of the payload header in front of the body
 		m.rest = plain[generic+len(ps[0].Body) : len(plain)-len(rest)]

@@ -112,7 +112,7 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 		return
 	}
 	switch {
-	case sa.used[h.MessageID]:
+	case sa.spent(h.MessageID):
 		p.dropped(ev, h, notice.Replayed, "this message ID has been used")
 		return
 	case len(sa.used) >= maxMessageIDs:

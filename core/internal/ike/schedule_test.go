@@ -150,6 +150,9 @@ func (s *schedule) options() iketest.Options {
 	if s.pick(4) == 0 {
 		o.PFS = s.group()
 	}
+	if s.pick(4) == 0 {
+		o.Remote = append(o.Remote, dpd(s.seconds(2, 60)))
+	}
 	if s.pick(8) == 0 {
 		o.PSK = []string{"secret", "another"}
 	}

@@ -125,6 +125,12 @@ var quickMode = script{
 	{from: initiator, seal: sealed, hash: hash3, before: installInitiator, then: quickDone},
 }
 
+// connected is the fourth message where the responder has set the commit bit (RFC 2408
+// section 3.1): until it is there message 3 is repeated. We never set the bit.
+//
+//	4  R→I  HDR*, HASH(4), N        CONNECTED
+var connected = step{from: responder, seal: sealed, hash: hash1, may: p(N), then: quickConnected}
+
 // informational is one message that wants no answer (RFC 2409 section 5.7).
 var informational = script{
 	{from: initiator, seal: sealed, hash: hash1, may: p(N, D), then: informed},

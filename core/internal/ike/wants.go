@@ -63,7 +63,7 @@ func (p *Peer) wanted(w *want) bool {
 		}
 	}
 	for _, x := range p.exchanges {
-		if x.qm == nil || x.over || x.qm.traffic() != w.traffic() {
+		if x.qm == nil || x.over || x.qm.up || x.qm.traffic() != w.traffic() {
 			continue
 		}
 		if x.qm.want == nil {

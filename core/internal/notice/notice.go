@@ -76,6 +76,7 @@ const (
 	PeerMoved            // info: the NAT in front of the peer has given it another mapping
 	LocalFailure         // error: something on this host does not work
 	HookDone             // debug
+	PeerDead             // warning: it does not answer, all its SAs end
 	HookFailed           // warning: a hook script was not run, or not to a good end
 	eventCount
 )
@@ -116,6 +117,7 @@ var events = [eventCount]struct {
 	NATFound:       {"nat-found", "NAT detected", slog.LevelInfo},
 	PeerMoved:      {"peer-moved", "the peer has moved", slog.LevelInfo},
 	LocalFailure:   {"local-failure", "local failure", slog.LevelError},
+	PeerDead:       {"peer-dead", "the peer seems to be dead", slog.LevelWarn},
 	HookDone:       {"hook-done", "hook script has run", slog.LevelDebug},
 	HookFailed:     {"hook-failed", "hook script failed", slog.LevelWarn},
 }

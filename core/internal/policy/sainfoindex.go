@@ -46,7 +46,7 @@ func NewCommon(c *Config) *Common {
 
 // SAInfoFor returns what Config.SAInfoFor does.
 func (c *Common) SAInfoFor(q SAInfoQuery) *SAInfo {
-	if c.sainfos == nil || q.Local == nil || q.Remote == nil || q.Peer == nil { // what is missing matches every section's
+	if c.sainfos == nil || q.Local == nil || q.Remote == nil || q.Peer == nil || q.Within { // what is missing matches every section's, and so may what is inside
 		return c.Config.SAInfoFor(q)
 	}
 	from := &SAID{Type: q.Peer.Type, Data: q.Peer.Data}

@@ -9,6 +9,7 @@ type SAInfoQuery struct {
 	Ph1ID         uint32     // of the phase 1 section
 	Peer          *Identity  // phase 1 identity, nil: not known yet
 	Client        netip.Addr // what clientaddr means, invalid: not known
+	Within        bool       // a network of a section is meant with all that is inside it
 }
 
 // SAInfoFor returns the section for a quick mode, or nil: of those that fit the one
@@ -40,13 +41,17 @@ func (s *SAInfo) priority() (n int) {
 }
 
 func (s *SAInfo) fits(q SAInfoQuery) bool {
-	if s.RemoteID != q.Ph1ID || !s.fromMatches(q.Peer) || !s.Local.matches(q.Local) {
+	matches := (*SAID).matches
+	if q.Within {
+		matches = (*SAID).contains
+	}
+	if s.RemoteID != q.Ph1ID || !s.fromMatches(q.Peer) || !matches(s.Local, q.Local) {
 		return false
 	}
 	if s.ClientAddr {
 		return q.Client.IsValid() && hostID(q.Client).matches(q.Remote)
 	}
-	return s.Remote.matches(q.Remote)
+	return matches(s.Remote, q.Remote)
 }
 
 // fromMatches compares the peer's phase 1 identity as section 10.3 does. Protocol
@@ -84,6 +89,47 @@ func (a *SAID) matches(b *SAID) bool {
 		}
 	}
 	return a.comparable() && a.Type == b.Type && a.Proto == b.Proto && string(a.Data) == string(b.Data)
+}
+
+// contains is matches, and for a network also what is inside it: fewer addresses, a
+// protocol or a port of any. What is missing contains and is contained.
+func (a *SAID) contains(b *SAID) bool {
+	if a == nil || b == nil {
+		return true
+	}
+	first, last, ok := a.addresses()
+	low, high, both := b.addresses()
+	if !ok || !both {
+		return a.matches(b)
+	}
+	return first.BitLen() == low.BitLen() && first.Compare(low) <= 0 && high.Compare(last) <= 0 &&
+		(a.Proto == 0 || a.Proto == b.Proto) && (a.Port == 0 || a.Port == b.Port)
+}
+
+// addresses are the first and the last of a host, subnet or range.
+func (a *SAID) addresses() (first, last netip.Addr, ok bool) {
+	n := 4
+	switch a.Type {
+	case IDIPv6, IDIPv6Subnet, IDIPv6Range:
+		n = 16
+	case IDIPv4, IDIPv4Subnet, IDIPv4Range:
+	default:
+		return first, last, false
+	}
+	host := a.Type == IDIPv4 || a.Type == IDIPv6
+	if host && len(a.Data) != n || !host && len(a.Data) != 2*n {
+		return first, last, false
+	}
+	low, high := append([]byte(nil), a.Data[:n]...), append([]byte(nil), a.Data[len(a.Data)-n:]...)
+	if a.Type == IDIPv4Subnet || a.Type == IDIPv6Subnet {
+		for i, mask := range high {
+			low[i] &= mask
+			high[i] = low[i] | ^mask
+		}
+	}
+	first, _ = netip.AddrFromSlice(low)
+	last, _ = netip.AddrFromSlice(high)
+	return first, last, true
 }
 
 func (a *SAID) comparable() bool {

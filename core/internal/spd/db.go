@@ -17,6 +17,7 @@ type DB struct {
 	byIndex map[uint32]*entry
 	byNets  map[nets][]*entry // each in the kernel's order
 	shapes  map[shape]int     // how many policies have it
+	reqIDs  map[uint32]int    // how many templates have it
 	arrived uint64
 }
 
@@ -74,7 +75,7 @@ func (db *DB) Put(p Policy) {
 		return
 	}
 	if db.byKey == nil {
-		*db = DB{map[Key]*entry{}, map[uint32]*entry{}, map[nets][]*entry{}, map[shape]int{}, 0}
+		*db = DB{map[Key]*entry{}, map[uint32]*entry{}, map[nets][]*entry{}, map[shape]int{}, map[uint32]int{}, 0}
 	}
 	db.arrived++
 	e := &entry{p, db.arrived}
@@ -87,6 +88,9 @@ func (db *DB) Put(p Policy) {
 		db.byIndex[p.Index] = e
 	}
 	db.shapes[p.Key.shape()]++
+	for _, t := range p.Templates {
+		db.reqIDs[t.ReqID]++
+	}
 	list := db.byNets[p.Key.nets()]
 	at, _ := slices.BinarySearchFunc(list, e, order)
 	db.byNets[p.Key.nets()] = slices.Insert(list, at, e)
@@ -117,6 +121,11 @@ func (db *DB) remove(e *entry) {
 	}
 	if db.shapes[e.Key.shape()]--; db.shapes[e.Key.shape()] == 0 {
 		delete(db.shapes, e.Key.shape())
+	}
+	for _, t := range e.Templates {
+		if db.reqIDs[t.ReqID]--; db.reqIDs[t.ReqID] == 0 {
+			delete(db.reqIDs, t.ReqID)
+		}
 	}
 }
 

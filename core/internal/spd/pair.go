@@ -16,6 +16,29 @@ func (db *DB) PairOf(out Policy) Pair {
 	return p
 }
 
+// PairFor is a pair of policies for traffic, without templates yet.
+func PairFor(s policy.Selector) Pair {
+	out := outbound(s).normal()
+	return Pair{Out: Policy{Key: out, Action: IPsec}, In: Policy{Key: out.mirror(), Action: IPsec}, HasIn: true}
+}
+
+// Forward is the policy for what is inside the inbound tunnel and is not for this host;
+// false: there is no tunnel.
+func (p Pair) Forward() (Policy, bool) {
+	fwd := p.In
+	fwd.Key.Dir, fwd.Index = Fwd, 0
+	return fwd, slices.ContainsFunc(fwd.Templates, func(t Template) bool { return t.Mode == Tunnel })
+}
+
+// Knows reports whether some inbound policy, of whatever action, contains the traffic.
+func (db *DB) Knows(s policy.Selector) bool {
+	want := outbound(s).mirror().normal()
+	return want.Src.IsValid() && want.Dst.IsValid() && (db.exact(want) != nil || db.search(want) != nil)
+}
+
+// UsesReqID reports whether a template of some policy has the request ID.
+func (db *DB) UsesReqID(id uint32) bool { return db.reqIDs[id] > 0 }
+
 // counterpart finds the policy for the same traffic in the other direction. Marks
 // may differ between directions, interfaces may not.
 func (db *DB) counterpart(k Key) (Policy, bool) {
@@ -126,6 +149,14 @@ func hosts(k Key) (src, dst netip.Addr, ok bool) {
 func (k Key) String() string {
 	s := policy.Selector{Local: k.Src, Remote: k.Dst, LocalPort: k.SrcPort, RemotePort: k.DstPort, Proto: k.Proto}.String()
 	return k.Dir.String() + " " + s
+}
+
+// Selector is the traffic of the policy, from this host's side.
+func (k Key) Selector() policy.Selector {
+	if k.Dir == Out {
+		return policy.Selector{Local: k.Src, Remote: k.Dst, LocalPort: k.SrcPort, RemotePort: k.DstPort, Proto: k.Proto}
+	}
+	return policy.Selector{Local: k.Dst, Remote: k.Src, LocalPort: k.DstPort, RemotePort: k.SrcPort, Proto: k.Proto}
 }
 
 func (d Direction) String() string {

@@ -90,10 +90,9 @@ type Pair struct {
 	Out   Policy
 	In    Policy
 	HasIn bool // a missing inbound policy is legal: only outbound traffic is protected
+
+	Generated bool // made on the peer's wish: it goes with its last SA
 }
 
 // Selector is the traffic of the pair, from this host's side.
-func (p Pair) Selector() policy.Selector {
-	k := p.Out.Key
-	return policy.Selector{Local: k.Src, Remote: k.Dst, LocalPort: k.SrcPort, RemotePort: k.DstPort, Proto: k.Proto}
-}
+func (p Pair) Selector() policy.Selector { return p.Out.Key.Selector() }

@@ -18,6 +18,9 @@ func (w *World) CheckEmpty() {
 		for _, key := range h.Kernel.Keys() {
 			w.Break("%s: the kernel still has %s", h.Name, h.Kernel.Name(key))
 		}
+		for sel := range h.Kernel.Generated {
+			w.Break("%s: there is still a policy generated for %v", h.Name, sel)
+		}
 		for _, m := range h.Machines {
 			w.Break("%s: a machine for %v is left: %+v, %d calls out", h.Name, m.Key.Block, m.Status(w.Now()), m.Calls)
 		}
@@ -81,6 +84,12 @@ hosts:
 				if q.Outbound {
 					known[ike.SAKey{Dst: q.Remote, Proto: q.Proto, SPI: q.SPIOut}] = true
 				}
+			}
+		}
+		for sel, g := range h.Kernel.Generated {
+			used := g.owner != nil && slices.ContainsFunc(g.owner.Status(w.Now()).IPsec, func(q ike.IPsecStatus) bool { return q.Selector == sel })
+			if !used {
+				w.Break("%s: the policy generated for %v has outlived its SAs", h.Name, sel)
 			}
 		}
 		for key := range known {

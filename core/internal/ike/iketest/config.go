@@ -24,6 +24,10 @@ type Options struct {
 	IPsecLife  time.Duration // 1 h
 	IPsecKB    uint64        // no limit
 	Check      policy.Check
+	Generate   policy.Level // instead of policies
+	AnySAInfo  bool         // sainfo anonymous
+	From       string       // of the sainfo: an FQDN
+	Proxy      bool
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
 	Remote     []func(*policy.Remote) // what else its section says
@@ -33,7 +37,6 @@ type Options struct {
 	Passive          bool
 	Weak             bool // weak_phase1_check
 	NoInitialContact bool
-	GeneratePolicy   policy.Level // and there are no policies
 	NATTraversal     policy.Toggle
 	IKEFrag          policy.Toggle
 	DPDDelay         time.Duration // 0: no DPD
@@ -71,6 +74,12 @@ func (h *Host) Configure(to *Host, o Options) {
 	} else {
 		s.Local, s.Remote = doi.SAID(doi.PrefixID(h.Net, 0, 0)), doi.SAID(doi.PrefixID(to.Net, 0, 0))
 	}
+	if o.AnySAInfo {
+		s.Local, s.Remote = nil, nil
+	}
+	if o.From != "" {
+		s.From = &policy.Identity{Type: policy.IDFQDN, Data: []byte(o.From), Text: o.From}
+	}
 	c := *h.Config // snapshots are never changed
 	c.Generation++
 	c.Remotes = []*policy.Remote{r}
@@ -82,7 +91,7 @@ func (h *Host) Configure(to *Host, o Options) {
 	c.SAInfos = append([]*policy.SAInfo{s}, c.SAInfos...)
 	h.Config = &c
 	h.PSK[r.Addr] = o.PSK
-	if o.GeneratePolicy == policy.GenerateOff {
+	if o.Generate == policy.GenerateOff {
 		h.protect(to, o)
 	}
 }
@@ -90,7 +99,7 @@ func (h *Host) Configure(to *Host, o Options) {
 // section is the remote section for another host.
 func (h *Host) section(to *Host, o Options) *policy.Remote {
 	r := &policy.Remote{Name: to.Name, Addr: to.Outside(), Modes: o.Modes, NonceSize: 16, PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil,
-		Passive: o.Passive, InitialContact: !o.NoInitialContact, ProposalCheck: o.Check, GeneratePolicy: o.GeneratePolicy,
+		Passive: o.Passive, InitialContact: !o.NoInitialContact, ProposalCheck: o.Check, GeneratePolicy: o.Generate, SupportProxy: o.Proxy,
 		NATTraversal: o.NATTraversal, NATTKeepalive: true, IKEFrag: o.IKEFrag, Proposals: o.Proposals, Rekey: o.Rekey, WeakPhase1Check: o.Weak}
 	if o.Roaming {
 		r.Name = "anonymous"

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
@@ -25,6 +26,8 @@ type Kernel struct {
 	// RefuseInstalls is how many of the next installs are refused.
 	RefuseInstalls int
 	Acquires       map[uint32]string // sequence number: how it ended, "" if it has not
+	// Generated are the selectors machines have reserved policies for, and those policies.
+	Generated map[policy.Selector]*Generated
 
 	h      *Host
 	next   uint32
@@ -50,6 +53,14 @@ const (
 	settled                 // the kernel has said that it is there
 )
 
+// Generated is what one machine has for a selector.
+type Generated struct {
+	ReqID    uint32
+	Policies map[spd.Key]spd.Policy
+	owner    *Machine
+	leaving  bool // a DeletePolicy is under way
+}
+
 // SA is an SA in the kernel.
 type SA struct {
 	ike.KernelSA
@@ -58,10 +69,34 @@ type SA struct {
 	Encr    []byte
 	AuthKey []byte
 	KB      uint64 // it has carried
+	Octets  uint64 // carried
+}
+
+// carried is what SAs have carried together.
+func (k *Kernel) carried(keys []ike.SAKey) (octets uint64) {
+	for _, key := range keys {
+		if sa := k.SAs[key]; sa != nil {
+			octets += sa.Octets
+		}
+	}
+	return octets
+}
+
+// Carry is a packet from one host to another; with lost it does not arrive.
+func (h *Host) Carry(to *Host, octets uint64, lost bool) {
+	for key, sa := range h.Kernel.SAs {
+		if key.Dst != to.Outside() {
+			continue
+		}
+		sa.Octets += octets
+		if in := to.Kernel.SAs[key]; in != nil && !lost {
+			in.Octets += octets
+		}
+	}
 }
 
 func newKernel(h *Host) *Kernel {
-	return &Kernel{SAs: map[ike.SAKey]*SA{}, Acquires: map[uint32]string{}, h: h, next: uint32(0xa0+len(h.w.Hosts)*0x10) << 24, ours: map[ike.SAKey]owned{}}
+	return &Kernel{SAs: map[ike.SAKey]*SA{}, Acquires: map[uint32]string{}, h: h, next: uint32(0xa0+len(h.w.Hosts)*0x10) << 24, ours: map[ike.SAKey]owned{}, Generated: map[policy.Selector]*Generated{}}
 }
 
 // spi picks an inbound SPI.
@@ -133,7 +168,7 @@ func (k *Kernel) moved(key ike.SAKey, from netip.AddrPort) {
 // apply is a transaction: all installs or none, and every delete.
 func (k *Kernel) apply(m *Machine, ops []ike.SAOp) error {
 	for _, op := range ops {
-		if op.Kind == ike.DeleteSA {
+		if op.Kind == ike.DeleteSA || op.Policy != nil {
 			continue
 		}
 		if k.RefuseInstalls > 0 {
@@ -146,6 +181,10 @@ func (k *Kernel) apply(m *Machine, ops []ike.SAOp) error {
 	}
 	for _, op := range ops {
 		key := op.SA.Key()
+		if op.Policy != nil {
+			k.applyPolicy(m, op)
+			continue
+		}
 		if op.Kind == ike.DeleteSA {
 			if k.SAs[key] != nil {
 				delete(k.SAs, key)
@@ -162,6 +201,52 @@ func (k *Kernel) apply(m *Machine, ops []ike.SAOp) error {
 		k.at(key, sa, op.SA.Hard, true)
 	}
 	return nil
+}
+
+// reserve keeps a selector for a machine.
+func (k *Kernel) reserve(m *Machine, sel policy.Selector) (any, error) {
+	g := k.Generated[sel]
+	switch {
+	case g == nil:
+		k.next++
+		g = &Generated{ReqID: k.next & 0x3fff, Policies: map[spd.Key]spd.Policy{}, owner: m}
+		k.Generated[sel] = g
+	case g.owner != m:
+		return nil, &ike.NoPolicyError{Selector: sel, Closest: "it is generated for another peer", Taken: true}
+	case g.leaving:
+		return nil, errDown
+	}
+	return g.ReqID, nil
+}
+
+// generated finds what a policy of a machine's belongs to.
+func (k *Kernel) generated(m *Machine, op ike.SAOp) *Generated {
+	if g := k.Generated[op.Policy.Key.Selector()]; g != nil && g.owner == m {
+		return g
+	}
+	return nil
+}
+
+func (k *Kernel) applyPolicy(m *Machine, op ike.SAOp) {
+	g, p := k.generated(m, op), *op.Policy
+	switch {
+	case g == nil && op.Kind == ike.InstallPolicy:
+		k.h.w.Break("%s: the policy %v is installed and not reserved", k.h.Name, p.Key)
+	case g == nil:
+	case op.Kind == ike.InstallPolicy:
+		g.Policies[p.Key] = p
+		k.h.SPD.Put(p)
+	default:
+		delete(g.Policies, p.Key)
+		k.h.SPD.Remove(p.Key)
+		if len(g.Policies) == 0 {
+			for sel, o := range k.Generated {
+				if o == g {
+					delete(k.Generated, sel)
+				}
+			}
+		}
+	}
 }
 
 // check refuses what a kernel would refuse.
@@ -193,6 +278,12 @@ func zero(b []byte) bool {
 // learn keeps the engine's books before a transaction is carried out.
 func (k *Kernel) learn(m *Machine, ops []ike.SAOp) {
 	for _, op := range ops {
+		if op.Policy != nil {
+			if g := k.generated(m, op); g != nil && op.Kind == ike.DeletePolicy {
+				g.leaving = true
+			}
+			continue
+		}
 		if op.Kind == ike.DeleteSA {
 			delete(k.ours, op.SA.Key())
 		} else {
@@ -329,8 +420,8 @@ func (k *Kernel) sends(to *Host) []*SA {
 	return sas
 }
 
-// carried counts what an SA has carried.
-func (k *Kernel) carried(sa *SA, kb uint64) {
+// worn counts what an SA has carried.
+func (k *Kernel) worn(sa *SA, kb uint64) {
 	before := sa.KB
 	sa.KB += kb
 	switch {

@@ -111,6 +111,12 @@ func (h *Host) Crash() {
 	h.w.secrets.forget() // those of a dead process are nobody's
 	clear(h.Kernel.ours)
 	clear(h.Kernel.SAs)
+	for _, g := range h.Kernel.Generated {
+		for key := range g.Policies {
+			h.SPD.Remove(key)
+		}
+	}
+	clear(h.Kernel.Generated)
 	h.Kernel.changed()
 	h.Kernel.epoch++
 	h.Kernel.Down = false

@@ -23,7 +23,11 @@ func (h *Host) serve(m *Machine, c ike.Call) {
 	kernel := false
 	switch req := c.Req.(type) {
 	case ike.MatchPolicy: // from the engine's own copy
-		v, err := h.match(req)
+		v, err := h.match(m, req)
+		h.reply(m, c, 0, v, err)
+		return
+	case ike.ReservePolicy:
+		v, err := k.reserve(m, req.Selector)
 		h.reply(m, c, 0, v, err)
 		return
 	case ike.Apply:
@@ -32,7 +36,7 @@ func (h *Host) serve(m *Machine, c ike.Call) {
 	case ike.MoveSAs:
 		k.learnMoves(m, req.Moves)
 		kernel = true
-	case ike.AllocateSPIs, ike.AcquireDone:
+	case ike.AllocateSPIs, ike.AcquireDone, ike.ReadCarried:
 		kernel = true
 	}
 	half, epoch := w.between(w.MinService, w.MaxService)/2, k.epoch
@@ -127,6 +131,8 @@ func (h *Host) do(m *Machine, req ike.Request) (any, error) {
 		return nil, h.Kernel.apply(m, req.Ops)
 	case ike.MoveSAs:
 		return nil, h.Kernel.move(req.Moves)
+	case ike.ReadCarried:
+		return ike.Carried{In: h.Kernel.carried(req.In), Out: h.Kernel.carried(req.Out)}, nil
 	case ike.AcquireDone:
 		how := "done"
 		if req.Failed {
@@ -172,10 +178,15 @@ func (h *Host) shared(req ike.DHShared) (secret.Bytes, error) {
 	return secret.New(sum[:]), nil
 }
 
-func (h *Host) match(req ike.MatchPolicy) (any, error) {
+func (h *Host) match(m *Machine, req ike.MatchPolicy) (any, error) {
 	p, closest, ok := h.SPD.Respond(req.Selector)
 	if !ok {
-		return nil, &ike.NoPolicyError{Selector: req.Selector, Closest: closest}
+		return nil, &ike.NoPolicyError{Selector: req.Selector, Closest: closest, Taken: h.SPD.Knows(req.Selector)}
+	}
+	if g := h.Kernel.Generated[p.Selector()]; g != nil && g.owner == m {
+		return nil, &ike.NoPolicyError{Selector: req.Selector}
+	} else if g != nil {
+		return nil, &ike.NoPolicyError{Selector: req.Selector, Closest: "it is generated for another peer", Taken: true}
 	}
 	return p, nil
 }

@@ -61,8 +61,8 @@ func (f *Flow) packet() {
 		if d.in.Encap != nil && d.src != netip.AddrPortFrom(d.in.Src, d.in.Encap.SrcPort) {
 			f.To.Kernel.moved(d.in.Key(), d.src)
 		}
-		f.From.Kernel.carried(sa, f.KB)
-		f.To.Kernel.carried(d.in, f.KB)
+		f.From.Kernel.worn(sa, f.KB)
+		f.To.Kernel.worn(d.in, f.KB)
 	}
 }
 

@@ -100,11 +100,23 @@ func describeCall(h *Host, r ike.Request) string {
 		return fmt.Sprintf(" seq=%d failed=%v", r.Seq, r.Failed)
 	case ike.MatchPolicy:
 		return " " + r.Selector.String()
+	case ike.ReservePolicy:
+		return " " + r.Selector.String()
 	}
 	return ""
 }
 
 func describeOp(h *Host, op ike.SAOp) string {
+	switch op.Kind {
+	case ike.InstallPolicy:
+		s := "install policy " + op.Policy.Key.String()
+		for _, t := range op.Policy.Templates {
+			s += fmt.Sprintf(" %s/%d/%v-%v/%d/%d", protoName(t.Proto), t.Mode, t.Src, t.Dst, t.Level, t.ReqID)
+		}
+		return s
+	case ike.DeletePolicy:
+		return "delete policy " + op.Policy.Key.String()
+	}
 	verb := map[ike.OpKind]string{ike.InstallInbound: "install in ", ike.InstallOutbound: "install out", ike.DeleteSA: "delete"}[op.Kind]
 	s := verb + " " + h.Kernel.Name(op.SA.Key())
 	if op.Kind != ike.DeleteSA {

@@ -1,0 +1,188 @@
+package ike_test
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/ike/iketest"
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+)
+
+// dpd is a section that asks after so long.
+func dpd(delay time.Duration) func(*policy.Remote) {
+	return func(r *policy.Remote) {
+		r.DPD, r.DPDDelay, r.DPDRetry, r.DPDMaxFail, r.DPDAlgorithm = true, delay, time.Second, 3, "default"
+	}
+}
+
+// watch is a duel in which both ends can do dead peer detection and a asks.
+func watch(t *testing.T, delay time.Duration) *duel {
+	d := newDuel(t)
+	o := iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, Remote: []func(*policy.Remote){dpd(delay)}}
+	d.a.Configure(d.b, o)
+	o.Remote = []func(*policy.Remote){dpd(0)}
+	d.b.Configure(d.a, o)
+	d.a.Acquire(d.b)
+	d.Run(time.Second)
+	return d
+}
+
+// drops lists why a host has thrown messages away.
+func (d *duel) drops(h *iketest.Host) *[]notice.Reason {
+	var all []notice.Reason
+	h.Notices = func(_ *iketest.Machine, n ike.Notice) {
+		if n.Event == notice.Dropped {
+			all = append(all, n.Reason)
+		}
+	}
+	return &all
+}
+
+func TestANumberIsTakenOnce(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 3))
+	for range 200 {
+		take := ike.NewWindow()
+		taken := map[uint32]bool{}
+		start := r.Uint32()
+		highest := start
+		for range 500 {
+			n := highest + uint32(r.IntN(100)) - 60
+			if r.IntN(50) == 0 {
+				n += uint32(r.IntN(1 << 20))
+			}
+			first := len(taken) == 0
+			got, ahead := take(n), int32(n-highest)
+			if got && taken[n] {
+				t.Fatalf("%d is taken twice", n)
+			}
+			if want := first || ahead > 0 || ahead > -32 && !taken[n]; got != want {
+				t.Fatalf("%d, the highest being %d, taken before %v: taken %v", n, highest, taken[n], got)
+			}
+			if got {
+				taken[n] = true
+				if first || ahead > 0 {
+					highest = n
+				}
+			}
+		}
+	}
+}
+
+// What has been recorded proves nothing later, at either end, and whatever order.
+func TestRecordedProbesProveNothing(t *testing.T) {
+	d := watch(t, 10*time.Second)
+	before := map[string]int{"a": len(d.sent["a"]), "b": len(d.sent["b"])}
+	d.Run(time.Minute)
+	asked, answered := d.sent["a"][before["a"]:], d.sent["b"][before["b"]:]
+	if len(asked) != 6 || len(answered) != 6 {
+		t.Fatalf("%d messages and %d answers in a minute, want 6 probes, each answered", len(asked), len(answered))
+	}
+	dead := false
+	d.a.Notices = func(_ *iketest.Machine, n ike.Notice) { dead = dead || n.Event == notice.PeerDead }
+	d.Fault(iketest.Cut(1))
+	for range 30 { // the peer is gone, its answers are played back, and what a says itself
+		for _, msg := range slices.Concat(answered, asked) {
+			d.arrive(d.b, d.a, msg)
+		}
+		d.Run(time.Second)
+	}
+	if !dead {
+		t.Error("the peer has been gone for 30 s, and what was recorded of it keeps it alive")
+	}
+	sent := len(d.sent["b"])
+	for _, msg := range slices.Concat(answered, asked) {
+		d.arrive(d.a, d.b, msg)
+	}
+	d.Run(time.Second)
+	if n := len(d.sent["b"]) - sent; n != 0 {
+		t.Errorf("%d answers to recorded probes", n)
+	}
+}
+
+// arrive brings a message in past all faults.
+func (d *duel) arrive(from, to *iketest.Host, msg []byte) {
+	path := ike.Path{Local: netip.AddrPortFrom(to.Addr, 500), Remote: netip.AddrPortFrom(from.Addr, 500)}
+	if m := to.HasPeer(from); m != nil {
+		m.Post(ike.Datagram{Path: path, Data: msg})
+	}
+}
+
+func TestProbesThatAreNotAboutTheSA(t *testing.T) {
+	d := watch(t, 0)
+	st := d.a.Peer(d.b).Status(d.Now()).ISAKMP[0]
+	spi, turned := slices.Concat(st.CkyI[:], st.CkyR[:]), slices.Concat(st.CkyR[:], st.CkyI[:])
+	four := []byte{0, 0, 0, 9}
+	for _, tt := range []struct {
+		name string
+		n    isakmp.Notify
+		drop notice.Reason // 0: answered
+	}{
+		{"good", isakmp.Notify{SPI: spi, Type: isakmp.NotifyRUThere, Data: four}, 0},
+		{"the same number again", isakmp.Notify{SPI: spi, Type: isakmp.NotifyRUThere, Data: four}, notice.Replayed},
+		{"cookies the other way round", isakmp.Notify{SPI: turned, Type: isakmp.NotifyRUThere, Data: []byte{0, 0, 0, 10}}, 0},
+		{"no cookies", isakmp.Notify{Type: isakmp.NotifyRUThere, Data: four}, notice.BadSPI},
+		{"other cookies", isakmp.Notify{SPI: make([]byte, 16), Type: isakmp.NotifyRUThere, Data: four}, notice.BadSPI},
+		{"no number", isakmp.Notify{SPI: spi, Type: isakmp.NotifyRUThere}, notice.BadSPI},
+		{"a long number", isakmp.Notify{SPI: spi, Type: isakmp.NotifyRUThere, Data: make([]byte, 8)}, notice.BadSPI},
+		{"an answer nobody asked for", isakmp.Notify{SPI: spi, Type: isakmp.NotifyRUThereAck, Data: []byte{0, 0, 0, 11}}, notice.Replayed},
+	} {
+		n := tt.n
+		n.DOI, n.Protocol = isakmp.DOIIPsec, isakmp.ProtoISAKMP
+		drops, sent := d.drops(d.b), len(d.sent["b"])
+		d.Net.Inject(d.a, d.b, ike.ForgeNotify(d.a.Peer(d.b).Peer, n))
+		d.Run(time.Second)
+		answers := len(d.sent["b"]) - sent
+		if tt.drop == 0 && (answers != 1 || len(*drops) != 0) || tt.drop != 0 && (answers != 0 || !slices.Equal(*drops, []notice.Reason{tt.drop})) {
+			t.Errorf("%s: %d answers, dropped %v", tt.name, answers, *drops)
+		}
+	}
+}
+
+// A year of probes needs no more memory than a minute of them.
+func TestProbesLeaveNothingBehind(t *testing.T) {
+	d := newDuel(t)
+	d.Net.Numbered = false
+	o := iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, ISAKMPLife: 40 * 24 * time.Hour, IPsecLife: 40 * 24 * time.Hour,
+		Remote: []func(*policy.Remote){dpd(10 * time.Second)}}
+	d.Connect(d.a, d.b, o)
+	d.OnAction = nil
+	d.a.Acquire(d.b)
+	d.Run(time.Minute)
+	a, b := ike.MessageIDs(d.a.Peer(d.b).Peer), ike.MessageIDs(d.b.Peer(d.a).Peer)
+	d.Run(24 * time.Hour)
+	if x, y := ike.MessageIDs(d.a.Peer(d.b).Peer), ike.MessageIDs(d.b.Peer(d.a).Peer); x != a || y != b {
+		t.Errorf("message IDs that are remembered: %d and %d after a minute, %d and %d after a day", a, b, x, y)
+	}
+	if n := len(d.a.Peer(d.b).Status(d.Now()).IPsec); n != 1 {
+		t.Errorf("%d IPsec SAs", n)
+	}
+}
+
+func TestADeadPeersSAsAllEnd(t *testing.T) {
+	d := watch(t, 10*time.Second)
+	d.Run(2 * time.Minute)
+	d.a.SoftExpire(d.b) // a second pair
+	d.Run(2 * time.Second)
+	if n := len(d.a.Kernel.Keys()); n != 4 {
+		t.Fatalf("%d SAs, want two pairs", n)
+	}
+	down := map[notice.Event]int{}
+	d.a.Notices = func(_ *iketest.Machine, n ike.Notice) {
+		if n.Reason == notice.TimedOut {
+			down[n.Event]++
+		}
+	}
+	d.Fault(iketest.Cut(1))
+	d.Run(20 * time.Second)
+	if down[notice.PeerDead] != 1 || down[notice.Phase1Down] != 1 || down[notice.Phase2Down] != 2 || len(d.a.Kernel.Keys()) != 0 || len(d.a.Machines) != 0 {
+		t.Errorf("%v; left %d SAs in the kernel, %d machines", down, len(d.a.Kernel.Keys()), len(d.a.Machines))
+	}
+}

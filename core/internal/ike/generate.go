@@ -1,0 +1,114 @@
+package ike
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
+)
+
+// Policies generated on a peer's wish (generate_policy). The peer chooses traffic and
+// protocols, within what the sainfo allows; the end points are those of the IKE
+// messages. A policy is there as long as the SAs of its traffic are: the inbound one
+// is installed with the inbound SAs, the outbound one behind the outbound SAs.
+
+// reservePolicy makes sure that the traffic is the peer's to have, and this machine's.
+func (x *exchange) reservePolicy() error {
+	q := x.qm
+	if err := x.mayGenerate(); err != nil {
+		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoPolicy, err}
+	}
+	_, err := q.reqID.await(x, ReservePolicy{q.policy.Selector()})
+	return noPolicy(err)
+}
+
+// mayGenerate reports whether the sainfo lets the peer have a policy for what it
+// proposes. Whoever the peer says is behind it, the section must name: else the peer
+// could draw somebody else's packets to itself. Without that it speaks for its own
+// address only. Our end it may choose: that is for our filters.
+func (x *exchange) mayGenerate() error {
+	q := x.qm
+	sel := q.policy.Selector()
+	if q.sainfo.Remote != nil || q.sainfo.ClientAddr || x.speaksFor(sel.Remote) {
+		return nil
+	}
+	return fmt.Errorf("no policy is generated for %v: the sainfo at %s:%d does not name a remote network, and %v is not the peer's own address, %v",
+		sel, q.sainfo.Where.File, q.sainfo.Where.Line, sel.Remote, q.remote)
+}
+
+// speaksFor reports whether a network is the peer alone.
+func (x *exchange) speaksFor(net netip.Prefix) bool {
+	return net.IsSingleIP() && (net.Addr() == x.qm.remote || net.Addr() == x.clientAddr())
+}
+
+// setTemplates completes the generated policies with what was chosen.
+func (x *exchange) setTemplates(ts []spd.Template) error {
+	q := x.qm
+	sel := q.policy.Selector()
+	tunnel := slices.ContainsFunc(ts, func(t spd.Template) bool { return t.Mode == spd.Tunnel })
+	if own := netip.PrefixFrom(q.local, q.local.BitLen()); !tunnel && (sel.Local != own || !x.speaksFor(sel.Remote)) {
+		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoPolicy,
+			fmt.Errorf("no policy is generated for %v: in transport mode the SAs are for the two hosts only", sel)}
+	}
+	out, in := slices.Clone(ts), slices.Clone(ts)
+	for i, t := range ts {
+		level := spd.LevelRequire
+		if x.sa.Remote.GeneratePolicy == policy.GenerateUnique {
+			level = spd.LevelUnique
+		}
+		out[i].Level, in[i].Level = level, level
+		if t.Proto == 108 {
+			in[i].Level = spd.LevelUse // what does not become smaller comes as it is (RFC 3173 section 2.2)
+		}
+		out[i].ReqID, in[i].ReqID = q.reqID.val, q.reqID.val
+		if t.Mode == spd.Tunnel {
+			out[i].Src, out[i].Dst = q.local, q.remote
+			in[i].Src, in[i].Dst = q.remote, q.local
+		}
+	}
+	q.policy.Out.Templates, q.policy.In.Templates = out, in
+	return nil
+}
+
+// inbound are the policies for what comes from the peer.
+func inbound(pair spd.Pair) []*spd.Policy {
+	if fwd, ok := pair.Forward(); ok {
+		return []*spd.Policy{&pair.In, &fwd}
+	}
+	return []*spd.Policy{&pair.In}
+}
+
+// ungenerate lists the changes that remove generated policies that nothing needs any
+// more. The SAs go first: in between a packet waits, and does not leave in clear.
+func (p *Peer) ungenerate(pair spd.Pair) (ops []SAOp) {
+	if !pair.Generated || p.needs(pair.Out.Key) {
+		return nil
+	}
+	for _, q := range append([]*spd.Policy{&pair.Out}, inbound(pair)...) {
+		ops = append(ops, SAOp{Kind: DeletePolicy, Policy: q})
+	}
+	return ops
+}
+
+// needs reports whether a pair has a generated policy, or a negotiation wants it.
+func (p *Peer) needs(out spd.Key) bool {
+	same := func(pair spd.Pair) bool { return pair.Generated && pair.Out.Key == out }
+	return slices.ContainsFunc(p.pairs, func(q *pair) bool { return same(q.policy) }) ||
+		slices.ContainsFunc(p.exchanges, func(x *exchange) bool {
+			return x.qm != nil && !x.over && same(x.qm.policy)
+		})
+}
+
+// noPolicy is what the peer is told where there is none.
+func noPolicy(err error) error {
+	var none *NoPolicyError
+	if errors.As(err, &none) {
+		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoPolicy, none}
+	}
+	return err
+}
