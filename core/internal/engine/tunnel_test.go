@@ -59,6 +59,8 @@ type endOptions struct {
 	quiet   bool // keep no notices
 	dir     string
 	natt    uint16 // port of NAT traversal, 0: none
+	backup  string // path backupsa
+	restore bool
 }
 
 func proposal(g oakley.Group) policy.Phase1Proposal {
@@ -80,13 +82,14 @@ func newEnd(t testing.TB, a netip.Addr, port uint16, o endOptions) *end {
 		cfg.Listen.ISAKMPNATT = []netip.AddrPort{netip.AddrPortFrom(a, o.natt)}
 		cfg.Timer.NATTKeepalive = 20 * time.Millisecond
 	}
+	cfg.Paths.BackupSA = o.backup
 	n := &end{kern: newMemKernel(), addr: a, port: port}
 	pipe := logpipe.New(nil, slog.LevelError+1)
 	t.Cleanup(func() { _ = pipe.Close(context.Background()) })
 	if o.kernel == nil {
 		o.kernel = n.kern
 	}
-	e, err := New(Options{Config: cfg, Auth: map[string]auth.Authenticator{"psk": o.psk}, Kernel: o.kernel, Pipe: pipe, Limits: o.limits, RunDir: o.dir, NATTPort: o.natt})
+	e, err := New(Options{Config: cfg, Auth: map[string]auth.Authenticator{"psk": o.psk}, Kernel: o.kernel, Pipe: pipe, Limits: o.limits, RunDir: o.dir, Restore: o.restore, NATTPort: o.natt})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -355,3 +355,42 @@ func TestARevokedCredentialEndsAllThatWasMadeWithIt(t *testing.T) {
 		t.Errorf("the peer has not been told: %d ISAKMP, %d IPsec SAs", len(st.ISAKMP), len(st.IPsec))
 	}
 }
+
+// A quick mode under an ISAKMP SA that a newer one has relieved yields to the peer's
+// under the newer: a peer that has lost its memory knows only that one.
+func TestTheQuickModeUnderTheNewerISAKMPSAGoesOn(t *testing.T) {
+	for seed := range uint64(16) { // the cookies fall either way
+		w := iketest.New(seed)
+		a, b := w.AddHost("a"), w.AddHost("b")
+		w.Connect(a, b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, NoInitialContact: true})
+		a.Acquire(b)
+		w.Run(2 * time.Minute)
+		a.Crash()
+		b.SoftExpire(a)
+		w.Run(time.Second)
+		a.Acquire(b)
+		w.Send(&iketest.Flow{From: a, To: b, Due: w.Since() + time.Second}, &iketest.Flow{From: b, To: a, Due: w.Since() + time.Second})
+		w.Run(2 * time.Second)
+		if err := w.Err(); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+// INITIAL-CONTACT of a phase 1 that began together with ours is not about ours, whose
+// first message may have been slower than the whole of it.
+func TestTwoWhoBeginAtOneMomentDoNotForgetEachOther(t *testing.T) {
+	for _, mode := range []policy.ExchangeMode{policy.Main, policy.Aggressive, policy.Base} {
+		for seed := range uint64(64) {
+			w := iketest.New(seed)
+			w.Net.MinDelay, w.Net.MaxDelay = 5*time.Millisecond, 100*time.Millisecond
+			a, b := w.AddHost("a"), w.AddHost("b")
+			w.Connect(a, b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, Modes: []policy.ExchangeMode{mode}})
+			w.Send(&iketest.Flow{From: a, To: b, Due: 15 * time.Second}, &iketest.Flow{From: b, To: a, Due: 15 * time.Second})
+			w.Run(20 * time.Second)
+			if err := w.Err(); err != nil {
+				t.Errorf("%v, seed %d: %v", mode, seed, err)
+			}
+		}
+	}
+}

@@ -24,7 +24,24 @@ func (x *exchange) localID() isakmp.ID {
 		// The original sends UDP port 500 with an address identity.
 		return doi.AddrID(x.path.Local.Addr(), 17, 500)
 	}
-	return isakmp.ID{Type: isakmp.IDType(id.Type), Data: id.Data}
+	own := isakmp.ID{Type: isakmp.IDType(id.Type), Data: id.Data}
+	if a, ok := own.Addr(); ok {
+		return doi.AddrID(a, 17, 500)
+	}
+	return own
+}
+
+// fitsPhase1 reports whether protocol and port of a phase 1 identity are what RFC 2407
+// section 4.6.2 has there: nothing, or UDP port 500. Cisco's VPN 3000 leaves the port
+// out, and behind a NAT some have 4500.
+func fitsPhase1(id isakmp.ID) bool {
+	switch id.Protocol {
+	case 0:
+		return id.Port == 0
+	case 17:
+		return id.Port == 0 || id.Port == 500 || id.Port == 4500
+	}
+	return false
 }
 
 func takeID(x *exchange, bodies [][]byte) error {
@@ -40,6 +57,10 @@ func takeID(x *exchange, bodies [][]byte) error {
 // section is the one the peer's identity belongs to (racoon-conf section 9.1).
 func (x *exchange) section() (*policy.Remote, error) {
 	f := x.p1
+	if !fitsPhase1(x.sa.PeerID) {
+		return nil, &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity,
+			fmt.Errorf("the peer's identity %v is for protocol %d port %d, not for UDP port 500", x.sa.PeerID, x.sa.PeerID.Protocol, x.sa.PeerID.Port)}
+	}
 	peer := policy.Identity{Type: uint8(x.sa.PeerID.Type), Data: x.sa.PeerID.Data}
 	// All that are left speak the exchange and accept the transform: neither makes a
 	// difference any more.
@@ -81,7 +102,7 @@ func (x *exchange) identify() error {
 // emitPhase1Notify says with message 5 that this is the first contact.
 func emitPhase1Notify(x *exchange) ([][]byte, error) {
 	p := x.p
-	if x.role == responder || len(p.sas)+len(p.pairs) > 0 || !x.p1.remotes[0].InitialContact {
+	if x.role == responder || p.remembers() || !x.p1.remotes[0].InitialContact {
 		return nil, nil
 	}
 	return [][]byte{x.sa.contactNotify().Append(nil)}, nil

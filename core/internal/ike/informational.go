@@ -142,6 +142,11 @@ func (p *Peer) refused(sa *ISAKMPSA, n isakmp.Notify) *exchange {
 // peerDeletes removes what the peer has removed (RFC 2408 section 3.15). It names
 // the SAs it receives with, i.e. those we send with.
 func (p *Peer) peerDeletes(sa *ISAKMPSA, d isakmp.Delete) {
+	if d.DOI != isakmp.DOIIPsec && (d.DOI != 0 || d.Protocol != isakmp.ProtoISAKMP) { // RFC 2408 section 2.1: 0 is ISAKMP's own
+		p.notice(notice.Notice{Event: notice.Dropped, Reason: notice.UnexpectedPayload, Local: sa.Path.Local, Peer: sa.Path.Remote,
+			CkyI: sa.CkyI, CkyR: sa.CkyR, Exchange: isakmp.Informational, Detail: fmt.Sprintf("%v is of DOI %d", d, d.DOI)})
+		return
+	}
 	for _, spi := range d.SPIs {
 		switch {
 		case d.Protocol == isakmp.ProtoISAKMP && len(spi) == 16:
@@ -174,11 +179,16 @@ func (p *Peer) peerDeletesOut(proto uint8, spi uint32) {
 // there are keys, in clear before, and then never more than the peer sent.
 func (x *exchange) tellPeer(t isakmp.NotifyType) {
 	n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, Type: t}
-	if x.p1 == nil {
+	switch {
+	case x.p1 == nil:
 		if x.qm != nil {
 			n.Protocol, n.SPI = x.qm.peerSPI()
 		}
 		x.p.inform(x.sa, notes{notifies: []isakmp.Notify{n}})
+		return
+	case x.p1.keys != nil && x.theirTurn() && x.pc == len(x.script)-1: // the peer has an ISAKMP SA, and shall not keep it
+		x.sa.lastBlock = x.lastBlock()
+		x.p.inform(x.sa, notes{[]isakmp.Notify{n}, []isakmp.Delete{x.sa.deletion()}})
 		return
 	}
 	var id [4]byte
@@ -198,13 +208,14 @@ func (x *exchange) tellPeer(t isakmp.NotifyType) {
 // ours (aggressive mode) and under which the peer has said nothing yet.
 func (p *Peer) forgetPeer(by *ISAKMPSA) {
 	for _, q := range slices.Clone(p.pairs) {
-		if q.since.Before(by.began) {
+		if p.known(q.since, by) {
 			p.endPair(q, notice.PeerRestarted, false)
 		}
 	}
+	p.endRestored(every, notice.PeerRestarted)
 	for _, sa := range slices.Clone(p.sas) {
 		unheard := sa.role == initiator && sa.lastExchange != nil
-		if sa != by && sa.Since.Before(by.began) && !unheard {
+		if sa != by && p.known(sa.Since, by) && !unheard {
 			p.endISAKMP(sa, notice.PeerRestarted, false)
 		}
 	}

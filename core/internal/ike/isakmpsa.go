@@ -159,7 +159,7 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	if sa.role == responder {
 		p.superseded()
 	}
-	first := len(p.sas) == 0 && len(p.pairs) == 0
+	first := !p.remembers()
 	p.sas = append(p.sas, sa)
 	sa.wears()
 	p.relieve(sa)
@@ -193,6 +193,11 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 // it, and behind phase 1, where the original racoon does.
 func (sa *ISAKMPSA) contactNotify() isakmp.Notify {
 	return isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, SPI: sa.spi(), Type: isakmp.NotifyInitialContact}
+}
+
+// deletion tells the peer that an ISAKMP SA is gone.
+func (sa *ISAKMPSA) deletion() isakmp.Delete {
+	return isakmp.Delete{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, SPISize: 16, SPIs: [][]byte{sa.spi()}}
 }
 
 // spi names an ISAKMP SA in notify and delete payloads (RFC 2408 section 3.14).
@@ -242,8 +247,7 @@ func (p *Peer) endISAKMP(sa *ISAKMPSA, reason notice.Reason, tell bool) {
 		}
 	}
 	if tell {
-		p.inform(sa, notes{deletes: []isakmp.Delete{{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP,
-			SPISize: 16, SPIs: [][]byte{sa.spi()}}}})
+		p.inform(sa, notes{deletes: []isakmp.Delete{sa.deletion()}})
 		remove()
 	}
 	p.serveAgain()

@@ -17,6 +17,7 @@ func (p *Peer) kernelLost(ev KernelLost) {
 		} else if x := p.making(match); x != nil {
 			x.fail(notice.KernelLost, errors.New("the kernel has lost an SA being negotiated"))
 		}
+		p.endRestored(match, notice.KernelLost)
 	}
 }
 
@@ -66,6 +67,7 @@ func (p *Peer) delete(ev Delete) {
 			p.endPair(q, notice.LocalDeleted, true)
 		}
 	}
+	p.endRestored(func(s KernelSA) bool { return ev.All || named(s) }, notice.LocalDeleted)
 	if ev.ISAKMP {
 		for _, sa := range slices.Clone(p.sas) {
 			p.endISAKMP(sa, notice.LocalDeleted, true)
@@ -91,6 +93,7 @@ func (p *Peer) endAll(reason notice.Reason) {
 		p.wantFailed(w, reason, reason.String())
 	}
 	p.wants, p.fragments = nil, nil
+	p.endRestored(every, reason)
 	for _, q := range slices.Clone(p.pairs) {
 		p.endPair(q, reason, true)
 	}

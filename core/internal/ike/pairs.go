@@ -136,6 +136,7 @@ func (p *Peer) pairsFor(t traffic) (same []*pair) {
 func (p *Peer) carries(n *pair) {
 	n.outAt = time.Time{}
 	n.zero()
+	p.relieveRestored()
 	for _, q := range p.pairsFor(n.traffic()) {
 		if q == n {
 			break // what follows is younger
@@ -278,6 +279,7 @@ func (p *Peer) expire(ev Expire) {
 		if x := p.making(match); x != nil {
 			x.fail(notice.Expired, errors.New("an SA expired before the quick mode was over"))
 		}
+		p.endRestored(match, notice.Expired)
 	case ev.Hard:
 		p.endPair(q, notice.Expired, true)
 	default:

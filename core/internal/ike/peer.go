@@ -32,6 +32,9 @@ type Peer struct {
 	kept      []*kept
 	fragments []*fragments // of messages not whole yet, the one that moved last last
 
+	restored    []KernelSA // inbound
+	restoredEnd time.Time
+
 	calls    map[CallID]*pendingCall
 	lastCall CallID
 
@@ -94,6 +97,8 @@ func (p *Peer) Step(now time.Time, ev Event) []Action {
 		p.want(&want{policy: ev.Pair, isakmp: !ev.HasPair, local: ev.Src, remote: ev.Dst, command: ev.Command})
 	case KeepUp:
 		p.keepUp(ev)
+	case Restore:
+		p.restore(ev)
 	case Delete:
 		p.delete(ev)
 	case Shutdown:
@@ -138,6 +143,10 @@ func (p *Peer) settle() {
 		p.look()
 	}
 	p.expireFragments()
+	if due(p.restoredEnd, p.now) {
+		p.restoredEnd = time.Time{}
+		p.endRestored(every, notice.Replaced)
+	}
 	p.expireWants()
 	p.tendKept()
 	p.serveWants()
@@ -147,7 +156,7 @@ func (p *Peer) settle() {
 
 // Deadline is when Step wants its next Wake, or zero.
 func (p *Peer) Deadline() time.Time {
-	t := earliest(earliest(p.deleteAt, p.keepAt), p.lookAt())
+	t := earliest(earliest(p.deleteAt, p.keepAt), earliest(p.restoredEnd, p.lookAt()))
 	for _, x := range p.exchanges {
 		t = earliest(t, x.deadline())
 	}
@@ -175,7 +184,7 @@ func (p *Peer) Deadline() time.Time {
 // Done reports whether nothing is left of the peer here: no SA, no exchange, no
 // wish, no fragment, no question out. The machine may then be dropped.
 func (p *Peer) Done() bool {
-	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.kept)+len(p.fragments)+len(p.calls)+len(p.undeleted) == 0
+	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.restored)+len(p.wants)+len(p.kept)+len(p.fragments)+len(p.calls)+len(p.undeleted) == 0
 }
 
 // reply answers a Call. Of an exchange that has failed meanwhile, what the kernel

@@ -1,6 +1,7 @@
 package ike
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/racoon-ike/racoon/core/internal/doi"
@@ -75,6 +76,9 @@ func takeISAKMPSA(x *exchange, bodies [][]byte) error {
 	}
 	body := slices.Clone(bodies[0]) // the choice will alias it
 	sa, err := isakmp.ParseSA(body)
+	if syn := (*isakmp.SyntaxError)(nil); x.role == responder && errors.As(err, &syn) && syn.Code != 0 {
+		return &NotifyError{syn.Code, notice.NoProposal, syn} // DOI-NOT-SUPPORTED and the like
+	}
 	if err != nil {
 		return err
 	}

@@ -156,8 +156,15 @@ func (x *exchange) collide() error {
 	return nil
 }
 
-// precedes compares what both ends know of two exchanges.
+// precedes compares what both ends know of two exchanges. An ISAKMP SA that is older
+// than the other may be one that the peer has lost.
 func (x *exchange) precedes(o *exchange) bool {
+	switch p := x.p; {
+	case p.known(o.sa.Since, x.sa):
+		return true
+	case p.known(x.sa.Since, o.sa):
+		return false
+	}
 	return cmp.Or(bytes.Compare(x.sa.CkyI[:], o.sa.CkyI[:]), bytes.Compare(x.sa.CkyR[:], o.sa.CkyR[:]), cmp.Compare(x.msgID, o.msgID)) > 0
 }
 

@@ -83,7 +83,7 @@ func (p *Peer) relieve(n *ISAKMPSA) {
 			continue
 		}
 		stays, goes := n, o
-		if o.outlives(n) {
+		if p.outlives(o, n) {
 			stays, goes = o, n
 		}
 		goes.endAt = p.now.Add(p.patience())
@@ -95,8 +95,15 @@ func (p *Peer) relieve(n *ISAKMPSA) {
 
 // outlives reports whether an older ISAKMP SA stays although a younger one is there:
 // of two that were made at one time both ends keep the one with the larger cookie.
-func (sa *ISAKMPSA) outlives(n *ISAKMPSA) bool {
-	return n.began.Before(sa.Since) && bytes.Compare(sa.CkyI[:], n.CkyI[:]) > 0
+func (p *Peer) outlives(sa, n *ISAKMPSA) bool {
+	return !p.known(sa.Since, n) && bytes.Compare(sa.CkyI[:], n.CkyI[:]) > 0
+}
+
+// known reports whether the peer knew what was there since a time when it began the
+// phase 1 of n. Its first message may have been under way for long, and once in
+// vain: what is as close as that counts as of one time, at both ends.
+func (p *Peer) known(since time.Time, n *ISAKMPSA) bool {
+	return since.Add(p.cfg.Timer.Interval * 3 / 2).Before(n.began)
 }
 
 // serveAgain makes the youngest ISAKMP SA that is left serve again, when all others

@@ -81,7 +81,7 @@ func (x *exchange) receive(st *step) error {
 func syntaxError(err error, authenticated bool) error {
 	var syn *isakmp.SyntaxError
 	switch {
-	case !errors.As(err, &syn):
+	case !errors.As(err, &syn), errors.As(err, new(*NotifyError)): // already decided
 		return err
 	case authenticated:
 		return &NotifyError{syn.Notify(), notice.BadPayload, syn}

@@ -150,6 +150,9 @@ func (s *schedule) options() iketest.Options {
 	if s.pick(4) == 0 {
 		o.PFS = s.group()
 	}
+	if s.pick(8) == 0 { // the first messages of both exchanges in fragments
+		o.Proposals, o.Remote = many(), []func(*policy.Remote){frag(policy.Force)}
+	}
 	if s.pick(4) == 0 {
 		o.Remote = append(o.Remote, dpd(s.seconds(2, 60)))
 	}
@@ -165,9 +168,6 @@ func (s *schedule) options() iketest.Options {
 	o.NoInitialContact = s.pick(8) == 0
 	if s.pick(8) == 0 {
 		o.Protos = [][]uint8{{51}, {50, 51}, {108, 50}, {108, 50, 51}}[s.pick(4)]
-	}
-	if s.pick(8) == 0 { // the first messages of both exchanges in fragments
-		o.Proposals, o.Remote = many(), []func(*policy.Remote){frag(policy.Force)}
 	}
 	s.longest = max(s.longest, o.ISAKMPLife, o.IPsecLife)
 	return o
@@ -265,11 +265,7 @@ func (s *schedule) connect(a, b *iketest.Host, here, there iketest.Options) {
 	a.Configure(b, here)
 	b.Configure(a, there)
 	s.links = append(s.links, link{a, b})
-	var kb uint64
-	if here.IPsecKB != 0 {
-		kb = 1
-	}
-	s.flows = append(s.flows, &iketest.Flow{From: a, To: b, KB: kb}, &iketest.Flow{From: b, To: a, KB: kb})
+	s.flows = append(s.flows, &iketest.Flow{From: a, To: b}, &iketest.Flow{From: b, To: a})
 }
 
 // action keeps the books of what a machine does.

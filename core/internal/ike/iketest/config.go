@@ -30,7 +30,6 @@ type Options struct {
 	Proxy      bool
 	PSK        []string // "secret"
 	PeerIDs    []policy.Identity
-	Remote     []func(*policy.Remote) // what else its section says
 
 	Anonymous        bool // the section does not name the peer's address
 	Roaming          bool // the other end may have any address: neither the section, which is for all such, nor the policies name one
@@ -41,6 +40,7 @@ type Options struct {
 	IKEFrag          policy.Toggle
 	DPDDelay         time.Duration // 0: no DPD
 	Rekey            policy.Toggle
+	Remote           []func(*policy.Remote) // what else its section says
 }
 
 // Phase 1 proposals with pre-shared keys.
@@ -91,8 +91,13 @@ func (h *Host) Configure(to *Host, o Options) {
 	c.SAInfos = append([]*policy.SAInfo{s}, c.SAInfos...)
 	h.Config = &c
 	h.PSK[r.Addr] = o.PSK
+	key := spd.Key{Dir: spd.Out, Src: h.Net, Dst: to.Net}
+	if o.Transport {
+		key.Src, key.Dst = netip.PrefixFrom(h.Addr, 32), netip.PrefixFrom(to.Outside(), 32)
+	}
+	h.policies[to] = key
 	if o.Generate == policy.GenerateOff {
-		h.protect(to, o)
+		h.protect(key, to, o)
 	}
 }
 
@@ -117,14 +122,12 @@ func (h *Host) section(to *Host, o Options) *policy.Remote {
 }
 
 // protect puts policies for the traffic with another host into the kernel. Their
-// request ID is the last octet of the address the other host was made with.
-func (h *Host) protect(to *Host, o Options) {
+// request ID is the other host's number.
+func (h *Host) protect(out spd.Key, to *Host, o Options) {
 	tmpl := spd.Template{Proto: o.Protos[0], Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: to.number, Src: h.Addr, Dst: to.Outside()}
-	local, remote := h.Net, to.Net
 	switch {
 	case o.Transport:
 		tmpl.Mode, tmpl.Src, tmpl.Dst = spd.Transport, netip.Addr{}, netip.Addr{}
-		local, remote = netip.PrefixFrom(h.Addr, 32), netip.PrefixFrom(to.Outside(), 32)
 	case o.Roaming:
 		tmpl.Dst = netip.IPv4Unspecified()
 	}
@@ -135,10 +138,8 @@ func (h *Host) protect(to *Host, o Options) {
 		around := spd.Template{Proto: p, Mode: spd.Transport, Level: spd.LevelUnique, ReqID: tmpl.ReqID}
 		outs, ins = append(outs, around), append(ins, around)
 	}
-	key := spd.Key{Dir: spd.Out, Src: local, Dst: remote}
-	h.SPD.Put(spd.Policy{Key: key, Action: spd.IPsec, Templates: outs})
-	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: remote, Dst: local}, Action: spd.IPsec, Templates: ins})
-	h.policies[to] = key
+	h.SPD.Put(spd.Policy{Key: out, Action: spd.IPsec, Templates: outs})
+	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: out.Dst, Dst: out.Src}, Action: spd.IPsec, Templates: ins})
 }
 
 func (o *Options) defaults() {

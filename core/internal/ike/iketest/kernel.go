@@ -68,7 +68,6 @@ type SA struct {
 	Born    time.Duration
 	Encr    []byte
 	AuthKey []byte
-	KB      uint64 // it has carried
 	Octets  uint64 // carried
 }
 
@@ -85,7 +84,7 @@ func (k *Kernel) carried(keys []ike.SAKey) (octets uint64) {
 // Carry is a packet from one host to another; with lost it does not arrive.
 func (h *Host) Carry(to *Host, octets uint64, lost bool) {
 	for key, sa := range h.Kernel.SAs {
-		if key.Dst != to.Outside() {
+		if key.Dst != to.Addr {
 			continue
 		}
 		sa.Octets += octets
@@ -236,9 +235,11 @@ func (k *Kernel) applyPolicy(m *Machine, op ike.SAOp) {
 	case op.Kind == ike.InstallPolicy:
 		g.Policies[p.Key] = p
 		k.h.SPD.Put(p)
+		k.changed()
 	default:
 		delete(g.Policies, p.Key)
 		k.h.SPD.Remove(p.Key)
+		k.changed()
 		if len(g.Policies) == 0 {
 			for sel, o := range k.Generated {
 				if o == g {
@@ -341,9 +342,14 @@ func (k *Kernel) Resync() {
 	}
 }
 
-// Lose removes an SA behind everybody's back and lets a resync find out.
-func (k *Kernel) Lose(key ike.SAKey) {
-	delete(k.SAs, key)
+// Lose removes SAs behind everybody's back and lets a resync find out. One that is
+// just being made stays: nobody would miss it before the next resync.
+func (k *Kernel) Lose(keys ...ike.SAKey) {
+	for _, key := range keys {
+		if k.ours[key].state != installing {
+			delete(k.SAs, key)
+		}
+	}
 	k.changed()
 	k.Resync()
 }
@@ -358,12 +364,8 @@ func (k *Kernel) Keys() []ike.SAKey {
 	return keys
 }
 
-// LoseAll removes every SA behind everybody's back and lets a resync find out.
-func (k *Kernel) LoseAll() {
-	clear(k.SAs)
-	k.changed()
-	k.Resync()
-}
+// LoseAll loses every SA.
+func (k *Kernel) LoseAll() { k.Lose(k.Keys()...) }
 
 // AcquireSeqs are the requests the kernel has made, in order.
 func (k *Kernel) AcquireSeqs() []uint32 { return slices.Sorted(maps.Keys(k.Acquires)) }
@@ -408,7 +410,7 @@ func (k *Kernel) sends(to *Host) []*SA {
 	if !ok {
 		out, _ := k.h.Policy(to)
 		for _, t := range out.Templates {
-			sa := k.youngest(func(sa *SA) bool { return sa.ReqID == to.number && sa.Proto == t.Proto })
+			sa := k.youngest(func(sa *SA) bool { return sa.serves(t) })
 			if sa == nil {
 				sas = nil
 				break
@@ -420,16 +422,21 @@ func (k *Kernel) sends(to *Host) []*SA {
 	return sas
 }
 
-// worn counts what an SA has carried.
-func (k *Kernel) worn(sa *SA, kb uint64) {
-	before := sa.KB
-	sa.KB += kb
-	switch {
-	case sa.HardKB != 0 && sa.KB >= sa.HardKB:
+// serves reports whether an outbound SA is for a policy's template.
+func (sa *SA) serves(t spd.Template) bool {
+	return sa.ReqID == t.ReqID && sa.Proto == t.Proto && (!t.Dst.IsValid() || t.Dst.IsUnspecified() || t.Dst == sa.Dst)
+}
+
+// use counts what an SA carries.
+func (k *Kernel) use(sa *SA, octets uint64) {
+	before := sa.Octets >> 10
+	sa.Octets += octets
+	switch after := sa.Octets >> 10; {
+	case sa.HardKB != 0 && after >= sa.HardKB:
 		delete(k.SAs, sa.Key())
 		k.changed()
 		k.expired(sa.Key(), true)
-	case sa.SoftKB != 0 && before < sa.SoftKB && sa.KB >= sa.SoftKB:
+	case sa.SoftKB != 0 && before < sa.SoftKB && after >= sa.SoftKB:
 		k.expired(sa.Key(), false)
 	}
 }

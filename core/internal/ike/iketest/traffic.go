@@ -12,13 +12,14 @@ import (
 // SAs where it has none.
 type Flow struct {
 	From, To *Host
-	KB       uint64        // of a packet
 	Due      time.Duration // from when on every packet has to arrive; 0: none has to
 	Lost     time.Duration // when the last packet was that did not arrive
 
 	seq   uint32 // of the kernel's last request
 	asked time.Duration
-	fine  int // World.changes, when the last packet arrived
+	fine  int   // World.changes, when the last packet arrived
+	out   []*SA // that it was sent with, and taken with
+	in    []*SA
 }
 
 // Send lets traffic flow from now on.
@@ -42,29 +43,34 @@ func (w *World) Silence() { w.flows = w.flows[:0] }
 
 func (f *Flow) packet() {
 	w := f.From.w
-	if f.fine == w.changes && f.KB == 0 && f.From.NAT == nil && f.To.NAT == nil {
-		return // as the last one
-	}
-	out := f.From.Kernel.sends(f.To)
-	if len(out) == 0 {
-		f.lose(noSA)
-		f.ask()
-		return
-	}
-	f.fine = w.changes
-	for _, sa := range out {
-		d := f.From.carry(f.To, sa)
-		if d.fate != arrived {
-			f.lose(d.fate)
+	if f.fine != w.changes || f.From.NAT != nil || f.To.NAT != nil {
+		f.fine = 0
+		f.out, f.in = f.From.Kernel.sends(f.To), f.in[:0]
+		if len(f.out) == 0 {
+			f.lose(noSA)
+			f.ask()
 			return
 		}
-		if d.in.Encap != nil && d.src != netip.AddrPortFrom(d.in.Src, d.in.Encap.SrcPort) {
-			f.To.Kernel.moved(d.in.Key(), d.src)
+		for _, sa := range f.out {
+			d := f.From.carry(f.To, sa)
+			if d.fate != arrived {
+				f.lose(d.fate)
+				return
+			}
+			f.in = append(f.in, d.in)
+			if d.in.Encap != nil && d.src != netip.AddrPortFrom(d.in.Src, d.in.Encap.SrcPort) {
+				f.To.Kernel.moved(d.in.Key(), d.src)
+			}
 		}
-		f.From.Kernel.worn(sa, f.KB)
-		f.To.Kernel.worn(d.in, f.KB)
+		f.fine = w.changes
+	}
+	for i, sa := range f.out {
+		f.From.Kernel.use(sa, packetOctets)
+		f.To.Kernel.use(f.in[i], packetOctets)
 	}
 }
+
+const packetOctets = 1024
 
 func (f *Flow) lose(why fate) {
 	w := f.From.w
