@@ -8,6 +8,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
+	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
 // Dead peer detection (RFC 3706). Whatever an authenticated peer says is a sign of
@@ -225,5 +226,14 @@ func (p *Peer) ask(sa *ISAKMPSA) {
 func (p *Peer) dies(sa *ISAKMPSA) {
 	p.notice(notice.Notice{Event: notice.PeerDead, Reason: notice.TimedOut, Local: sa.Path.Local, Peer: sa.Path.Remote,
 		CkyI: sa.CkyI, CkyR: sa.CkyR, Detail: "no R-U-THERE is answered"})
+	lost := p.pairs
 	p.endAll(notice.TimedOut)
+	switch sa.Remote.OnLoss {
+	case policy.Restart:
+		for _, q := range lost {
+			p.bringBack(q)
+		}
+	case policy.StayDown:
+		p.down = p.mayBegin() && sa.Remote.Literal() // of the others the machine is not kept for it
+	}
 }

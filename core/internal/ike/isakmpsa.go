@@ -170,11 +170,8 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	if first && sa.role == initiator && sa.Remote.InitialContact {
 		p.inform(sa, notes{notifies: []isakmp.Notify{sa.contactNotify()}})
 	}
-	p.setup.Path = sa.Path
-	if sa.nat.found() && sa.Path != p.natPath {
-		p.natPath = sa.Path
-		p.out = append(p.out, Moved{sa.Path})
-	}
+	p.setup.Path, p.down = sa.Path, false
+	p.found(sa)
 	p.lives()
 	early := sa.early.datagrams
 	sa.early = held{}

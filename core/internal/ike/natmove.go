@@ -21,10 +21,10 @@ func (st *step) proves() bool { return st.hash != nil || slices.Contains(st.must
 // that we have not seen before: an initiator has moved to the ports of NAT traversal,
 // or a NAT has given its peer another mapping (RFC 3947 sections 4 and 6).
 func (x *exchange) follow() {
-	from := x.from
-	x.from = Path{} // once: the step may be played again when a later message has moved us on
+	from, known := x.from, x.known
+	x.known = true // once: the step may be played again when a later message has moved us on
 	switch {
-	case from == Path{} || from == x.path || !x.sa.nat.found():
+	case known || from == x.path || !x.sa.nat.found():
 	case from.Local.Addr() != x.path.Local.Addr():
 	case x.p1 == nil && (x.sa.nat.peer && from.Local == x.path.Local || x.floated(from)):
 		x.path = from
@@ -46,6 +46,14 @@ func (p *Peer) mapping(ev Mapping) {
 	q := p.findPair(func(s KernelSA) bool { return s.SPI == ev.SPI && s.Dst == p.natPath.Local.Addr().WithZone("") })
 	if q != nil && q.nat.peer && ev.Remote.Addr().BitLen() == p.natPath.Remote.Addr().BitLen() {
 		p.move(Path{p.natPath.Local, netip.AddrPortFrom(ev.Remote.Addr().WithZone(p.natPath.Remote.Addr().Zone()), ev.Remote.Port())})
+	}
+}
+
+// found notes where a new ISAKMP SA has found a peer with a NAT in between.
+func (p *Peer) found(sa *ISAKMPSA) {
+	if sa.nat.found() && sa.Path != p.natPath {
+		p.natPath = sa.Path
+		p.out = append(p.out, Moved{sa.Path})
 	}
 }
 

@@ -157,8 +157,8 @@ func takeNATD(x *exchange, bodies [][]byte) error {
 		last := len(bodies) - 1
 		ours, theirs = bodies[last:], bodies[:last]
 	}
-	n.us = !holds(ours, x.natHash(x.path.Local))
-	n.peer = !holds(theirs, x.natHash(x.path.Remote))
+	n.us = !holds(ours, x.natHash(x.from.Local))
+	n.peer = !holds(theirs, x.natHash(x.from.Remote))
 	return nil
 }
 

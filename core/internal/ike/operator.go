@@ -53,12 +53,14 @@ func (p *Peer) reconfigure(ev Reconfigure) {
 	for _, sa := range p.sas {
 		sa.Remote = ev.Remote
 	}
+	p.down = false
 	p.lookLater()
 }
 
 // delete is an operator's command.
 func (p *Peer) delete(ev Delete) {
-	if ev.All && ev.ISAKMP { // also what is still being negotiated
+	if ev.All && ev.ISAKMP { // also what is still being negotiated, or to be
+		p.kept = slices.DeleteFunc(p.kept, func(k *kept) bool { return k.once })
 		p.endAll(notice.LocalDeleted)
 	}
 	named := func(s KernelSA) bool { return s.SPI == ev.SPI }
@@ -92,7 +94,7 @@ func (p *Peer) endAll(reason notice.Reason) {
 	for _, w := range p.wants {
 		p.wantFailed(w, reason, reason.String())
 	}
-	p.wants, p.fragments = nil, nil
+	p.wants, p.fragments, p.down = nil, nil, false
 	p.endRestored(every, reason)
 	for _, q := range slices.Clone(p.pairs) {
 		p.endPair(q, reason, true)

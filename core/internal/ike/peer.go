@@ -29,6 +29,7 @@ type Peer struct {
 	exchanges []*exchange
 	wants     []*want
 	life      life
+	down      bool // the peer is dead, and not to be asked before it asks us (on_loss)
 	kept      []*kept
 	fragments []*fragments // of messages not whole yet, the one that moved last last
 
@@ -184,7 +185,7 @@ func (p *Peer) Deadline() time.Time {
 // Done reports whether nothing is left of the peer here: no SA, no exchange, no
 // wish, no fragment, no question out. The machine may then be dropped.
 func (p *Peer) Done() bool {
-	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.restored)+len(p.wants)+len(p.kept)+len(p.fragments)+len(p.calls)+len(p.undeleted) == 0
+	return p.gone || !p.down && len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.restored)+len(p.wants)+len(p.kept)+len(p.fragments)+len(p.calls)+len(p.undeleted) == 0
 }
 
 // reply answers a Call. Of an exchange that has failed meanwhile, what the kernel

@@ -20,7 +20,7 @@ func (x *exchange) deliver(ev Datagram) {
 	case x.inbox != nil: // the peer will retransmit
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Busy, Detail: "an earlier message is being worked on"})
 	default:
-		x.inbox, x.from = ev.Data, ev.Path
+		x.inbox, x.from, x.known = ev.Data, ev.Path, false
 		x.play()
 	}
 }

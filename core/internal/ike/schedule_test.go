@@ -154,7 +154,8 @@ func (s *schedule) options() iketest.Options {
 		o.Proposals, o.Remote = many(), []func(*policy.Remote){frag(policy.Force)}
 	}
 	if s.pick(4) == 0 {
-		o.Remote = append(o.Remote, dpd(s.seconds(2, 60)))
+		loss := policy.Restart * policy.Loss(s.pick(2))
+		o.Remote = append(o.Remote, dpd(s.seconds(2, 60)), func(r *policy.Remote) { r.OnLoss = loss })
 	}
 	if s.pick(8) == 0 {
 		o.PSK = []string{"secret", "another"}
@@ -251,6 +252,9 @@ func (s *schedule) connectAny(a, b *iketest.Host) {
 	o := s.options()
 	o.Transport = s.pick(8) == 0
 	there := s.elsewhere(o)
+	if s.pick(8) == 0 && b == s.hosts[1] && !slices.Equal(o.Protos, []uint8{51}) {
+		there.Generate = []policy.Level{policy.GenerateRequire, policy.GenerateUnique}[s.pick(2)]
+	}
 	if len(o.PSK) > 1 && s.kind == hostile && len(o.Modes) == 1 { // the first key of the one who can find out is the wrong one
 		one, all := &o, &there
 		if o.Modes[0] == policy.Aggressive { // its initiator verifies first
