@@ -56,12 +56,15 @@ type actor struct {
 	cookies []cookieKey
 	sas     []ike.SAKey
 	half    halfOpenPlace
+	at      natPlace // where its peer was last found, if it or we are behind a NAT
 }
 
 // shell is what an actor needs of the engine.
 type shell interface {
 	run(func()) // in a goroutine, without waiting
 	send(*actor, ike.Send)
+	keepalive(ike.Path)
+	moved(*actor, ike.Path)
 	call(*actor, ike.Call)
 	noticed(*actor, ike.Notice)
 	handover(*actor, ike.Handover)
@@ -154,6 +157,10 @@ func (a *actor) step(m mail) {
 		switch act := act.(type) {
 		case ike.Send:
 			a.shell.send(a, act)
+		case ike.Keepalive:
+			a.shell.keepalive(act.Path)
+		case ike.Moved:
+			a.shell.moved(a, act.Path)
 		case ike.Call:
 			a.shell.call(a, act)
 		case ike.Notice:

@@ -42,13 +42,14 @@ type registry struct {
 	peers   map[ike.PeerKey]*actor
 	places  map[ike.PeerKey]*actor // the last peer found at an address, whoever it is
 	sas     map[ike.SAKey]sa
+	natted  map[natPlace]map[*actor]struct{} // peers that have been found behind a NAT
 	half    halfOpen
 	empty   chan struct{} // non-nil: closed when the last actor has ended
 }
 
 func newRegistry(l Limits) *registry {
 	return &registry{all: map[*actor]struct{}{}, cookies: map[cookieKey]*actor{}, peers: map[ike.PeerKey]*actor{}, places: map[ike.PeerKey]*actor{},
-		sas: map[ike.SAKey]sa{}, half: halfOpen{max: l.HalfOpen, reserve: l.Reserve, perSource: l.perSource()}}
+		sas: map[ike.SAKey]sa{}, natted: map[natPlace]map[*actor]struct{}{}, half: halfOpen{max: l.HalfOpen, reserve: l.Reserve, perSource: l.perSource()}}
 }
 
 // find returns the actor a message with these cookies is for, or nil.
@@ -179,6 +180,7 @@ func (r *registry) drop(a *actor) {
 	if r.peers[a.key] == a {
 		delete(r.peers, a.key)
 	}
+	r.unplace(a)
 	if k := place(a.key); r.places[k] == a {
 		delete(r.places, k)
 	}
