@@ -85,8 +85,7 @@ func (e *Engine) acquire(ev kernel.Event) {
 		return // the answer to the first serves this one too
 	}
 	e.spdMu.RLock()
-	pair := e.spd.PairOf(out)
-	pair.Generated = e.generated.owner(pair.Selector()) != nil
+	pair := e.pairOf(out)
 	e.spdMu.RUnlock()
 	e.tell(d, ike.Acquire{Seq: ev.AcquireSeq, Pair: pair, Src: d.src, Dst: d.dst})
 }

@@ -27,6 +27,27 @@ func (x *exchange) reservePolicy() error {
 	return noPolicy(err)
 }
 
+// keepPolicy is reservePolicy for SAs that we ask for, as somebody had the policies
+// before: their last SA may be about to go, and they with it.
+func (x *exchange) keepPolicy() error {
+	q := x.qm
+	id, err := q.reqID.await(x, ReservePolicy{q.policy.Selector()})
+	var none *NoPolicyError
+	if errors.As(err, &none) {
+		return failf(notice.NoPolicy, "%w", none)
+	}
+	if err != nil {
+		return err
+	}
+	for _, p := range []*spd.Policy{&q.policy.Out, &q.policy.In} {
+		p.Templates = slices.Clone(p.Templates)
+		for i := range p.Templates {
+			p.Templates[i].ReqID = id
+		}
+	}
+	return nil
+}
+
 // mayGenerate reports whether the sainfo lets the peer have a policy for what it
 // proposes. Whoever the peer says is behind it, the section must name: else the peer
 // could draw somebody else's packets to itself. Without that it speaks for its own

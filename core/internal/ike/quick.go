@@ -81,6 +81,11 @@ func prepareOffer(x *exchange) error {
 	if err := x.findSAInfo(); err != nil {
 		return err
 	}
+	if q.policy.Generated {
+		if err := x.keepPolicy(); err != nil {
+			return err
+		}
+	}
 	group := oakley.Group(q.sainfo.PFSGroup)
 	if group != 0 {
 		q.keyPair.ask(x, DHGenerate{group})

@@ -59,20 +59,12 @@ func prepareAnswer(x *exchange) error {
 		return err
 	}
 	if err := x.reserve(); err != nil {
-		return refusedToo(err)
+		return err
 	}
 	if err := x.makePair(gxy); err != nil {
 		return err
 	}
-	return refusedToo(x.install(&q.apply, InstallInbound))
-}
-
-// refusedToo tells the peer of what our kernel refuses: it would wait in vain.
-func refusedToo(err error) error {
-	if reasonOf(err) == notice.KernelRefused {
-		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.KernelRefused, err}
-	}
-	return err
+	return x.install(&q.apply, InstallInbound)
 }
 
 // install asks for SAs of the pair.
@@ -352,7 +344,7 @@ func softLife(hard doi.Life, initiator bool, jitter byte) (soft doi.Life) {
 func (x *exchange) undoQuick(reason notice.Reason) {
 	q := x.qm
 	ops := x.spiRequests().giveBack(q.spis.val)
-	reserved := x.role == initiator || q.reqID.done && q.reqID.err == nil
+	reserved := q.reqID.done && q.reqID.err == nil
 	if reserved && !q.apply.pending() && !q.applyTo.pending() { // else the Reply does it
 		ops = append(ops, x.p.ungenerate(q.policy)...)
 	}

@@ -92,7 +92,7 @@ func TestRestoredSAsEndBehindTheirSuccessors(t *testing.T) {
 		return ike.KernelSA{Dir: spd.In, Src: d.b.Addr, Dst: d.a.Addr, Proto: 50, SPI: spi}
 	}
 	out, _ := d.a.Policy(d.b)
-	m.Post(ike.Restore{SAs: []ike.KernelSA{old(4711), old(4712)}})
+	m.Post(ike.Restore{SAs: []ike.KernelSA{old(4711), old(4712), old(4713), old(4714)}})
 	m.Post(ike.Restore{Wanted: []ike.Wanted{{Pair: d.a.SPD.PairOf(out), Src: d.a.Addr, Dst: d.b.Addr}}})
 	d.Run(30 * time.Second)
 	d.CheckCarries(d.a, d.b.Addr)
@@ -100,9 +100,19 @@ func TestRestoredSAsEndBehindTheirSuccessors(t *testing.T) {
 		t.Errorf("INITIAL-CONTACT %v, ended too early: %v", contact, gone)
 	}
 	m.Post(ike.Expire{Dst: d.a.Addr, Proto: 50, SPI: 4712, Hard: true})
+	m.Post(ike.KernelLost{SAs: []ike.SAKey{{Dst: d.a.Addr, Proto: 50, SPI: 4713}}})
+	m.Post(ike.Delete{SPI: 4714})
+	if !slices.Equal(gone, []uint32{4714}) {
+		t.Errorf("ended: %v, want the one an operator deleted", gone)
+	}
 	d.Run(5 * time.Minute)
-	if !slices.Equal(gone, []uint32{4711}) {
-		t.Errorf("ended: %v, want the one that had not expired", gone)
+	if !slices.Equal(gone, []uint32{4714, 4711}) {
+		t.Errorf("ended: %v, want the one that had not expired nor been lost", gone)
+	}
+	m.Post(ike.Restore{SAs: []ike.KernelSA{old(4715)}})
+	d.a.Shutdown()
+	if !slices.Contains(gone, 4715) {
+		t.Errorf("ended: %v, want all", gone)
 	}
 }
 

@@ -238,6 +238,7 @@ func (k *Kernel) applyPolicy(m *Machine, op ike.SAOp) {
 		g.Policies[p.Key] = p
 		k.h.SPD.Put(p)
 		k.changed()
+	case !g.leaving: // asked for by an earlier life of it
 	default:
 		delete(g.Policies, p.Key)
 		k.h.SPD.Remove(p.Key)

@@ -17,8 +17,15 @@ func (h *Host) Acquire(to *Host) uint32 {
 	h.acquires++
 	h.Kernel.Acquires[h.acquires] = ""
 	h.w.Log.line(h.w, h.Name, "acquire %s", to.Name)
-	m.Post(ike.Acquire{Seq: h.acquires, Pair: h.SPD.PairOf(out), Src: h.Addr, Dst: to.Outside()})
+	m.Post(ike.Acquire{Seq: h.acquires, Pair: h.pairOf(out), Src: h.Addr, Dst: to.Outside()})
 	return h.acquires
+}
+
+// pairOf completes an outbound policy, as the engine does.
+func (h *Host) pairOf(out spd.Policy) spd.Pair {
+	pair := h.SPD.PairOf(out)
+	pair.Generated = h.Kernel.Generated[pair.Selector()] != nil
+	return pair
 }
 
 // begin finds what is needed to begin something with another host: where the daemon
@@ -34,7 +41,7 @@ func (h *Host) begin(to *Host) (m *Machine, out spd.Policy, ok bool) {
 // KeepUp is the configuration asking for the SAs with another host, always.
 func (h *Host) KeepUp(to *Host) {
 	if m, out, ok := h.begin(to); ok {
-		m.Post(ike.KeepUp{SAs: []ike.Wanted{{Pair: h.SPD.PairOf(out), Src: h.Addr, Dst: to.Outside()}}})
+		m.Post(ike.KeepUp{SAs: []ike.Wanted{{Pair: h.pairOf(out), Src: h.Addr, Dst: to.Outside()}}})
 	}
 }
 
@@ -47,7 +54,7 @@ func (h *Host) Establish(to *Host, isakmpOnly bool) {
 	h.commands++
 	ev := ike.Establish{Command: h.commands, HasPair: !isakmpOnly, Src: h.Addr, Dst: to.Outside()}
 	if !isakmpOnly {
-		ev.Pair = h.SPD.PairOf(out)
+		ev.Pair = h.pairOf(out)
 	}
 	m.Post(ev)
 }
