@@ -77,7 +77,6 @@ func serve(f *flags, loaded *config.Loaded, diags []config.Diagnostic, back *bac
 	if err := d.start(ctx, stdout, stderr); err != nil {
 		return err
 	}
-	d.idleFlags()
 	d.findings(diags)
 	if err := back.up(); err != nil {
 		return err
@@ -126,7 +125,7 @@ func (d *racoon) prepare(cfg *policy.Config, generation uint64) *policy.Config {
 
 func (d *racoon) startEngine(ctx context.Context, cfg *policy.Config) error {
 	o := engine.Options{Config: cfg, Auth: d.auths(), Kernel: d.kernel(), Pipe: d.pipe, Reader: d.hooks.Notice, RunDir: runDir(),
-		Port: d.flags.port, NATTPort: d.flags.natt, Verbose: d.flags.verbose}
+		Port: d.flags.port, NATTPort: d.flags.natt, Verbose: d.flags.verbose, Restore: d.flags.restore}
 	switch {
 	case d.flags.v4 && !d.flags.v6:
 		o.Family = 4

@@ -49,7 +49,7 @@ const synopsis = "[-46BCdFLtvV] [-f file] [-l file] [-p port] [-P port]"
 
 const usageText = `usage: %s %s
   -4, -6     listen on addresses of this family only, unless the configuration lists some
-  -B         install the SAs of the file that "path backupsa" names (not yet)
+  -B         install the SAs of the file that "path backupsa" names
   -C         log the remote sections after reading the configuration
   -d         log more; may be repeated
   -F         stay in the foreground and log to standard output

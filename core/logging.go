@@ -87,13 +87,6 @@ func (s *lateSink) Reopen(ctx context.Context) error {
 	return s.each(func(to logsink.Sink) error { return to.Reopen(ctx) })
 }
 
-// idleFlags warns of the options that have no effect.
-func (d *racoon) idleFlags() {
-	if d.flags.restore {
-		d.log.Warn("-B has no effect yet: SAs are not saved to a file, so that there are none to install")
-	}
-}
-
 // findings reports what a configuration that works still gives to say.
 func (d *racoon) findings(diags []config.Diagnostic) {
 	e := d.engine.Load()

@@ -36,6 +36,7 @@ const (
 	codeNoPFS      = "RC1104"
 	codeObey       = "RC1105"
 	codeCredulous  = "RC1106"
+	codeKeysOnDisk = "RC1107" // path backupsa
 
 	codeNoEffectYet = "RC2001" // accepted, comes with a later version
 	codeMapped      = "RC2002" // accepted, racoon does this another way

@@ -29,7 +29,7 @@ func globalDirectives() []directive {
 		{name: "path pre_shared_key", args: "STRING", doc: "file with the pre-shared keys, see psk.txt", set: setPath(func(p *policy.Paths) *string { return &p.PreSharedKey })},
 		{name: "path certificate", args: "STRING", doc: "directory of certificates and keys", set: setPath(func(p *policy.Paths) *string { return &p.Certificate })},
 		{name: "path script", args: "STRING", from: ipsecTools, doc: "directory of hook scripts", set: setPath(func(p *policy.Paths) *string { return &p.Script })},
-		{name: "path backupsa", args: "STRING", from: ipsecTools, state: idle, why: "SAs are not saved to a file", doc: "file for saving SAs", set: setPath(func(p *policy.Paths) *string { return &p.BackupSA })},
+		{name: "path backupsa", args: "STRING", from: ipsecTools, doc: "file the inbound SAs are saved to, with their keys, for racoon -B", set: setBackup},
 		{name: "allow_legacy", args: "DATE", header: true, doc: "until this day, legacy algorithms are accepted", set: setLegacy},
 		{name: "path pidfile", args: "STRING", doc: "file with the process ID; relative to /var/run", set: setPath(func(p *policy.Paths) *string { return &p.PidFile })},
 		{name: "path logfile", args: "STRING", from: apple, doc: "log to this file, as -l", set: setPath(func(p *policy.Paths) *string { return &p.LogFile })},
@@ -83,6 +83,11 @@ func setPath(field func(*policy.Paths) *string) func(*parser, []arg) {
 			p.pskAt = position(a[0].token)
 		}
 	}
+}
+
+func setBackup(p *parser, a []arg) {
+	setPath(func(p *policy.Paths) *string { return &p.BackupSA })(p, a)
+	p.add(a[0].token, codeKeysOnDisk, Warning, "will have the keys of SAs in it, which are nowhere else on disk", "")
 }
 
 // runDir is where a relative pid file is.

@@ -24,6 +24,7 @@ type remote struct {
 
 	legacy      legacy
 	myID        token // my_identifier's
+	onLoss      token // of on_loss
 	local       token // local_address's
 	needsPeerID token // what makes peers_identifier necessary
 }
@@ -217,6 +218,7 @@ func (p *parser) remoteClose() {
 	if r.KeepUp && r.Passive {
 		p.add(r.head, codeValue, Error, r.title()+" is passive, and its SAs are to be made at once", p.write(r.head, inRemote, "start on_demand;"))
 	}
+	p.checkOnLoss(r)
 	p.checkAggressive(r)
 	p.checkCertificates(r)
 	if peer := cmp.Or(r.Addr, r.Net.Addr()); r.LocalAddr.IsValid() && peer.IsValid() && peer.Is4() != r.LocalAddr.Is4() {
@@ -227,6 +229,20 @@ func (p *parser) remoteClose() {
 	}
 	p.remotes = append(p.remotes, r)
 	p.cfg.Remotes = append(p.cfg.Remotes, r.Remote)
+}
+
+// checkOnLoss: what is to happen when a peer is lost needs a way to find out, and must
+// not contradict what is said elsewhere.
+func (p *parser) checkOnLoss(r *remote) {
+	switch {
+	case r.OnLoss == policy.OnDemand:
+	case !r.DPD || r.DPDDelay == 0:
+		p.add(r.onLoss, codeValue, Warning, "has no effect: nothing asks whether the peer is there", p.write(r.head, inRemote, "dpd on; dpd_delay 20;"))
+	case r.OnLoss == policy.Restart && r.Passive:
+		p.add(r.onLoss, codeValue, Error, "is not possible: "+r.title()+" is passive", p.write(r.head, inRemote, "on_loss on_demand;"))
+	case r.OnLoss == policy.StayDown && r.KeepUp:
+		p.add(r.onLoss, codeValue, Error, "contradicts start up", p.write(r.head, inRemote, "on_loss restart;"))
+	}
 }
 
 // checkAggressive: the group of aggressive mode is chosen before the peer has

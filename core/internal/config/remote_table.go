@@ -51,6 +51,7 @@ func remoteDirectives() []directive {
 		{name: "dpd_delay", args: "NUMBER", doc: "seconds without a sign of life before the peer is asked, 0 = never", def: "0", set: func(p *parser, a []arg) { p.time(a[0], 0, &p.remote.DPDDelay) }},
 		{name: "dpd_retry", args: "NUMBER", doc: "seconds between probes that are not answered", def: "5", set: func(p *parser, a []arg) { p.time(a[0], 0, &p.remote.DPDRetry) }},
 		{name: "dpd_maxfail", args: "NUMBER", doc: "probes before the peer is dead", def: "5", set: remoteCount(1, 1000, func(r *policy.Remote) *int { return &r.DPDMaxFail })},
+		{name: "on_loss", args: "on_demand|down|restart", from: ours, doc: "when the peer is dead and its SAs have ended: wait for traffic, or for an operator or the peer, or negotiate until they are there again", def: "on_demand", set: setOnLoss},
 		{name: "generate_policy", args: "SWITCH|require|unique", doc: "make policies from what the peer proposes, within the networks a sainfo names, or for the peer's own address", def: "off", set: setGenerate},
 		{name: "support_proxy", args: "SWITCH", doc: "identities of phase 2 are the end points of the SAs, in transport mode, for a peer a sainfo names with from", def: "off", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.SupportProxy })},
 		{name: "support_mip6", hcl: "support_proxy", args: "SWITCH", from: apple, doc: "obsolete name of support_proxy", set: func(p *parser, a []arg) {
@@ -116,6 +117,11 @@ func setToggle(field func(*policy.Remote) *policy.Toggle) func(*parser, []arg) {
 
 func setRekey(p *parser, a []arg) {
 	p.remote.Rekey = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[a[0].text]
+}
+
+func setOnLoss(p *parser, a []arg) {
+	p.remote.onLoss = a[0].token
+	p.remote.OnLoss = map[string]policy.Loss{"down": policy.StayDown, "restart": policy.Restart}[a[0].text]
 }
 
 func setGenerate(p *parser, a []arg) {

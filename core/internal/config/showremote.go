@@ -93,6 +93,9 @@ func (w *shower) dpd(r *policy.Remote) {
 	if r.DPDAlgorithm != "inbound_detect" && r.DPDAlgorithm != "" {
 		w.line("dpd_algorithm dpd_%s", r.DPDAlgorithm)
 	}
+	if r.OnLoss != policy.OnDemand {
+		w.line("on_loss %s", r.OnLoss)
+	}
 	if r.IdleDirection != "" {
 		w.line("disconnect_on_idle idle_timeout %d idle_direction idle_%s", r.IdleTimeout/time.Second, r.IdleDirection)
 	}

@@ -102,6 +102,7 @@ func (e *Engine) installSAs(ops []kernel.Op, keys []ledgerKey) error {
 	}
 	if err == nil {
 		e.registry.settle(keys)
+		e.record(e.backup.save(ops, time.Now()))
 		return nil
 	}
 	for _, k := range keys {

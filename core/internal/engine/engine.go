@@ -48,6 +48,7 @@ type Options struct {
 	Port, NATTPort uint16 // of the default listeners, 0 = 500 and 4500
 	Family         int    // 4 or 6 restricts the default listeners
 	Verbose        bool   // describe every message in its debug notice
+	Restore        bool   // install the inbound SAs that path backupsa has
 	Limits         Limits
 }
 
@@ -62,6 +63,7 @@ type Engine struct {
 	workers *workers
 	cpu     *cpuPool
 	ledger  *ledger
+	backup  backup
 	secret  cookieSecret
 	sources *sourceLimiter // of first messages
 	dear    *sourceLimiter // of what a stranger makes us compute, or say
@@ -146,6 +148,7 @@ func New(o Options) (*Engine, error) {
 	if e.log == nil {
 		e.log, e.ownLog = logpipe.New(os.Stderr, o.Config.Log.Level(), o.Log), true
 	}
+	e.backup.alive = func(k ike.SAKey) bool { _, ok := e.registry.owner(k); return ok }
 	e.config.Store(newSnapshot(o.Config))
 	e.caps.Store(&kernel.Capabilities{})
 	e.net = newListeners(o, e.notify, e.receive)
@@ -165,7 +168,9 @@ func newInstance() string {
 func (e *Engine) Start(ctx context.Context) error {
 	e.notify(notice.Notice{Event: notice.Starting})
 	again, err := e.net.sync(ctx, e.config.Load().Listen)
+	var old []*restored
 	if err == nil {
+		old = e.openBackup()
 		err = e.KernelUp(ctx)
 	}
 	if err != nil {
@@ -176,6 +181,7 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.net.start()
 	e.goroutines.Go(func() { e.followAddresses(again) })
 	e.goroutines.Go(e.followKept)
+	e.reinstall(old)
 	for name, a := range e.auth {
 		if w, ok := a.(auth.Watcher); ok {
 			e.goroutines.Go(func() { e.watchAuth(name, a, w) })
@@ -202,6 +208,9 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	case <-limit.Done():
 	}
 	err := e.clean(ctx)
+	if err == nil {
+		e.record(e.backup.empty())
+	}
 	e.end()
 	return err
 }
@@ -238,6 +247,7 @@ func (e *Engine) end() {
 	e.goroutines.Wait()
 	e.workers.close()
 	e.ledger.close()
+	e.backup.close()
 	if e.ownLog {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()

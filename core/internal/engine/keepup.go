@@ -44,7 +44,7 @@ func (e *Engine) followKept() {
 func (e *Engine) tellKept(before map[ike.PeerKey]destination) map[ike.PeerKey]destination {
 	lists, where := map[ike.PeerKey]ike.KeepUp{}, map[ike.PeerKey]destination{}
 	if !e.closing.Load() && e.config.Load().keepsUp {
-		for _, p := range e.pairs() {
+		for _, p := range e.pairs(netip.Addr{}, netip.Addr{}) {
 			src, dst, ok := p.Out.EndPoints()
 			if !ok {
 				src, dst = p.Out.Key.Src.Addr(), p.Out.Key.Dst.Addr()
@@ -73,13 +73,13 @@ func (e *Engine) tellKept(before map[ike.PeerKey]destination) map[ike.PeerKey]de
 	return where
 }
 
-// pairs lists the outbound policies whose SAs have end points, with those that mirror
-// them.
-func (e *Engine) pairs() []spd.Pair {
+// pairs lists the outbound policies whose SAs run from local to remote, either of
+// which may be left out, with those that mirror them.
+func (e *Engine) pairs(local, remote netip.Addr) []spd.Pair {
 	e.spdMu.RLock()
 	defer e.spdMu.RUnlock()
 	var all []spd.Pair
-	for _, out := range e.spd.Between(netip.Addr{}, netip.Addr{}) {
+	for _, out := range e.spd.Between(local, remote) {
 		if pair := e.pairOf(out); !pair.Generated { // those the peer keeps up
 			all = append(all, pair)
 		}

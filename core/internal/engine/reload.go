@@ -61,6 +61,9 @@ func (e *Engine) Reload(cfg *policy.Config) (*policy.Plan, error) {
 	e.config.Store(now)
 	e.checkLocal()
 	e.log.SetLevel(cfg.Log.Level())
+	if cfg.Paths.BackupSA != old.Paths.BackupSA {
+		e.record(e.backup.open(cfg.Paths.BackupSA, true))
+	}
 	s := newSuccession(plan, now)
 	for _, a := range e.registry.snapshot() {
 		was := a.section.Load()

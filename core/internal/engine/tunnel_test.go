@@ -58,6 +58,8 @@ type endOptions struct {
 	limits  Limits
 	quiet   bool // keep no notices
 	dir     string
+	backup  string // path backupsa
+	restore bool
 }
 
 func proposal(g oakley.Group) policy.Phase1Proposal {
@@ -75,13 +77,14 @@ func newEnd(t testing.TB, a netip.Addr, port uint16, o endOptions) *end {
 	cfg := configOf(o.remotes...)
 	cfg.Listen.ISAKMP = []netip.AddrPort{netip.AddrPortFrom(a, port)}
 	cfg.SAInfos = []*policy.SAInfo{{Lifetime: time.Hour, Encryption: []policy.Algorithm{{ID: 12, KeyBits: 128}}, Auth: []policy.Algorithm{{ID: 5}}}}
+	cfg.Paths.BackupSA = o.backup
 	n := &end{kern: newMemKernel(), addr: a, port: port}
 	pipe := logpipe.New(nil, slog.LevelError+1)
 	t.Cleanup(func() { _ = pipe.Close(context.Background()) })
 	if o.kernel == nil {
 		o.kernel = n.kern
 	}
-	e, err := New(Options{Config: cfg, Auth: map[string]auth.Authenticator{"psk": o.psk}, Kernel: o.kernel, Pipe: pipe, Limits: o.limits, RunDir: o.dir})
+	e, err := New(Options{Config: cfg, Auth: map[string]auth.Authenticator{"psk": o.psk}, Kernel: o.kernel, Pipe: pipe, Limits: o.limits, RunDir: o.dir, Restore: o.restore})
 	if err != nil {
 		t.Fatal(err)
 	}

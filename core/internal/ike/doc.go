@@ -13,7 +13,8 @@
 // whether the peer is there. phase1.go, quick.go and informational.go have the
 // payload handlers; quickinstall.go turns a quick mode into SAs. peer.go routes
 // events; isakmpsa.go keeps the ISAKMP SAs and reauth.go renews them, pairs.go keeps
-// the IPsec SAs, wants.go the wishes for more and keepup.go the standing ones.
+// the IPsec SAs, wants.go the wishes for more and keepup.go the standing ones;
+// restore.go has what an earlier life left.
 //
 // Handlers are replayable: when one must wait for a Call it returns errWait, and
 // the same step is played again from its start when the Reply has come. So they

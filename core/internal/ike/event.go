@@ -89,6 +89,13 @@ type (
 	// them. Each one says all there is to keep up.
 	KeepUp struct{ SAs []Wanted }
 
+	// Restore gives the machine inbound SAs that are in the kernel from an earlier life
+	// of the daemon, without keys, and says which SAs are to be made in their stead.
+	Restore struct {
+		SAs    []KernelSA
+		Wanted []Wanted
+	}
+
 	// Delete is an operator's wish to end SAs: those with the SPI (in either
 	// direction), or with All the peer's IPsec SAs, and with ISAKMP its ISAKMP SAs too.
 	Delete struct {
@@ -116,6 +123,7 @@ func (Reconfigure) event()       {}
 func (Adopt) event()             {}
 func (Establish) event()         {}
 func (KeepUp) event()            {}
+func (Restore) event()           {}
 func (Delete) event()            {}
 func (Shutdown) event()          {}
 

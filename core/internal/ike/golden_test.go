@@ -458,6 +458,9 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 					r.DPDAlgorithm = v[3]
 				}
 			})
+		case "on-loss":
+			to := map[string]policy.Loss{"down": policy.StayDown, "restart": policy.Restart}[val]
+			o.Remote = append(o.Remote, func(r *policy.Remote) { r.OnLoss = to })
 		case "nonce":
 			size := number(t, val)
 			o.Remote = append(o.Remote, func(r *policy.Remote) { r.NonceSize = size })

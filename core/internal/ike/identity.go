@@ -102,7 +102,7 @@ func (x *exchange) identify() error {
 // emitPhase1Notify says with message 5 that this is the first contact.
 func emitPhase1Notify(x *exchange) ([][]byte, error) {
 	p := x.p
-	if x.role == responder || len(p.sas)+len(p.pairs) > 0 || !x.p1.remotes[0].InitialContact {
+	if x.role == responder || p.remembers() || !x.p1.remotes[0].InitialContact {
 		return nil, nil
 	}
 	return [][]byte{x.sa.contactNotify().Append(nil)}, nil

@@ -154,7 +154,7 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	if sa.role == responder {
 		p.superseded()
 	}
-	first := len(p.sas) == 0 && len(p.pairs) == 0
+	first := !p.remembers()
 	p.sas = append(p.sas, sa)
 	sa.wears()
 	p.relieve(sa)
@@ -165,7 +165,7 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	if first && sa.role == initiator && sa.Remote.InitialContact {
 		p.inform(sa, notes{notifies: []isakmp.Notify{sa.contactNotify()}})
 	}
-	p.setup.Path = sa.Path
+	p.setup.Path, p.down = sa.Path, false
 	p.lives()
 	early := sa.early.datagrams
 	sa.early = held{}

@@ -17,6 +17,7 @@ func (p *Peer) kernelLost(ev KernelLost) {
 		} else if x := p.making(match); x != nil {
 			x.fail(notice.KernelLost, errors.New("the kernel has lost an SA being negotiated"))
 		}
+		p.endRestored(match, notice.KernelLost)
 	}
 }
 
@@ -52,12 +53,14 @@ func (p *Peer) reconfigure(ev Reconfigure) {
 	for _, sa := range p.sas {
 		sa.Remote = ev.Remote
 	}
+	p.down = false
 	p.lookLater()
 }
 
 // delete is an operator's command.
 func (p *Peer) delete(ev Delete) {
-	if ev.All && ev.ISAKMP { // also what is still being negotiated
+	if ev.All && ev.ISAKMP { // also what is still being negotiated, or to be
+		p.kept = slices.DeleteFunc(p.kept, func(k *kept) bool { return k.once })
 		p.endAll(notice.LocalDeleted)
 	}
 	named := func(s KernelSA) bool { return s.SPI == ev.SPI }
@@ -66,6 +69,7 @@ func (p *Peer) delete(ev Delete) {
 			p.endPair(q, notice.LocalDeleted, true)
 		}
 	}
+	p.endRestored(func(s KernelSA) bool { return ev.All || named(s) }, notice.LocalDeleted)
 	if ev.ISAKMP {
 		for _, sa := range slices.Clone(p.sas) {
 			p.endISAKMP(sa, notice.LocalDeleted, true)
@@ -90,7 +94,8 @@ func (p *Peer) endAll(reason notice.Reason) {
 	for _, w := range p.wants {
 		p.wantFailed(w, reason, reason.String())
 	}
-	p.wants, p.fragments = nil, nil
+	p.wants, p.fragments, p.down = nil, nil, false
+	p.endRestored(every, reason)
 	for _, q := range slices.Clone(p.pairs) {
 		p.endPair(q, reason, true)
 	}

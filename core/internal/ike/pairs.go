@@ -30,6 +30,7 @@ type pair struct {
 	suites        []doi.Suite
 	credential    string // that authenticated the ISAKMP SA it was made under
 
+	carried carried   // when dead peer detection looked
 	outAt   time.Time // install the outbound SAs
 	endAt   time.Time // end a replaced pair: the peer has had all the time it needs
 	rekeyAt time.Time // renewing failed, try again
@@ -131,6 +132,7 @@ func (p *Peer) pairsFor(t traffic) (same []*pair) {
 func (p *Peer) carries(n *pair) {
 	n.outAt = time.Time{}
 	n.zero()
+	p.relieveRestored()
 	for _, q := range p.pairsFor(n.traffic()) {
 		if q == n {
 			break // what follows is younger
@@ -273,6 +275,7 @@ func (p *Peer) expire(ev Expire) {
 		if x := p.making(match); x != nil {
 			x.fail(notice.Expired, errors.New("an SA expired before the quick mode was over"))
 		}
+		p.endRestored(match, notice.Expired)
 	case ev.Hard:
 		p.endPair(q, notice.Expired, true)
 	default:

@@ -29,8 +29,12 @@ type Peer struct {
 	exchanges []*exchange
 	wants     []*want
 	life      life
+	down      bool // the peer is dead, and not to be asked before it asks us (on_loss)
 	kept      []*kept
 	fragments []*fragments // of messages not whole yet, the one that moved last last
+
+	restored    []KernelSA // inbound
+	restoredEnd time.Time
 
 	calls    map[CallID]*pendingCall
 	lastCall CallID
@@ -89,6 +93,8 @@ func (p *Peer) Step(now time.Time, ev Event) []Action {
 		p.want(&want{policy: ev.Pair, isakmp: !ev.HasPair, local: ev.Src, remote: ev.Dst, command: ev.Command})
 	case KeepUp:
 		p.keepUp(ev)
+	case Restore:
+		p.restore(ev)
 	case Delete:
 		p.delete(ev)
 	case Shutdown:
@@ -132,6 +138,10 @@ func (p *Peer) settle() {
 		p.look()
 	}
 	p.expireFragments()
+	if due(p.restoredEnd, p.now) {
+		p.restoredEnd = time.Time{}
+		p.endRestored(every, notice.Replaced)
+	}
 	p.expireWants()
 	p.tendKept()
 	p.serveWants()
@@ -140,7 +150,7 @@ func (p *Peer) settle() {
 
 // Deadline is when Step wants its next Wake, or zero.
 func (p *Peer) Deadline() time.Time {
-	t := earliest(p.deleteAt, p.lookAt())
+	t := earliest(p.deleteAt, earliest(p.restoredEnd, p.lookAt()))
 	for _, x := range p.exchanges {
 		t = earliest(t, x.deadline())
 	}
@@ -168,7 +178,7 @@ func (p *Peer) Deadline() time.Time {
 // Done reports whether nothing is left of the peer here: no SA, no exchange, no
 // wish, no fragment, no question out. The machine may then be dropped.
 func (p *Peer) Done() bool {
-	return p.gone || len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.wants)+len(p.kept)+len(p.fragments)+len(p.calls)+len(p.undeleted) == 0
+	return p.gone || !p.down && len(p.sas)+len(p.pairs)+len(p.exchanges)+len(p.restored)+len(p.wants)+len(p.kept)+len(p.fragments)+len(p.calls)+len(p.undeleted) == 0
 }
 
 // reply answers a Call. Of an exchange that has failed meanwhile, what the kernel

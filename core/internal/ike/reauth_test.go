@@ -2,6 +2,8 @@ package ike_test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/ike/iketest"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
 // renewing is a duel with a tunnel and rekey on, its ISAKMP SA so old at a that a
@@ -62,6 +65,54 @@ func TestARenewalIsNoInitialContact(t *testing.T) {
 	d.CheckCarries(d.a, d.b.Addr)
 	if st := d.b.Peer(d.a).Status(d.Now()).IPsec; len(st) != 1 || d.Now().Sub(st[0].Since) < 5*time.Minute {
 		t.Errorf("the pair has not stayed: %+v", st)
+	}
+}
+
+// Restored SAs keep the peer from being told that nothing is remembered, and end when
+// new ones have carried the traffic for a while, or when the kernel says so.
+func TestRestoredSAsEndBehindTheirSuccessors(t *testing.T) {
+	d := newDuel(t)
+	m := d.a.Peer(d.b)
+	var gone []uint32
+	d.OnAction = func(m *iketest.Machine, act ike.Action) {
+		call, _ := act.(ike.Call)
+		if apply, ok := call.Req.(ike.Apply); ok && m.Host == d.a {
+			for _, op := range apply.Ops {
+				if op.Kind == ike.DeleteSA {
+					gone = append(gone, op.SA.SPI)
+				}
+			}
+		}
+	}
+	var contact bool
+	d.b.Notices = func(_ *iketest.Machine, n ike.Notice) {
+		contact = contact || strings.Contains(n.Detail, "INITIAL-CONTACT")
+	}
+	old := func(spi uint32) ike.KernelSA {
+		return ike.KernelSA{Dir: spd.In, Src: d.b.Addr, Dst: d.a.Addr, Proto: 50, SPI: spi}
+	}
+	out, _ := d.a.Policy(d.b)
+	m.Post(ike.Restore{SAs: []ike.KernelSA{old(4711), old(4712), old(4713), old(4714)}})
+	m.Post(ike.Restore{Wanted: []ike.Wanted{{Pair: d.a.SPD.PairOf(out), Src: d.a.Addr, Dst: d.b.Addr}}})
+	d.Run(30 * time.Second)
+	d.CheckCarries(d.a, d.b.Addr)
+	if contact || gone != nil {
+		t.Errorf("INITIAL-CONTACT %v, ended too early: %v", contact, gone)
+	}
+	m.Post(ike.Expire{Dst: d.a.Addr, Proto: 50, SPI: 4712, Hard: true})
+	m.Post(ike.KernelLost{SAs: []ike.SAKey{{Dst: d.a.Addr, Proto: 50, SPI: 4713}}})
+	m.Post(ike.Delete{SPI: 4714})
+	if !slices.Equal(gone, []uint32{4714}) {
+		t.Errorf("ended: %v, want the one an operator deleted", gone)
+	}
+	d.Run(5 * time.Minute)
+	if !slices.Equal(gone, []uint32{4714, 4711}) {
+		t.Errorf("ended: %v, want the one that had not expired nor been lost", gone)
+	}
+	m.Post(ike.Restore{SAs: []ike.KernelSA{old(4715)}})
+	d.a.Shutdown()
+	if !slices.Contains(gone, 4715) {
+		t.Errorf("ended: %v, want all", gone)
 	}
 }
 

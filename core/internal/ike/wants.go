@@ -45,6 +45,10 @@ func (p *Peer) want(w *want) {
 		p.wantFailed(w, notice.ShuttingDown, "shutting down")
 		return
 	}
+	if p.down = p.down && w.command == 0; p.down {
+		p.wantFailed(w, notice.TimedOut, "the peer was dead, and on_loss is down")
+		return
+	}
 	if w.command == 0 && p.wanted(w) {
 		return // asked for already
 	}

@@ -94,10 +94,13 @@ var explanations = []Explanation{
 	{Code: "RC1105", Title: "proposal_check obey",
 		Why: "As responder racoon takes the peer's lifetime, key length and PFS, whatever they are: the peer decides how strong the tunnel is.",
 		Do:  "Write proposal_check strict;, or claim where only lifetimes differ."},
-
 	{Code: "RC1106", Title: "weak_phase1_check",
 		Why: "A refusal or a delete in clear text is believed while phase 1 has no keys. Anybody who sees the exchange, or guesses its cookie, can end it.",
 		Do:  "Write weak_phase1_check off; unless waiting for the time-out is worse: a peer that refuses is then only slower to notice."},
+	{Code: "RC1107", Title: "keys of SAs in a file",
+		Why: "path backupsa has the keys of the inbound SAs written down. Who comes by the file, or by a copy of the disk, reads what was recorded on the wire.",
+		Do:  "Leave path backupsa out unless racoon -B is needed, and keep the file where it does not outlive the machine's trust: no backups of it."},
+
 	{Code: "RC2001", Title: "accepted, and without effect yet",
 		Why: "The line is right and means something, but not to this version.",
 		Do:  "Leave it for the version that has it, unless the tunnel depends on it: docs/differences.md says what happens meanwhile."},

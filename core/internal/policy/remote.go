@@ -81,6 +81,21 @@ func (t Toggle) String() string { return [...]string{"off", "on", "force", "forc
 // MarshalText makes a JSON model readable.
 func (t Toggle) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
+// Loss is on_loss: what becomes of the SAs of a peer that is dead.
+type Loss uint8
+
+// What happens behind the end of a dead peer's SAs. The zero value is the default.
+const (
+	OnDemand Loss = iota // the next packet negotiates
+	StayDown             // nothing, until an operator or the peer begins
+	Restart              // we negotiate, with back-off, until they are there again
+)
+
+func (l Loss) String() string { return [...]string{"on_demand", "down", "restart", "restart"}[l&3] }
+
+// MarshalText makes a JSON model readable.
+func (l Loss) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
 // Remote is one remote section: a peer, or a class of peers.
 type Remote struct {
 	Name  string     // "name" as written, or "192.0.2.1[500]", or "anonymous"
@@ -107,6 +122,7 @@ type Remote struct {
 	DPDDelay         time.Duration
 	DPDRetry         time.Duration
 	DPDMaxFail       int
+	OnLoss           Loss `json:",omitempty"`
 	WeakPhase1Check  bool
 	Ph1ID            uint32
 	ModeCfg          bool       // as client, ask for an address

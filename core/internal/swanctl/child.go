@@ -14,6 +14,7 @@ type child struct {
 	ends     []ends
 	policies bool
 	starts   bool // traffic, or charon itself, begins the negotiation
+	restarts bool // charon negotiates again when the peer is dead
 	reqid    uint64
 }
 
@@ -85,12 +86,11 @@ func (im *importer) actions(ch *child) {
 			im.note(at, Warning, "start_action: this is none of its values")
 		}
 	}
-	for _, key := range []string{"close_action", "dpd_action"} {
-		text, at := ch.get(key, "")
-		if text = strings.ToLower(text); strings.Contains(text, "start") {
-			im.note(at, Warning, "%s: racoon negotiates again with the next packet and not before", key)
-		}
+	if text, at := ch.get("close_action", ""); strings.Contains(strings.ToLower(text), "start") {
+		im.note(at, Warning, "close_action: racoon negotiates again with the next packet and not before")
 	}
+	text, _ := ch.get("dpd_action", "")
+	ch.restarts = strings.Contains(strings.ToLower(text), "start")
 }
 
 // selector reads the selector that IKEv1 has room for.

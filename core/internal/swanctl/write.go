@@ -3,6 +3,7 @@ package swanctl
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -96,7 +97,8 @@ func (im *importer) remoteBody(c *conn, open bool) string {
 	}
 	d.add("exchange_mode %s", mode)
 	im.writeIdentities(c, d)
-	d.add("passive %s", onOff(open || c.passive()))
+	passive := open || c.passive()
+	d.add("passive %s", onOff(passive))
 	d.add("initial_contact %s", onOff(im.oneOf(c.section, "unique", "no", "no", "never", "keep", "replace") != "never"))
 	d.add("proposal_check claim")
 	if c.ph1id > 0 {
@@ -108,7 +110,7 @@ func (im *importer) remoteBody(c *conn, open bool) string {
 	}
 	d.add("nat_traversal %s", natt)
 	d.add("ike_frag %s", im.fragmentation(c.section))
-	im.writeDPD(c, d)
+	im.writeDPD(c, d, passive)
 	if c.life > 0 {
 		d.add("rekey force")
 	} else {
@@ -191,7 +193,7 @@ func (im *importer) fragmentation(s *section) string {
 const charonRetransmits = 165
 
 // writeDPD divides dpd_timeout, or charon's own patience, among a few probes.
-func (im *importer) writeDPD(c *conn, d *directives) {
+func (im *importer) writeDPD(c *conn, d *directives, passive bool) {
 	delay, _ := im.seconds(c.section, "dpd_delay")
 	timeout, ok := im.seconds(c.section, "dpd_timeout")
 	if !ok || timeout == 0 {
@@ -205,6 +207,16 @@ func (im *importer) writeDPD(c *conn, d *directives) {
 		d.add("dpd_retry %d", min(retry, math.MaxInt32))
 		d.add("dpd_maxfail %d", (timeout+retry-1)/retry)
 	}
+	i := slices.IndexFunc(c.children, func(ch *child) bool { return ch.restarts })
+	if i < 0 {
+		return
+	}
+	if delay > 0 && !passive {
+		d.add("on_loss restart")
+		return
+	}
+	_, at := c.children[i].get("dpd_action", "")
+	im.note(at, Warning, "dpd_action: racoon negotiates again with the next packet and not before")
 }
 
 // writeSAInfos writes a section for each pair of selectors of a connection.

@@ -71,14 +71,16 @@ type SA struct {
 	Octets  uint64 // carried
 }
 
-// carried is what SAs have carried together.
-func (k *Kernel) carried(keys []ike.SAKey) (octets uint64) {
+// octets is what SAs have carried.
+func (k *Kernel) octets(keys []ike.SAKey) (all []uint64) {
 	for _, key := range keys {
+		var n uint64
 		if sa := k.SAs[key]; sa != nil {
-			octets += sa.Octets
+			n = sa.Octets
 		}
+		all = append(all, n)
 	}
-	return octets
+	return all
 }
 
 // Carry is a packet from one host to another; with lost it does not arrive.

@@ -107,6 +107,7 @@ remote "everything" {
   dpd_delay         = 20
   dpd_retry         = 6
   dpd_maxfail       = 4
+  on_loss           = "restart"
   generate_policy   = "unique"
   support_proxy     = true
   weak_phase1_check = false
