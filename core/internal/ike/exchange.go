@@ -39,7 +39,7 @@ type exchange struct {
 	began    time.Time
 	expires  time.Time // gives up, or when over: is forgotten
 	resendAt time.Time // zero: nothing is retransmitted
-	retryAt  time.Time // a Call could not be served: play again then
+	retryAt  time.Time // a Call could not be served, or it is too early: play again then
 	told     bool      // of that, in this step
 
 	asked []asked // what the step, since its message left, wants to know

@@ -78,6 +78,9 @@ func (q *quick) proposeIDs(proxy bool) {
 // prepareOffer gathers what the initiator's first message needs.
 func prepareOffer(x *exchange) error {
 	q := x.qm
+	if err := x.makeRoom(); err != nil {
+		return err
+	}
 	if err := x.findSAInfo(); err != nil {
 		return err
 	}
