@@ -28,6 +28,7 @@ type Frame struct {
 	Proto    byte       // IP protocol
 	Rest     bool       // a fragment but the first: no transport header
 	SPI      uint32     // of ESP, and of ESP in UDP
+	IKEFrag  bool       // IKE, in a fragment of its own making
 	id       uint32     // of the fragmented datagram
 	icmpType byte
 }
@@ -110,8 +111,11 @@ func (f Frame) transport(b []byte) (Frame, error) {
 		if len(b) < 8 {
 			return f, errShort
 		}
-		if f.Kind = udpKind(binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), b[8:]); f.Kind == ESPinUDP {
+		switch f.Kind = udpKind(binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), b[8:]); f.Kind {
+		case ESPinUDP:
 			f.spi(b[8:])
+		case IKE:
+			f.IKEFrag = ikeFragment(b[8:])
 		}
 	case (f.Proto == protoICMP || f.Proto == protoICMPv6) && len(b) > 0:
 		f.icmpType = b[0]
@@ -135,6 +139,16 @@ func udpKind(src, dst uint16, b []byte) Kind {
 		return ESPinUDP
 	}
 	return IKE // the non-ESP marker, or a NAT keepalive (RFC 3948 §2.3)
+}
+
+// ikeFragment looks at the first payload of an ISAKMP message (RFC 2408 §3.1);
+// a responder's cookie is never zero in a fragment, so a non-ESP marker shows.
+func ikeFragment(b []byte) bool {
+	const headerLen, nextPayload, fragmentPayload = 28, 16, 132
+	if len(b) >= 4 && binary.BigEndian.Uint32(b) == 0 {
+		b = b[4:]
+	}
+	return len(b) >= headerLen && b[nextPayload] == fragmentPayload
 }
 
 func (f Frame) String() string {

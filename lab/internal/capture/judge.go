@@ -3,16 +3,18 @@ package capture
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
-// Judge counts what was sent between two protected networks and keeps what
-// was sent in the clear.
+// Judge counts what was sent between protected networks and keeps what was
+// sent in the clear.
 type Judge struct {
-	Left, Right netip.Prefix // the two protected networks, or the two hosts of transport mode
+	Protected []netip.Prefix // networks, or the hosts of transport mode
 
 	Count   map[Kind]int
 	SPIs    map[netip.Addr]map[uint32]int // frames with ESP, or ESP in UDP, by sender and SPI
+	Frags   map[netip.Addr]int            // IKE messages that are fragments, by sender
 	Clear   []string                      // the first clear frames, described
 	Cleared int                           // all clear frames
 
@@ -26,9 +28,10 @@ type fragment struct {
 
 const keepClear = 5
 
-// NewJudge of the traffic between two networks.
-func NewJudge(left, right netip.Prefix) *Judge {
-	return &Judge{Left: left, Right: right, Count: make(map[Kind]int), SPIs: make(map[netip.Addr]map[uint32]int), ike: make(map[fragment]bool)}
+// NewJudge of the traffic between networks.
+func NewJudge(protected ...netip.Prefix) *Judge {
+	return &Judge{Protected: protected, Count: make(map[Kind]int), SPIs: make(map[netip.Addr]map[uint32]int),
+		Frags: make(map[netip.Addr]int), ike: make(map[fragment]bool)}
 }
 
 // See takes one frame into account. A frame that cannot be read counts as
@@ -52,13 +55,22 @@ func (j *Judge) See(b []byte) {
 		}
 		j.SPIs[f.Src][f.SPI]++
 	}
+	if f.IKEFrag {
+		j.Frags[f.Src]++
+	}
 	if f.Kind == Other && j.protected(f) {
 		j.clear(f.String())
 	}
 }
 
 func (j *Judge) protected(f Frame) bool {
-	return j.Left.Contains(f.Src) && j.Right.Contains(f.Dst) || j.Right.Contains(f.Src) && j.Left.Contains(f.Dst)
+	src, dst := j.network(f.Src), j.network(f.Dst)
+	return src >= 0 && dst >= 0 && src != dst
+}
+
+// network is the index of the protected network that has the address, or -1.
+func (j *Judge) network(a netip.Addr) int {
+	return slices.IndexFunc(j.Protected, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 func (j *Judge) clear(what string) {
@@ -71,12 +83,16 @@ func (j *Judge) clear(what string) {
 // Summary for a person.
 func (j *Judge) Summary() string {
 	var b strings.Builder
+	var networks []string
+	for _, p := range j.Protected {
+		networks = append(networks, p.String())
+	}
 	for _, k := range []Kind{IKE, ESP, ESPinUDP, Other} {
 		if n := j.Count[k]; n > 0 || k == ESP || k == IKE {
 			fmt.Fprintf(&b, "%6d %s\n", n, k)
 		}
 	}
-	fmt.Fprintf(&b, "%6d in the clear between %s and %s\n", j.Cleared, j.Left, j.Right)
+	fmt.Fprintf(&b, "%6d in the clear between %s\n", j.Cleared, strings.Join(networks, " and "))
 	for _, c := range j.Clear {
 		fmt.Fprintf(&b, "       %s\n", c)
 	}

@@ -76,6 +76,31 @@ func TestJudgeKnowsWhatIsProtected(t *testing.T) {
 	}
 }
 
+func TestJudgeKnowsAFragmentOfIKE(t *testing.T) {
+	header := func(next byte) []byte {
+		b := append([]byte{1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8}, next)
+		return append(b, make([]byte, 11)...)
+	}
+	marker := []byte{0, 0, 0, 0}
+	for _, tt := range []struct {
+		name  string
+		frame []byte
+		want  int
+	}{
+		{"a fragment", ip4(gw1, gw2, 17, 0, udp(500, 500, header(132)...)...), 1},
+		{"a fragment on port 4500", ip4(gw1, gw2, 17, 0, udp(4500, 30000, append(marker, header(132)...)...)...), 1},
+		{"a whole message", ip4(gw1, gw2, 17, 0, udp(500, 500, header(1)...)...), 0},
+		{"a whole message on port 4500", ip4(gw1, gw2, 17, 0, udp(4500, 4500, append(marker, header(8)...)...)...), 0},
+		{"half a header", ip4(gw1, gw2, 17, 0, udp(500, 500, header(132)[:20]...)...), 0},
+		{"ESP in UDP that looks like one", ip4(gw1, gw2, 17, 0, udp(4500, 4500, header(132)...)...), 0},
+	} {
+		j := NewJudge()
+		if j.See(tt.frame); j.Frags[gw1] != tt.want {
+			t.Errorf("%s: %d fragments, want %d", tt.name, j.Frags[gw1], tt.want)
+		}
+	}
+}
+
 func TestJudgeOfTransportMode(t *testing.T) {
 	fragment := func(offset byte, payload ...byte) []byte {
 		return append([]byte{17, 0, 0, offset, 0, 0, 0, 9}, payload...)

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/racoon-ike/racoon/lab/internal/capture"
 	"github.com/racoon-ike/racoon/lab/internal/report"
 	"github.com/racoon-ike/racoon/lab/internal/xfrm"
 )
@@ -21,7 +22,7 @@ import (
 func (t *trial) expectations(ctx context.Context) {
 	for _, e := range t.at("") {
 		if want := t.s.Expect.SAs; want != nil {
-			_, err := t.countSAs(ctx, e, *want)
+			_, err := t.countSAs(ctx, e, *want*len(t.s.Peers(e.name)))
 			t.fail("SAs at "+e.name, err)
 		}
 		if t.s.Expect.ESP {
@@ -41,16 +42,16 @@ func (t *trial) counted(ctx context.Context, e *end) error {
 	if err != nil {
 		return err
 	}
-	in, out := xfrm.Packets(all, t.places[e.name].Address)
+	in, out := xfrm.Packets(all, t.s.Place(e.name).Address)
 	if in == 0 || out == 0 {
 		return fmt.Errorf("%d packets received, %d sent", in, out)
 	}
 	return nil
 }
 
-// stats of the kernel's errors, left and right.
+// stats of the kernel's errors at all ends.
 func (t *trial) stats() ([]xfrm.Stat, error) {
-	var both []xfrm.Stat
+	var all []xfrm.Stat
 	for _, e := range t.at("") {
 		text, err := e.read("/proc/thread-self/net/xfrm_stat")
 		if err != nil {
@@ -60,9 +61,9 @@ func (t *trial) stats() ([]xfrm.Stat, error) {
 		if err != nil {
 			return nil, err
 		}
-		both = append(both, st)
+		all = append(all, st)
 	}
-	return both, nil
+	return all, nil
 }
 
 // quiet checks that no error counter has risen but for those that may.
@@ -112,7 +113,7 @@ func (t *trial) tearDown(ctx context.Context) {
 			d.syslog.close()
 		}
 	}
-	for _, e := range t.at("") {
+	for _, e := range t.all {
 		if e != nil {
 			e.close()
 		}
@@ -180,10 +181,22 @@ func (t *trial) judge() {
 	if t.s.Expect.ESP {
 		want = max(want, 1)
 	}
-	for _, name := range []string{"left", "right"} {
-		if n := len(j.SPIs[t.places[name].Address]); n < want {
+	for _, name := range t.s.Ends() {
+		from := t.s.Public(name)
+		if n := len(j.SPIs[from]); n < want {
 			t.fail("ESP on the link", fmt.Errorf("%d SPIs from %s, want %d", n, name, want))
 		}
+		if frag := t.s.Expect.Frag; frag != nil && *frag != (j.Frags[from] > 0) {
+			t.fail("IKE fragments", fmt.Errorf("%d from %s", j.Frags[from], name))
+		}
+	}
+	// ESP in UDP where there is a NAT box, and only there (RFC 3947 §3.2).
+	wrong := capture.ESPinUDP
+	if *t.s.Expect.UDP {
+		wrong = capture.ESP
+	}
+	if n := j.Count[wrong]; n > 0 {
+		t.fail("encapsulation", fmt.Errorf("%d frames are %s", n, wrong))
 	}
 }
 

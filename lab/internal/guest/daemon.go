@@ -36,6 +36,9 @@ type kind struct {
 	ready   string // a command that succeeds once it is
 }
 
+// libreswan is where lab/setup unpacks the package: it conflicts with strongSwan's.
+const libreswan = repoMount + "/lab/.cache/libreswan"
+
 var kinds = map[string]kind{
 	"racoon": {
 		process: "racoon",
@@ -52,6 +55,18 @@ var kinds = map[string]kind{
 		command: func(scenario.View) []string { return []string{"/usr/lib/ipsec/charon"} },
 		env:     []string{"STRONGSWAN_CONF=" + confDir + "/strongswan.conf"},
 		ready:   "swanctl --load-all --noprompt --file " + confDir + "/swanctl.conf",
+	},
+	"libreswan": {
+		process: "pluto",
+		files:   []string{"ipsec.conf", "ipsec.secrets"},
+		command: func(v scenario.View) []string {
+			// It looks for its other programs in the place where it is installed.
+			return []string{"sh", "-c", "mkdir -p /run/pluto && cp -r " + libreswan + "/nss . && mount --bind " + libreswan + "/usr/libexec /usr/libexec" +
+				" && exec /usr/libexec/ipsec/pluto --nofork --config " + confDir + "/ipsec.conf --secretsfile " + confDir + "/ipsec.secrets --nssdir " + confDir + "/nss --logfile " + v.Log}
+		},
+		// It loads connections by itself, but does not say when it has.
+		ready: "/usr/libexec/ipsec/addconn --config " + confDir + "/ipsec.conf lab" +
+			" && if grep -q start=trap " + confDir + "/ipsec.conf; then /usr/libexec/ipsec/whack --route --name lab; fi",
 	},
 }
 
@@ -71,12 +86,7 @@ type daemon struct {
 func prepare(s *scenario.Scenario, e *end, results string) (*daemon, error) {
 	d := &daemon{kind: kinds[s.End(e.name).Daemon], e: e,
 		view: s.View(e.name, confDir, filepath.Join(results, e.name+".log"))}
-	err := e.in(func() error {
-		if err := os.MkdirAll(confDir, 0o700); err != nil {
-			return err
-		}
-		return s.Render(e.name, d.view, d.files)
-	})
+	err := e.in(func() error { return s.Render(e.name, d.view, d.files) })
 	if err == nil {
 		d.syslog, err = listenSyslog(e, filepath.Join(results, e.name+".syslog"))
 	}

@@ -19,16 +19,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// end is one gateway: an OS thread in a network and a mount namespace of its
+// end is one gateway or NAT box: an OS thread in a network and a mount namespace of its
 // own. What is to happen there is sent to the thread; processes started from
 // it inherit the namespaces, which live until the thread and they are gone.
 type end struct {
-	name  string
-	netns string   // as /proc/PID/ns/net names it
-	path  string   // of the namespace, for ip link set ... netns
-	env   []string // of what runs here, besides our own
-	do    chan func()
-	done  chan struct{}
+	name       string
+	wires      []string // its interfaces, but lo
+	generation int      // of the mappings a NAT box gives
+	netns      string   // as /proc/PID/ns/net names it
+	path       string   // of the namespace, for ip link set ... netns
+	env        []string // of what runs here, besides our own
+	do         chan func()
+	done       chan struct{}
 }
 
 func newEnd(name string) (*end, error) {
@@ -62,6 +64,9 @@ func (e *end) unshare() error {
 	}
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755"); err != nil {
 		return fmt.Errorf("mount /run: %w", err)
+	}
+	if err := os.Mkdir(confDir, 0o700); err != nil {
+		return err
 	}
 	var err error
 	e.path = fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), unix.Gettid())

@@ -75,6 +75,8 @@ func (t *trial) act(ctx context.Context, s *scenario.Step, e *end) (string, erro
 		return "", nil
 	case s.Netem != nil:
 		return "", e.netem(ctx, *s.Netem)
+	case s.Rebind != nil:
+		return "", e.rebind(ctx)
 	case s.Table != nil:
 		return t.compareTables(ctx, e)
 	case s.Capture != nil:
@@ -128,9 +130,9 @@ var echoReply = regexp.MustCompile(`icmp_seq=(\d+) .*time=`)
 // tick of the guest's kernel, by which a wait may be too long.
 const tick = 10 * time.Millisecond
 
-// ping the other end's protected address from our own.
+// ping a peer's protected address from our own.
 func (t *trial) ping(ctx context.Context, s *scenario.Step, e *end) (string, error) {
-	p, self, peer := s.Ping, t.places[e.name], t.places[scenario.Other(e.name)]
+	p, self, peer := s.Ping, t.s.Place(e.name), t.s.Seen(s.Ping.To)
 	before, err := t.stats()
 	if err != nil {
 		return "", err
@@ -188,7 +190,7 @@ func pingSummary(out string) string {
 }
 
 func (t *trial) send(s *scenario.Send, e *end) error {
-	self, peer := t.places[e.name], t.places[scenario.Other(e.name)]
+	self, peer := t.daemons[e.name].view.Self, t.daemons[e.name].view.Peer
 	return e.in(func() error {
 		c, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(self.Address, 0)),
 			net.UDPAddrFromAddrPort(netip.AddrPortFrom(peer.Address, uint16(s.Port))))
@@ -276,9 +278,12 @@ func (t *trial) compareTables(ctx context.Context, e *end) (string, error) {
 	if err != nil {
 		return out, err
 	}
-	ours := func(a netip.Addr) bool { return a == t.places["left"].Address || a == t.places["right"].Address }
+	ours := []netip.Addr{t.s.Place(e.name).Address}
+	for _, p := range t.s.Peers(e.name) {
+		ours = append(ours, t.s.Seen(p).Address)
+	}
 	for _, s := range xfrm.Keyed(all) {
-		if ours(s.Src) && ours(s.Dst) { // not what a scenario installs by hand
+		if slices.Contains(ours, s.Src) && slices.Contains(ours, s.Dst) { // not what a scenario installs by hand
 			kernel = append(kernel, s.SPI)
 		}
 	}

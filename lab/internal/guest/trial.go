@@ -6,8 +6,10 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/racoon-ike/racoon/lab/internal/capture"
@@ -24,21 +26,20 @@ const teardownLimit = 40 * time.Second
 
 // trial is one run of a scenario.
 type trial struct {
-	s           *scenario.Scenario
-	results     string // directory for logs and the capture
-	left, right *end
-	places      map[string]scenario.Place
-	daemons     map[string]*daemon
-	link        *capture.Link
-	pcap        *os.File
-	before      []xfrm.Stat
-	failures    []report.Failure
-	tell        func(report.Event)
+	s        *scenario.Scenario
+	results  string          // directory for logs and the capture
+	all      map[string]*end // the ends, and the NAT boxes
+	daemons  map[string]*daemon
+	link     *capture.Link
+	pcap     *os.File
+	before   []xfrm.Stat
+	failures []report.Failure
+	tell     func(report.Event)
 }
 
 // run a scenario and report every way in which it failed.
 func run(s *scenario.Scenario, results string, tell func(report.Event)) []report.Failure {
-	t := &trial{s: s, results: results, tell: tell, daemons: make(map[string]*daemon)}
+	t := &trial{s: s, results: results, tell: tell, all: make(map[string]*end), daemons: make(map[string]*daemon)}
 	ctx, cancel := context.WithTimeout(context.Background(), s.Limit())
 	defer cancel()
 	if err := t.setUp(ctx); err != nil {
@@ -61,29 +62,27 @@ func (t *trial) fail(check string, err error) {
 }
 
 // at lists the ends a step names.
-func (t *trial) at(name string) []*end {
-	switch name {
-	case "left":
-		return []*end{t.left}
-	case "right":
-		return []*end{t.right}
+func (t *trial) at(name string) (ends []*end) {
+	if name != "" {
+		return []*end{t.all[name]}
 	}
-	return []*end{t.left, t.right}
+	for _, e := range t.s.Ends() {
+		ends = append(ends, t.all[e])
+	}
+	return ends
 }
 
 func (t *trial) setUp(ctx context.Context) (err error) {
-	if t.left, err = newEnd("left"); err != nil {
+	for _, name := range slices.Concat(t.s.Ends(), t.s.Boxes()) {
+		if t.all[name], err = newEnd(name); err != nil {
+			return err
+		}
+	}
+	n := network{t.s, t.all}
+	if err := n.connect(ctx); err != nil {
 		return err
 	}
-	if t.right, err = newEnd("right"); err != nil {
-		return err
-	}
-	if err := connect(ctx, t.s, t.left, t.right); err != nil {
-		return err
-	}
-	l, r := t.s.Places()
-	t.places = map[string]scenario.Place{"left": l, "right": r}
-	if err := t.startCapture(l, r); err != nil {
+	if err := t.startCapture(n); err != nil {
 		return err
 	}
 	if t.before, err = t.stats(); err != nil {
@@ -93,8 +92,9 @@ func (t *trial) setUp(ctx context.Context) (err error) {
 		if t.daemons[e.name], err = prepare(t.s, e, t.results); err != nil {
 			return err
 		}
-		e.env = []string{"REPO=" + repoMount, "SELF=" + t.places[e.name].Address.String(), "PEER=" + t.places[scenario.Other(e.name)].Address.String(),
-			"LOG=" + t.daemons[e.name].view.Log, "SYSLOG=" + filepath.Join(t.results, e.name+".syslog")}
+		v := t.daemons[e.name].view
+		e.env = []string{"REPO=" + repoMount, "SELF=" + v.Self.Address.String(), "PEER=" + v.Peer.Address.String(),
+			"LOG=" + v.Log, "SYSLOG=" + filepath.Join(t.results, e.name+".syslog")}
 	}
 	for _, e := range t.at("") {
 		if end := t.s.End(e.name); end.Daemon != "none" && *end.Start {
@@ -106,16 +106,20 @@ func (t *trial) setUp(ctx context.Context) (err error) {
 	return nil
 }
 
-func (t *trial) startCapture(l, r scenario.Place) (err error) {
+func (t *trial) startCapture(n network) (err error) {
 	if t.pcap, err = os.Create(filepath.Join(t.results, "link.pcap")); err != nil {
 		return err
 	}
-	if t.link, err = capture.Start(t.pcap, capture.NewJudge(l.Protected, r.Protected)); err != nil {
+	var protected []netip.Prefix
+	for _, name := range t.s.Ends() {
+		protected = append(protected, t.s.Seen(name).Protected)
+	}
+	if t.link, err = capture.Start(t.pcap, capture.NewJudge(protected...)); err != nil {
 		return err
 	}
-	for _, e := range t.at("") {
-		if err := e.in(func() error {
-			i, err := net.InterfaceByName(wire)
+	for _, at := range n.onLink() {
+		if err := at.end.in(func() error {
+			i, err := net.InterfaceByName(at.device)
 			if err != nil {
 				return err
 			}

@@ -13,6 +13,8 @@ type View struct {
 	Dir        string // private directory of the end: its files and, in run, its run directory
 	Log        string // file the daemon logs to
 	Self, Peer Place
+	Peers      []Place // all of them; Peer is the first
+	NAT        bool    // there is a NAT box between the two, or more
 	Mode       string
 	IKEText    string // as the scenario spells it, which is strongSwan's spelling
 	ESPText    string
@@ -22,25 +24,19 @@ type View struct {
 	Params     map[string]string
 }
 
-// View of the end called left or right.
+// View of an end.
 func (s *Scenario) View(end, dir, log string) View {
-	e, self, peer := s.Left, Place{}, Place{}
-	self, peer = s.Places()
-	if end == "right" {
-		e, self, peer = s.Right, peer, self
-	}
+	e := s.End(end)
 	// settle has parsed both before.
 	ike, _ := ParseIKE(e.IKE)
 	esp, _ := ParseESP(e.ESP)
-	return View{dir, log, self, peer, s.Mode, e.IKE, e.ESP, ike, esp, e.PSK, e.Params}
-}
-
-// End by its name, left or right.
-func (s *Scenario) End(name string) *End {
-	if name == "left" {
-		return &s.Left
+	v := View{Dir: dir, Log: log, Self: s.Place(end), NAT: len(s.Boxes()) > 0, Mode: s.Mode, IKEText: e.IKE, ESPText: e.ESP,
+		IKE: ike, ESP: esp, PSK: e.PSK, Params: e.Params}
+	for _, p := range s.Peers(end) {
+		v.Peers = append(v.Peers, s.Seen(p))
 	}
-	return &s.Right
+	v.Peer = v.Peers[0]
+	return v
 }
 
 // Render writes the configuration files of an end into its directory. A
@@ -103,8 +99,8 @@ func (s *Scenario) checkParams() error {
 			text.Write(b)
 		}
 	}
-	for _, e := range []End{s.Left, s.Right} {
-		for k := range e.Params {
+	for _, e := range s.Ends() {
+		for k := range s.End(e).Params {
 			if !strings.Contains(text.String(), ".Params."+k) {
 				return fmt.Errorf("%s: parameter %q is used by no template", s.Name, k)
 			}

@@ -3,16 +3,11 @@
 // and the templates of their configuration files. It knows nothing of kernels,
 // guests or processes.
 //
-// The topology is fixed. Two gateways, left and right, are joined by one link;
-// in tunnel mode each protects one inner address:
-//
-//	10.1.0.1 -- left 192.0.2.1 ======== 192.0.2.2 right -- 10.2.0.1
-//	fd00:1::1        2001:db8::1        2001:db8::2        fd00:2::1
+// The topology is that of place.go.
 package scenario
 
 import (
 	"fmt"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,6 +31,7 @@ type Scenario struct {
 	Params      map[string]string `hcl:"params,optional"` // free words for the templates
 	Left        End               `hcl:"left,block"`
 	Right       End               `hcl:"right,block"`
+	Left2       *End              `hcl:"left2,block"` // a second peer of right
 	Steps       []Step            `hcl:"step,block"`
 	Expect      Expect            `hcl:"expect,block"`
 
@@ -44,7 +40,8 @@ type Scenario struct {
 
 // End is one gateway. What it leaves out is taken from the scenario.
 type End struct {
-	Daemon string            `hcl:"daemon"`          // racoon, strongswan or none
+	Daemon string            `hcl:"daemon"`          // racoon, strongswan, libreswan or none
+	NAT    string            `hcl:"nat,optional"`    // masquerade or forward: behind a NAT box; left2 also: shared, behind left's
 	IKE    string            `hcl:"ike,optional"`    // instead of the scenario's
 	ESP    string            `hcl:"esp,optional"`    // instead of the scenario's
 	PSK    string            `hcl:"psk,optional"`    // instead of the scenario's
@@ -56,7 +53,7 @@ type End struct {
 // Step does one thing: exactly one of its actions is set.
 type Step struct {
 	Title  string `hcl:"title,label"`
-	At     string `hcl:"at,optional"`     // left or right; empty: both
+	At     string `hcl:"at,optional"`     // an end, or END-nat, its NAT box; empty: all ends
 	Within string `hcl:"within,optional"` // try again until it is so; default: once
 	Show   bool   `hcl:"show,optional"`   // part of what a demonstration prints
 
@@ -70,6 +67,7 @@ type Step struct {
 	Start   *bool          `hcl:"start,optional"`
 	Stop    *bool          `hcl:"stop,optional"`
 	Netem   *string        `hcl:"netem,optional"`
+	Rebind  *bool          `hcl:"rebind,optional"`  // the NAT box forgets its mappings and gives others from now on
 	Table   *bool          `hcl:"table,optional"`   // racoonctl show-sa and the kernel list the same SPIs
 	Capture *bool          `hcl:"capture,optional"` // says what has been seen on the link
 
@@ -80,9 +78,10 @@ type Step struct {
 	within time.Duration
 }
 
-// Ping sends paced ICMP echo requests from one protected address to the other.
-// Unless it is repeated by within, the kernel's error counters must not rise.
+// Ping sends paced ICMP echo requests from one protected address to that of a
+// peer. Unless it is repeated by within, the kernel's error counters must not rise.
 type Ping struct {
+	To       string `hcl:"to,optional"`       // the peer; default right, and left from right
 	Count    int    `hcl:"count,optional"`    // default 1
 	Interval string `hcl:"interval,optional"` // default 20ms
 	Answered string `hcl:"answered,optional"` // all, none or any; default all
@@ -102,12 +101,14 @@ type Send struct {
 // Expect is what must be true after the last step, besides what is checked in
 // every scenario (README.md lists it).
 type Expect struct {
-	SAs     *int     `hcl:"sas,optional"`      // usable SAs at each end
-	ESP     bool     `hcl:"esp,optional"`      // ESP seen both ways on the link, and counted by both kernels
-	SPIs    int      `hcl:"spis,optional"`     // at least this many different ones seen each way on the link
-	Remain  int      `hcl:"remain,optional"`   // SAs of others at each end that outlive the daemons
-	MayRise []string `hcl:"may_rise,optional"` // counters of /proc/net/xfrm_stat
-	Fails   []string `hcl:"fails,optional"`    // for the lab's own proof: these checks, and no others, must fail
+	SAs     *int     `hcl:"sas,optional"`       // usable SAs at each end, with each of its peers
+	ESP     bool     `hcl:"esp,optional"`       // ESP seen both ways on the link, and counted by all kernels
+	UDP     *bool    `hcl:"udp_encap,optional"` // that ESP was in UDP, all of it; or none of it. Default: as there is a NAT box or none
+	Frag    *bool    `hcl:"ike_frag,optional"`  // IKE fragments were seen both ways on the link; or none were
+	SPIs    int      `hcl:"spis,optional"`      // at least this many different ones seen each way on the link
+	Remain  int      `hcl:"remain,optional"`    // SAs of others at each end that outlive the daemons
+	MayRise []string `hcl:"may_rise,optional"`  // counters of /proc/net/xfrm_stat
+	Fails   []string `hcl:"fails,optional"`     // for the lab's own proof: these checks, and no others, must fail
 }
 
 // TimeLimit of the whole scenario, after which it is cut off.
@@ -127,44 +128,9 @@ func (s *Scenario) Has(tags []string) bool {
 	return slices.ContainsFunc(tags, func(t string) bool { return slices.Contains(s.Tags, t) })
 }
 
-// Needs reports whether either end runs the daemon.
+// Needs reports whether an end runs the daemon.
 func (s *Scenario) Needs(daemon string) bool {
-	return s.Left.Daemon == daemon || s.Right.Daemon == daemon
-}
-
-// Other is the name of the opposite end.
-func Other(end string) string {
-	if end == "left" {
-		return "right"
-	}
-	return "left"
-}
-
-// Place is where an end is on the network.
-type Place struct {
-	Address   netip.Addr   // on the link
-	Inner     netip.Addr   // behind the gateway; the invalid Addr in transport mode
-	Protected netip.Prefix // what its policies protect: the inner or the link address
-	MAC       string
-}
-
-// Places of the two ends.
-func (s *Scenario) Places() (left, right Place) {
-	link, inner := [2]string{"192.0.2.1", "192.0.2.2"}, [2]string{"10.1.0.1", "10.2.0.1"}
-	if s.Family == 6 {
-		link, inner = [2]string{"2001:db8::1", "2001:db8::2"}, [2]string{"fd00:1::1", "fd00:2::1"}
-	}
-	place := func(i int) Place {
-		p := Place{Address: netip.MustParseAddr(link[i]), MAC: fmt.Sprintf("02:00:00:00:00:%02x", i+1)}
-		host := p.Address
-		if s.Mode == "tunnel" {
-			p.Inner = netip.MustParseAddr(inner[i])
-			host = p.Inner
-		}
-		p.Protected = netip.PrefixFrom(host, host.BitLen())
-		return p
-	}
-	return place(0), place(1)
+	return slices.ContainsFunc(s.Ends(), func(e string) bool { return s.End(e).Daemon == daemon })
 }
 
 // settle fills in the defaults and refuses what cannot be meant.
@@ -185,20 +151,30 @@ func (s *Scenario) settle() error {
 	if err := oneOf("mode", s.Mode, "tunnel", "transport"); err != nil {
 		return err
 	}
-	for name, e := range map[string]*End{"left": &s.Left, "right": &s.Right} {
-		if err := e.settle(s); err != nil {
+	for _, name := range s.Ends() {
+		if err := s.End(name).settle(s, name); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	nat := len(s.Boxes()) > 0
+	if nat && s.Family != 4 {
+		return fmt.Errorf("family is %d: there is no NAT of IPv6 here", s.Family)
+	}
+	if s.Left2 != nil && s.Left2.NAT == Shared && s.Mode != "tunnel" {
+		return fmt.Errorf("behind one NAT box the mode must be tunnel: policies cannot tell the hosts of the other apart")
+	}
+	if s.Expect.UDP == nil {
+		s.Expect.UDP = &nat
+	}
 	for i := range s.Steps {
-		if err := s.Steps[i].settle(); err != nil {
+		if err := s.Steps[i].settle(s); err != nil {
 			return fmt.Errorf("step %q: %w", s.Steps[i].Title, err)
 		}
 	}
 	return nil
 }
 
-func (e *End) settle(s *Scenario) error {
+func (e *End) settle(s *Scenario, name string) error {
 	setDefault(&e.IKE, s.IKE)
 	setDefault(&e.ESP, s.ESP)
 	setDefault(&e.PSK, s.PSK)
@@ -222,18 +198,29 @@ func (e *End) settle(s *Scenario) error {
 	if _, err := ParseESP(e.ESP); err != nil {
 		return err
 	}
-	return oneOf("daemon", e.Daemon, "racoon", "strongswan", "none")
+	nats := []string{"", Masquerade, Forward}
+	if name == "left2" && s.Left.NAT != "" {
+		nats = append(nats, Shared)
+	}
+	if err := oneOf("nat", e.NAT, nats...); err != nil {
+		return err
+	}
+	return oneOf("daemon", e.Daemon, "racoon", "strongswan", "libreswan", "none")
 }
 
-func (s *Step) settle() (err error) {
-	if s.At != "" {
-		if err := oneOf("at", s.At, "left", "right"); err != nil {
+func (s *Step) settle(in *Scenario) (err error) {
+	box := slices.Contains(in.Boxes(), s.At)
+	if s.At != "" && !box {
+		if err := oneOf("at", s.At, slices.Concat(in.Ends(), in.Boxes())...); err != nil {
 			return err
 		}
 	}
+	if box != (s.Rebind != nil) && s.Run == nil && s.Netem == nil {
+		return fmt.Errorf("at a NAT box there is rebind, run and netem, and rebind nowhere else")
+	}
 	actions := 0
 	for _, set := range []bool{s.Run != nil, s.Ping != nil, s.Send != nil, s.Log != nil, s.SAs != nil, s.Procs != nil,
-		s.Kill != nil, s.Start != nil, s.Stop != nil, s.Netem != nil, s.Table != nil, s.Capture != nil} {
+		s.Kill != nil, s.Start != nil, s.Stop != nil, s.Netem != nil, s.Rebind != nil, s.Table != nil, s.Capture != nil} {
 		if set {
 			actions++
 		}
@@ -252,7 +239,7 @@ func (s *Step) settle() (err error) {
 		}
 	}
 	if s.Ping != nil {
-		return s.Ping.settle(s.At)
+		return s.Ping.settle(in, s.At)
 	}
 	if s.Send != nil {
 		return s.Send.settle(s.At)
@@ -260,12 +247,17 @@ func (s *Step) settle() (err error) {
 	return nil
 }
 
-func (p *Ping) settle(at string) (err error) {
+func (p *Ping) settle(in *Scenario, at string) (err error) {
 	setDefault(&p.Count, 1)
 	setDefault(&p.Interval, "20ms")
 	setDefault(&p.Answered, "all")
 	if at == "" {
 		return fmt.Errorf("ping needs at: which end sends?")
+	}
+	peers := in.Peers(at)
+	setDefault(&p.To, peers[0])
+	if err := oneOf("ping: to", p.To, peers...); err != nil {
+		return err
 	}
 	if p.interval, err = time.ParseDuration(p.Interval); err != nil {
 		return fmt.Errorf("ping: interval: %w", err)

@@ -28,7 +28,7 @@ func TestDefaults(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	l, r := s.Places()
+	l, r := s.Place("left"), s.Place("right")
 	if l.Protected.String() != "10.1.0.1/32" || r.Address.String() != "192.0.2.2" {
 		t.Errorf("left protects %s, right is %s", l.Protected, r.Address)
 	}
@@ -39,9 +39,50 @@ func TestTransportModeProtectsTheLink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, r := all[0].Places()
+	l, r := all[0].Place("left"), all[0].Place("right")
 	if l.Protected.String() != "2001:db8::1/128" || r.Protected.String() != "2001:db8::2/128" || l.Inner.IsValid() {
 		t.Errorf("places %+v, %+v", l, r)
+	}
+}
+
+func TestBehindNAT(t *testing.T) {
+	all, err := parse("x", "scenario.hcl", []byte(`
+description = "three gateways, all behind NAT"
+left   {
+  daemon = "racoon"
+  nat    = "masquerade"
+}
+left2  {
+  daemon = "racoon"
+  nat    = "shared"
+}
+right  {
+  daemon = "strongswan"
+  nat    = "forward"
+}
+expect { esp = true }
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := all[0]
+	for _, tt := range []struct{ what, got, want string }{
+		{"left to itself", s.Place("left").Address.String(), "192.168.1.2"},
+		{"left from outside", s.Seen("left").Address.String(), "192.0.2.1"},
+		{"left2 to itself", s.Place("left2").Address.String(), "192.168.1.3"},
+		{"left2 from outside", s.Seen("left2").Address.String(), "192.0.2.1"},
+		{"right to itself", s.Place("right").Address.String(), "192.168.2.2"},
+		{"right from outside", s.Seen("right").Address.String(), "192.0.2.2"},
+		{"what left2 protects", s.Seen("left2").Protected.String(), "10.3.0.1/32"},
+		{"the NAT boxes", strings.Join(s.Boxes(), " "), "left-nat right-nat"},
+		{"the peers of right", strings.Join(s.Peers("right"), " "), "left left2"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.what, tt.got, tt.want)
+		}
+	}
+	if !*s.Expect.UDP {
+		t.Error("ESP is not expected to be in UDP")
 	}
 }
 
@@ -103,6 +144,14 @@ func TestMistakesAreRefused(t *testing.T) {
 		{"a step that does two things", step("run = \"true\"\nsas = 2"), "2 actions"},
 		{"a ping from both ends", step("ping {}"), "which end"},
 		{"an end that is not there", step("at = \"middle\"\nrun = \"true\""), `at is "middle"`},
+		{"a second client that is not there", step("at = \"left2\"\nrun = \"true\""), `at is "left2"`},
+		{"a NAT box that is not there", step("at = \"left-nat\"\nrun = \"true\""), `at is "left-nat"`},
+		{"a rebinding at no NAT box", step("at = \"left\"\nrebind = true"), "at a NAT box"},
+		{"a ping from a NAT box", strings.Replace(step("at = \"left-nat\"\nping {}"), `{ daemon = "strongswan" }`, "{\ndaemon = \"strongswan\"\nnat = \"forward\"\n}", 1), "at a NAT box"},
+		{"a ping to oneself", step("at = \"right\"\nping { to = \"right\" }"), `ping: to is "right"`},
+		{"an unknown kind of NAT", strings.Replace(small, `{ daemon = "strongswan" }`, "{\ndaemon = \"none\"\nnat = \"cone\"\n}", 1), `nat is "cone"`},
+		{"a shared NAT box that nobody has", small + "left2 {\ndaemon = \"none\"\nnat = \"shared\"\n}", `nat is "shared"`},
+		{"NAT of IPv6", "family = 6\n" + strings.Replace(small, `{ daemon = "strongswan" }`, "{\ndaemon = \"none\"\nnat = \"forward\"\n}", 1), "no NAT of IPv6"},
 		{"a regular expression that is none", step("run = \"true\"\nmatch = [\"(\"]"), "missing closing"},
 		{"a time that is none", step("run = \"true\"\nwithin = \"soon\""), "within"},
 		{"a datagram that is not hexadecimal", step("at = \"left\"\nsend { hex = \"xy\" }"), "hex"},
@@ -201,8 +250,9 @@ func TestScenariosOfTheLab(t *testing.T) {
 			t.Errorf("%s is there twice", s.Name)
 		}
 		names[s.Name] = true
-		for _, end := range []string{"left", "right"} {
-			files := map[string][]string{"racoon": {"racoon.conf", "psk.txt", "plugins.hcl"}, "strongswan": {"strongswan.conf", "swanctl.conf"}}[s.End(end).Daemon]
+		for _, end := range s.Ends() {
+			files := map[string][]string{"racoon": {"racoon.conf", "psk.txt", "plugins.hcl"},
+				"strongswan": {"strongswan.conf", "swanctl.conf"}, "libreswan": {"ipsec.conf", "ipsec.secrets"}}[s.End(end).Daemon]
 			if err := s.Render(end, s.View(end, t.TempDir(), "log"), files); err != nil {
 				t.Errorf("%s: %s: %v", s.Name, end, err)
 			}
