@@ -193,8 +193,8 @@ func (x *exchange) fail(reason notice.Reason, err error) {
 		x.undoQuick(reason)
 		x.p.wantFailed(x.qm.want, reason, err.Error())
 		x.p.renewLater(x.qm.traffic())
-		if reason == notice.TimedOut && x.sa.lastExchange != nil { // the peer has never used it: it may lack message 6
-			x.p.endISAKMP(x.sa, reason, false)
+		if reason == notice.TimedOut {
+			x.p.doubt(x)
 		}
 	case x.kind == isakmp.Informational:
 		n.Event = notice.Dropped
