@@ -30,7 +30,7 @@ type pair struct {
 	suites        []doi.Suite
 	credential    string // that authenticated the ISAKMP SA it was made under
 
-	carried carried   // when dead peer detection looked
+	carried    carried // when dead peer detection looked
 	replacedAt time.Time
 
 	outAt   time.Time // install the outbound SAs
