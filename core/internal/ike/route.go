@@ -150,7 +150,7 @@ func (p *Peer) early(ev Datagram, h isakmp.Header) bool {
 		return false
 	}
 	x := p.exchanges[i]
-	if octets := len(ev.Data) + x.sa.early.octets; octets <= maxEarly {
+	if octets := len(ev.Data) + x.sa.early.octets; octets <= maxEarly && len(ev.Data)+x.holds()+p.fragmentOctets() <= roomOfProven {
 		x.sa.early = held{append(x.sa.early.datagrams, ev), octets}
 	} else {
 		p.dropped(ev, h, notice.Busy, "phase 1 is not over yet")
