@@ -107,7 +107,7 @@ func inbound(pair spd.Pair) []*spd.Policy {
 // ungenerate lists the changes that remove generated policies that nothing needs any
 // more. The SAs go first: in between a packet waits, and does not leave in clear.
 func (p *Peer) ungenerate(pair spd.Pair) (ops []SAOp) {
-	if !pair.Generated || p.needs(pair.Selector()) {
+	if sel := pair.Selector(); !pair.Generated || p.needs(sel) || p.negotiates(sel, (*quick).asking) {
 		return nil
 	}
 	for _, q := range append([]*spd.Policy{&pair.Out}, inbound(pair)...) {
@@ -122,14 +122,26 @@ func (p *Peer) unneeded(ops []SAOp) []SAOp {
 	return slices.DeleteFunc(ops, func(op SAOp) bool { return op.Kind == DeletePolicy && p.needs(op.Policy.Key.Selector()) })
 }
 
-// needs reports whether a pair has a generated policy, or a negotiation wants it.
+// needs reports whether a pair has generated policies for the traffic, or a negotiation
+// has reserved it.
 func (p *Peer) needs(sel policy.Selector) bool {
-	same := func(pair spd.Pair) bool { return pair.Generated && pair.Selector() == sel }
-	return slices.ContainsFunc(p.pairs, func(q *pair) bool { return same(q.policy) }) ||
-		slices.ContainsFunc(p.exchanges, func(x *exchange) bool {
-			return x.qm != nil && !x.over && same(x.qm.policy)
-		})
+	return slices.ContainsFunc(p.pairs, func(q *pair) bool { return q.policy.Generated && q.policy.Selector() == sel }) ||
+		p.negotiates(sel, (*quick).reserved)
 }
+
+// negotiates reports whether a quick mode under way, of which more is true, is to
+// generate policies for the traffic.
+func (p *Peer) negotiates(sel policy.Selector, more func(*quick) bool) bool {
+	return slices.ContainsFunc(p.exchanges, func(x *exchange) bool {
+		return x.qm != nil && !x.over && x.qm.policy.Generated && x.qm.policy.Selector() == sel && more(x.qm)
+	})
+}
+
+// reserved reports whether the traffic is this machine's for the policies to be generated.
+func (q *quick) reserved() bool { return q.reqID.done && q.reqID.err == nil }
+
+// asking reports whether it is about to know.
+func (q *quick) asking() bool { return q.reqID.pending() }
 
 // noPolicy is what the peer is told where there is none.
 func noPolicy(err error) error {

@@ -296,6 +296,9 @@ func (s *schedule) connect(a, b *iketest.Host, here, there iketest.Options) {
 	a.Configure(b, here)
 	b.Configure(a, there)
 	flows := []*iketest.Flow{{From: a, To: b}, {From: b, To: a}}
+	if there.Generate != policy.GenerateOff && s.kind == hostile {
+		flows = nil // who has lost its policies waits for the other, until what that has ends
+	}
 	s.links = append(s.links, link{a, b, here, flows})
 	s.w.Send(flows...)
 }
