@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
 // maxDatagrams bounds what a peer can make us keep: it will retransmit the rest.
@@ -53,10 +55,11 @@ type actor struct {
 	said    cookieKey // the cookies last learned, to save the registry's lock
 
 	// Guarded by registry.mu.
-	cookies []cookieKey
-	sas     []ike.SAKey
-	half    halfOpenPlace
-	at      natPlace // where its peer was last found, if it or we are behind a NAT
+	cookies  []cookieKey
+	sas      []ike.SAKey
+	half     halfOpenPlace
+	at       netip.Addr // where its peer was last found, if there is a NAT in between
+	policies []spd.Key  // it has wanted SAs for, then
 }
 
 // shell is what an actor needs of the engine.

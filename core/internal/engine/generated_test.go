@@ -216,7 +216,7 @@ func TestOnlyTrafficWithoutAPolicyIsFreeToGenerateFor(t *testing.T) {
 		}
 		synctest.Wait()
 		for remote, want := range map[string]bool{"10.1.5.0/24": true, "10.9.0.0/16": false} {
-			_, err := h.matchPolicy(nil, ike.MatchPolicy{Selector: policy.Selector{Local: behind.Local, Remote: prefix(remote)}})
+			_, err := h.matchPolicy(new(actor), ike.MatchPolicy{Selector: policy.Selector{Local: behind.Local, Remote: prefix(remote)}})
 			var none *ike.NoPolicyError
 			if !errors.As(err, &none) || none.Taken != want {
 				t.Errorf("%s: %v, taken should be %v", remote, err, want)

@@ -1,12 +1,10 @@
 package engine
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
-	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
@@ -26,43 +24,16 @@ func (r *registry) move(a *actor, to netip.AddrPort) {
 		return
 	}
 	r.unplace(a)
-	a.at = natPlace{a.key.Block, a.key.Local, to.Addr().WithZone("")}
-	if r.natted[a.at] == nil {
-		r.natted[a.at] = map[*actor]struct{}{}
-	}
-	r.natted[a.at][a] = struct{}{}
+	r.place(a, to.Addr())
 	key := a.key
 	if key.Addr = to; !a.key.Addr.IsValid() || r.peers[key] != nil {
 		return
 	}
-	delete(r.peers, a.key)
+	r.unkey(a)
 	a.key.Addr = to
 	r.peers[key] = a
-}
-
-// natPlace is an address that peers of one section may share.
-type natPlace struct {
-	block string
-	local netip.Addr
-	addr  netip.Addr
-}
-
-// behind lists the peers that have been found at an address with a NAT in between,
-// where the section may have more than one there.
-func (r *registry) behind(section *policy.Remote, addr netip.Addr) []*actor {
-	if section.Literal() {
-		return nil
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Collect(maps.Keys(r.natted[natPlace{section.Name, section.LocalAddr, addr.WithZone("")}]))
-}
-
-func (r *registry) unplace(a *actor) {
-	if there := r.natted[a.at]; there != nil {
-		if delete(there, a); len(there) == 0 {
-			delete(r.natted, a.at)
-		}
+	if key.ID != "" {
+		r.places[place(key)] = a
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -195,4 +196,64 @@ func TestATunnelThroughANAT(t *testing.T) {
 	}
 	eventually(t, "nothing is left", func() bool { return len(a.kern.spis())+len(b.kern.spis()) == 0 })
 	eventually(t, "the server has forgotten the client", func() bool { return len(b.registry.snapshot()) == 0 && len(b.registry.natted) == 0 })
+}
+
+// Several clients behind one NAT differ by their ports alone: an acquire finds the one
+// that is there, and refuses to guess among more; a policy serves one of them.
+func TestSeveralPeersBehindOneNAT(t *testing.T) {
+	h := newHouse(t, Options{Config: configOf(anonymous())}).start(t)
+	at := func(s string) ike.Path { return ike.Path{Local: port("192.0.2.1:4500"), Remote: port(s)} }
+	client := func(id, from string) *actor {
+		key := ike.PeerKey{Block: "anonymous", ID: id, Addr: port(from)}
+		a := h.registry.peer(key, h.newPeer(key, destination{remote: h.config.Load().Remotes[0], path: at(from)}))
+		h.moved(a, at(from))
+		return a
+	}
+	one := client("alice", "203.0.113.1:30000")
+	out := tunnel("10.1.0.0/16", "10.2.0.0/16", "192.0.2.1", "203.0.113.1", 8)
+	h.kern.tell(kernel.Event{Kind: kernel.PolicyAdded, Policy: out})
+	h.kern.tell(kernel.Event{Kind: kernel.PolicyAdded, Policy: reverse(out)})
+	h.kern.tell(kernel.Event{Kind: kernel.Acquire, Policy: out, AcquireSeq: 7})
+	eventually(t, "the client is asked", func() bool { return slices.Contains(h.machine(t, 0).kinds(), "Acquire") })
+	if n := len(h.all()); n != 1 {
+		t.Errorf("%d machines", n)
+	}
+
+	sel := policy.Selector{Local: prefix("10.1.0.0/16"), Remote: prefix("10.2.0.0/16")}
+	if _, err := h.matchPolicy(one, ike.MatchPolicy{Path: at("203.0.113.1:30000"), Selector: sel}); err != nil {
+		t.Fatal(err)
+	}
+	h.registry.own(one, []ledgerKey{{ike.SAKey{Dst: addr("203.0.113.1"), Proto: 50, SPI: 0x1000}, addr("192.0.2.1")}}, settled)
+
+	two := client("bob", "203.0.113.1:40000")
+	var none *ike.NoPolicyError
+	if _, err := h.matchPolicy(two, ike.MatchPolicy{Path: at("203.0.113.1:40000"), Selector: sel}); !errors.As(err, &none) || !none.Taken {
+		t.Errorf("another identity: %v", err)
+	}
+	again := client("alice", "203.0.113.1:50000")
+	if _, err := h.matchPolicy(again, ike.MatchPolicy{Path: at("203.0.113.1:50000"), Selector: sel}); err != nil {
+		t.Errorf("the same identity: %v", err)
+	}
+	eventually(t, "it is said", func() bool { return len(h.said(notice.Finding)) == 1 })
+	h.registry.disown(ike.SAKey{Dst: addr("203.0.113.1"), Proto: 50, SPI: 0x1000})
+	if _, err := h.matchPolicy(two, ike.MatchPolicy{Path: at("203.0.113.1:40000"), Selector: sel}); err != nil {
+		t.Errorf("the first has no SAs any more: %v", err)
+	}
+
+	h.acquires.done(7)
+	h.kern.tell(kernel.Event{Kind: kernel.Acquire, Policy: out, AcquireSeq: 8})
+	eventually(t, "nobody is guessed", func() bool {
+		return slices.Contains(h.said(notice.NoAcquire), `ambiguous-remote: 3 peers of remote "anonymous" are behind the NAT at 203.0.113.1: only they can begin`)
+	})
+
+	// A mapping moves: the peer is found by its new port, and not by the old one.
+	h.moved(two, at("203.0.113.1:41000"))
+	key := ike.PeerKey{Block: "anonymous", ID: "bob", Addr: port("203.0.113.1:41000")}
+	if h.registry.peer(key, nil) != two {
+		t.Error("the peer is not known by its new port")
+	}
+	h.moved(two, at("198.51.100.9:41000"))
+	if n := len(h.registry.behind(h.config.Load().Remotes[0], addr("203.0.113.1"))); n != 2 {
+		t.Errorf("%d peers are left behind the NAT", n)
+	}
 }

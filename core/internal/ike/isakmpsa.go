@@ -47,6 +47,7 @@ type ISAKMPSA struct {
 	// initialContact: the peer says that it remembers nothing of us.
 	initialContact bool
 
+	heardAt time.Time // the peer last said something under it
 	renewAt time.Time // begin the phase 1 of its successor
 	endAt   time.Time // another has relieved it: end it, the peer has had its time
 

@@ -82,6 +82,9 @@ func prepareOffer(x *exchange) error {
 	if err := x.passesNAT(); err != nil {
 		return err
 	}
+	if err := x.makeRoom(); err != nil {
+		return err
+	}
 	if err := x.findSAInfo(); err != nil {
 		return err
 	}
