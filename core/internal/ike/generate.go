@@ -87,13 +87,21 @@ func (x *exchange) setTemplates(ts []spd.Template) error {
 			in[i].Level = spd.LevelUse // what does not become smaller comes as it is (RFC 3173 section 2.2)
 		}
 		out[i].ReqID, in[i].ReqID = q.reqID.val, q.reqID.val
-		if t.Mode == spd.Tunnel {
-			out[i].Src, out[i].Dst = q.local, q.remote
-			in[i].Src, in[i].Dst = q.remote, q.local
-		}
 	}
 	q.policy.Out.Templates, q.policy.In.Templates = out, in
+	setEnds(&q.policy, q.local, q.remote)
 	return nil
+}
+
+// setEnds gives the tunnels of generated policies their end points.
+func setEnds(pair *spd.Pair, local, remote netip.Addr) {
+	pair.Out.Templates, pair.In.Templates = slices.Clone(pair.Out.Templates), slices.Clone(pair.In.Templates)
+	for i, t := range pair.Out.Templates {
+		if t.Mode == spd.Tunnel {
+			pair.Out.Templates[i].Src, pair.Out.Templates[i].Dst = local, remote
+			pair.In.Templates[i].Src, pair.In.Templates[i].Dst = remote, local
+		}
+	}
 }
 
 // inbound are the policies for what comes from the peer.
@@ -102,6 +110,27 @@ func inbound(pair spd.Pair) []*spd.Policy {
 		return []*spd.Policy{&pair.In, &fwd}
 	}
 	return []*spd.Policy{&pair.In}
+}
+
+// movePolicies gives the generated policies of a pair that has moved its end points.
+func (p *Peer) movePolicies(q *pair) {
+	setEnds(&q.policy, q.local, q.remote)
+	kinds := []OpKind{InstallInbound, InstallOutbound}
+	if !q.outbound {
+		kinds = kinds[:1]
+	}
+	ops := slices.DeleteFunc(q.ops(kinds...), func(op SAOp) bool { return op.Kind != InstallPolicy })
+	q.moving = true
+	p.callFor(Apply{ops}, func(_ any, err error) {
+		q.moving = false
+		switch {
+		case !slices.Contains(p.pairs, q): // ended meanwhile
+			p.deleteSAs(p.ungenerate(q.policy))
+		case err != nil: // a renewal installs them again
+			p.pairNotice(q, notice.Notice{Event: notice.LocalFailure, Reason: notice.KernelRefused, Detail: "move the policies: " + err.Error()})
+			p.rekey(q)
+		}
+	})
 }
 
 // ungenerate lists the changes that remove generated policies that nothing needs any
