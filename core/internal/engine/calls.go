@@ -54,6 +54,8 @@ func (e *Engine) call(a *actor, c ike.Call) {
 		e.run(func() { e.allocateSPIs(a, req, reply) })
 	case ike.Apply:
 		e.apply(a, req, reply)
+	case ike.MoveSAs:
+		e.moveSAs(a, req, reply)
 	case ike.ReadOctets:
 		e.run(func() { e.readOctets(req, reply) })
 	case ike.AcquireDone:

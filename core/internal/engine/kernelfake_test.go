@@ -38,7 +38,7 @@ type memKernel struct {
 type sub struct{ ch chan kernel.Event }
 
 func newMemKernel() *memKernel {
-	return &memKernel{sas: map[ike.SAKey]*kernel.SA{}, txns: map[string]kernel.TxnResult{}, subs: map[*sub]struct{}{}, features: kernel.FeatAcquireSeq}
+	return &memKernel{sas: map[ike.SAKey]*kernel.SA{}, txns: map[string]kernel.TxnResult{}, subs: map[*sub]struct{}{}, features: kernel.FeatAcquireSeq | kernel.FeatNATT | kernel.FeatUpdateAddresses}
 }
 
 func (k *memKernel) Capabilities(context.Context) (kernel.Capabilities, error) {
@@ -171,6 +171,13 @@ func (k *memKernel) op(op kernel.Op) (*errs.Error, func()) {
 		return nil, back
 	default:
 		return errs.Errorf(errs.Unsupported, "op %d", op.Kind), nil
+	}
+	if moves(op) {
+		moved := *old
+		moved.Key.Src, moved.Key.Dst, moved.Encap = op.SA.NewSrc, op.SA.NewDst, op.SA.Encap
+		delete(k.sas, key)
+		k.sas[saKey(moved.Key)] = &moved
+		return nil, func() { delete(k.sas, saKey(moved.Key)); k.sas[key] = old }
 	}
 	sa := *op.SA
 	sa.State = kernel.Mature

@@ -30,6 +30,8 @@ type exchange struct {
 	iv    []byte // of the next sealed message; advances only with an accepted one
 
 	inbox  []byte            // the peer's message being worked on
+	from   Path              // where it came from
+	known  bool              // that path has been followed, or not: see follow
 	seen   [sha256.Size]byte // digest of the last accepted message
 	heard  int               // its octets
 	answer []byte            // what we sent after it: the only thing a duplicate gets

@@ -36,6 +36,11 @@ type pair struct {
 	outAt   time.Time // install the outbound SAs
 	endAt   time.Time // end a replaced pair: the peer has had all the time it needs
 	rekeyAt time.Time // renewing failed, try again
+
+	nat    nat       // found by the ISAKMP SA it was made under
+	path   Path      // of its UDP
+	moving bool      // the kernel is being asked to move it
+	moveAt time.Time // it could not be asked, try again
 }
 
 // traffic is what SAs are for: one policy between two end points.
@@ -201,7 +206,7 @@ func (p *Peer) installOutbound(q *pair) {
 // not know.
 func (p *Peer) endPair(q *pair, reason notice.Reason, tell bool) {
 	p.pairs = slices.DeleteFunc(slices.Clone(p.pairs), func(o *pair) bool { return o == q })
-	q.outAt, q.endAt, q.rekeyAt = time.Time{}, time.Time{}, time.Time{}
+	q.outAt, q.endAt, q.rekeyAt, q.moveAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	if sa := p.current(); tell && sa != nil {
 		p.inform(sa, notes{deletes: q.deletePayloads()})
 	}
@@ -334,13 +339,17 @@ func (p *Peer) pairNotice(q *pair, n notice.Notice) {
 }
 
 // deadline is when the pair wants to be woken.
-func (q *pair) deadline() time.Time { return earliest(q.outAt, earliest(q.endAt, q.rekeyAt)) }
+func (q *pair) deadline() time.Time {
+	return earliest(earliest(q.outAt, q.endAt), earliest(q.rekeyAt, q.moveAt))
+}
 
 // wake does what is due.
 func (p *Peer) wakePair(q *pair) {
 	switch {
 	case due(q.endAt, p.now):
 		p.endPair(q, notice.Replaced, true)
+	case due(q.moveAt, p.now):
+		q.moveAt = time.Time{} // see movePairs
 	case due(q.outAt, p.now):
 		p.installOutbound(q)
 	case due(q.rekeyAt, p.now):

@@ -135,7 +135,7 @@ func (k *Kernel) put(key ike.SAKey, sa *SA) {
 // at plans a lifetime event.
 func (k *Kernel) at(key ike.SAKey, sa *SA, d time.Duration, hard bool) {
 	k.h.w.After(d, func() {
-		if k.SAs[key] != sa {
+		if key = sa.Key(); k.SAs[key] != sa {
 			return
 		}
 		if hard {
