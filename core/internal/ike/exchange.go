@@ -195,11 +195,11 @@ func (x *exchange) fail(reason notice.Reason, err error) {
 		}
 		x.notice(n)
 		x.undoQuick(reason)
-		x.p.wantFailed(x.qm.want, reason, err.Error())
-		x.p.renewLater(x.qm.traffic())
 		if reason == notice.TimedOut {
 			x.p.doubt(x)
 		}
+		x.p.wantFailed(x.qm.want, reason, err.Error())
+		x.p.renewLater(x.qm.traffic())
 	case x.kind == isakmp.Informational:
 		n.Event = notice.Dropped
 		x.notice(n)
