@@ -31,6 +31,8 @@ type memKernel struct {
 	quiet    bool // keep no log
 	features kernel.Feature
 	acquires []kernel.AcquireResult
+	octets   map[ike.SAKey]uint64 // Query's answers
+	noQuery  error                // Query fails with it
 }
 
 type sub struct{ ch chan kernel.Event }
@@ -189,7 +191,19 @@ func (k *memKernel) op(op kernel.Op) (*errs.Error, func()) {
 	return nil, back
 }
 
-func (k *memKernel) Query(context.Context, []kernel.Key) ([]kernel.Stats, error) { return nil, nil }
+func (k *memKernel) Query(_ context.Context, keys []kernel.Key) ([]kernel.Stats, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.noQuery != nil {
+		return nil, k.noQuery
+	}
+	all := make([]kernel.Stats, len(keys))
+	for i, key := range keys {
+		_, all[i].Found = k.sas[saKey(key)]
+		all[i].Bytes = k.octets[saKey(key)]
+	}
+	return all, nil
+}
 
 func (k *memKernel) Dump(_ context.Context, f kernel.DumpFilter, each func(kernel.Object) error) error {
 	k.mu.Lock()

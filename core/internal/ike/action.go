@@ -107,8 +107,9 @@ type (
 		Failed bool
 	}
 
-	// ReadCarried asks what the kernel has carried. Reply: Carried.
-	ReadCarried struct{ In, Out []SAKey }
+	// ReadOctets asks how many octets SAs have carried. Reply: []uint64 in the same
+	// order, 0 for one that is not there.
+	ReadOctets struct{ SAs []SAKey }
 
 	// MatchPolicy asks for the policy a peer's quick mode is about, from the
 	// engine's copy: no RPC. Reply: spd.Pair, or error *NoPolicyError. One that this
@@ -131,7 +132,7 @@ func (AllocateSPIs) request()  {}
 func (Apply) request()         {}
 func (MoveSAs) request()       {}
 func (AcquireDone) request()   {}
-func (ReadCarried) request()   {}
+func (ReadOctets) request()    {}
 func (MatchPolicy) request()   {}
 func (ReservePolicy) request() {}
 
@@ -140,9 +141,6 @@ type Identity struct {
 	Type uint8
 	Data []byte
 }
-
-// Carried is the octets of all SAs of a direction.
-type Carried struct{ In, Out uint64 }
 
 // SPIRequest asks for one inbound SPI.
 type SPIRequest struct {

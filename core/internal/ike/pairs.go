@@ -30,6 +30,7 @@ type pair struct {
 	suites        []doi.Suite
 	credential    string // that authenticated the ISAKMP SA it was made under
 
+	carried carried   // when dead peer detection looked
 	outAt   time.Time // install the outbound SAs
 	endAt   time.Time // end a replaced pair: the peer has had all the time it needs
 	rekeyAt time.Time // renewing failed, try again

@@ -135,7 +135,7 @@ func (p *Peer) settle() {
 		}
 	}
 	if due(p.deleteAt, p.now) {
-		ops := p.undeleted
+		ops := p.unneeded(p.undeleted)
 		p.undeleted, p.deleteAt = nil, time.Time{}
 		p.deleteSAs(ops)
 	}

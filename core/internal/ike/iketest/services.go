@@ -36,7 +36,7 @@ func (h *Host) serve(m *Machine, c ike.Call) {
 	case ike.MoveSAs:
 		k.learnMoves(m, req.Moves)
 		kernel = true
-	case ike.AllocateSPIs, ike.AcquireDone, ike.ReadCarried:
+	case ike.AllocateSPIs, ike.AcquireDone, ike.ReadOctets:
 		kernel = true
 	}
 	half, epoch := w.between(w.MinService, w.MaxService)/2, k.epoch
@@ -129,10 +129,10 @@ func (h *Host) do(m *Machine, req ike.Request) (any, error) {
 			w.secrets.keep("KEYMAT", op.SA.AuthKey)
 		}
 		return nil, h.Kernel.apply(m, req.Ops)
-	case ike.ReadCarried:
-		return ike.Carried{In: h.Kernel.carried(req.In), Out: h.Kernel.carried(req.Out)}, nil
 	case ike.MoveSAs:
 		return nil, h.Kernel.move(req.Moves)
+	case ike.ReadOctets:
+		return h.Kernel.octets(req.SAs), nil
 	case ike.AcquireDone:
 		how := "done"
 		if req.Failed {
