@@ -55,6 +55,7 @@ type endOptions struct {
 	psk     auth.Authenticator
 	kernel  kernel.Backend // nil: memory
 	remotes []*policy.Remote
+	remote  *policy.SAID // of the sainfo, nil: anonymous
 	limits  Limits
 	quiet   bool // keep no notices
 	dir     string
@@ -77,7 +78,8 @@ func newEnd(t testing.TB, a netip.Addr, port uint16, o endOptions) *end {
 	t.Helper()
 	cfg := configOf(o.remotes...)
 	cfg.Listen.ISAKMP = []netip.AddrPort{netip.AddrPortFrom(a, port)}
-	cfg.SAInfos = []*policy.SAInfo{{Lifetime: time.Hour, Encryption: []policy.Algorithm{{ID: 12, KeyBits: 128}}, Auth: []policy.Algorithm{{ID: 5}}}}
+	cfg.SAInfos = []*policy.SAInfo{{Remote: o.remote, Lifetime: time.Hour, LifetimeKB: 1000, Encryption: []policy.Algorithm{{ID: 12, KeyBits: 128}}, Auth: []policy.Algorithm{{ID: 5}}, Comp: []policy.Algorithm{{ID: 2}}}}
+	cfg.ComplexBundle = true
 	if o.natt != 0 {
 		cfg.Listen.ISAKMPNATT = []netip.AddrPort{netip.AddrPortFrom(a, o.natt)}
 		cfg.Timer.NATTKeepalive = 20 * time.Millisecond

@@ -41,7 +41,7 @@ type exchange struct {
 	began    time.Time
 	expires  time.Time // gives up, or when over: is forgotten
 	resendAt time.Time // zero: nothing is retransmitted
-	retryAt  time.Time // a Call could not be served: play again then
+	retryAt  time.Time // a Call could not be served, or it is too early: play again then
 	told     bool      // of that, in this step
 
 	asked []asked // what the step, since its message left, wants to know
@@ -195,8 +195,8 @@ func (x *exchange) fail(reason notice.Reason, err error) {
 		x.undoQuick(reason)
 		x.p.wantFailed(x.qm.want, reason, err.Error())
 		x.p.renewLater(x.qm.traffic())
-		if reason == notice.TimedOut && x.sa.lastExchange != nil { // the peer has never used it: it may lack message 6
-			x.p.endISAKMP(x.sa, reason, false)
+		if reason == notice.TimedOut {
+			x.p.doubt(x)
 		}
 	case x.kind == isakmp.Informational:
 		n.Event = notice.Dropped

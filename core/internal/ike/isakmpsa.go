@@ -40,13 +40,14 @@ type ISAKMPSA struct {
 	probes      probes
 	credential  string
 
-	// lastExchange answers duplicates until the SA is first used: what is left of
-	// phase 1 with whoever sent its last message.
+	// lastExchange answers duplicates until the peer first uses the SA: what is left of
+	// phase 1 with whoever sent its last message. An initiator repeats it till then.
 	lastExchange *exchange
 	early        held // to be read once the SA is there
 	// initialContact: the peer says that it remembers nothing of us.
 	initialContact bool
 
+	heardAt time.Time // the peer last said something under it
 	renewAt time.Time // begin the phase 1 of its successor
 	endAt   time.Time // another has relieved it: end it, the peer has had its time
 
@@ -110,6 +111,9 @@ func establish(x *exchange) error {
 	sa.established, sa.initialContact = true, f.initialContact
 	if !x.theirTurn() {
 		sa.lastExchange = &exchange{p: p, kind: x.kind, role: x.role, pc: x.pc, over: true, sa: sa, path: x.path, seen: x.seen, answer: x.answer}
+		if x.role == initiator { // nobody has asked for it, and nobody would again
+			sa.lastExchange.out, sa.lastExchange.tries, sa.lastExchange.resendAt = x.answer, 1, p.now.Add(p.cfg.Timer.Interval)
+		}
 	}
 	x.notice(notice.Notice{Event: notice.Phase1Up, Remote: sa.Remote.Name, PeerID: sa.PeerID.Text(), Initiate: x.role == initiator,
 		Detail: "with " + sa.PeerID.String()})

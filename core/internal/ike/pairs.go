@@ -30,7 +30,9 @@ type pair struct {
 	suites        []doi.Suite
 	credential    string // that authenticated the ISAKMP SA it was made under
 
-	carried carried   // when dead peer detection looked
+	carried    carried // when dead peer detection looked
+	replacedAt time.Time
+
 	outAt   time.Time // install the outbound SAs
 	endAt   time.Time // end a replaced pair: the peer has had all the time it needs
 	rekeyAt time.Time // renewing failed, try again
@@ -120,6 +122,28 @@ func (p *Peer) addPair(n *pair) {
 	}
 }
 
+// moveOver is how long both ends surely need to send with a new pair once one of
+// them does: a second until the initiator's outbound SAs are in, and some for messages.
+const moveOver = 2 * time.Second
+
+// makeRoom waits before a third pair is made for the same traffic until the oldest,
+// which it ends, carries nothing any more at either end.
+func (x *exchange) makeRoom() error {
+	same := x.p.pairsFor(x.qm.traffic())
+	if len(same) < 2 {
+		return nil
+	}
+	at := x.p.now.Add(moveOver)
+	if oldest := same[0]; oldest.replaced {
+		at = oldest.replacedAt.Add(moveOver)
+	}
+	if !at.After(x.p.now) {
+		return nil
+	}
+	x.retryAt = at
+	return errWait
+}
+
 // pairsFor lists the pairs for a traffic, oldest first.
 func (p *Peer) pairsFor(t traffic) (same []*pair) {
 	for _, q := range p.pairs {
@@ -145,7 +169,7 @@ func (p *Peer) carries(n *pair) {
 		if q.replaced {
 			continue
 		}
-		q.replaced, q.rekeyAt = true, time.Time{}
+		q.replaced, q.replacedAt, q.rekeyAt = true, p.now, time.Time{}
 		q.endAt = p.now.Add(p.patience())
 		if !n.initiator {
 			q.endAt = q.endAt.Add(p.patience())

@@ -124,6 +124,9 @@ func (p *Peer) settle() {
 		}
 	}
 	for _, sa := range slices.Clone(p.sas) {
+		if l := sa.lastExchange; l != nil && due(l.resendAt, p.now) {
+			l.resend()
+		}
 		switch {
 		case due(p.renewal(sa), p.now):
 			p.reauthenticate(sa)
@@ -165,6 +168,9 @@ func (p *Peer) Deadline() time.Time {
 		t = earliest(t, q.deadline())
 	}
 	for _, sa := range p.sas {
+		if l := sa.lastExchange; l != nil {
+			t = earliest(t, l.resendAt)
+		}
 		if !p.inUse(sa) { // else it ends with the last exchange
 			t = earliest(t, sa.ends())
 		}

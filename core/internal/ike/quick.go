@@ -82,6 +82,9 @@ func prepareOffer(x *exchange) error {
 	if err := x.passesNAT(); err != nil {
 		return err
 	}
+	if err := x.makeRoom(); err != nil {
+		return err
+	}
 	if err := x.findSAInfo(); err != nil {
 		return err
 	}
@@ -325,7 +328,10 @@ func takeQuickNotify(x *exchange, bodies [][]byte) error {
 			return err
 		}
 		x.notice(notice.Notice{Event: notice.PeerNotify, Detail: n.String()})
-		if n.Type == isakmp.NotifyResponderLifetime && x.role == initiator {
+		switch {
+		case n.Type == isakmp.NotifyInitialContact:
+			x.p.forgetPeer(x.sa) // it may be said in any first message under the SA
+		case n.Type == isakmp.NotifyResponderLifetime && x.role == initiator:
 			x.qm.choice.Life, _ = doi.TakeResponderLifetime(n.Data, x.qm.choice.Life, x.sa.Remote.ProposalCheck)
 		}
 	}

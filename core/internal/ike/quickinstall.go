@@ -39,6 +39,9 @@ func prepareAnswer(x *exchange) error {
 	if err := x.collide(); err != nil {
 		return err
 	}
+	if err := x.makeRoom(); err != nil {
+		return err
+	}
 	if q.policy.Generated {
 		if err := x.reservePolicy(); err != nil {
 			return err

@@ -119,7 +119,7 @@ func (x *exchange) open(st *step) (message, error) {
 		return message{}, dropf(notice.BadHash, "HASH of message %d does not verify", x.pc+1)
 	}
 	// It is the peer's: whatever else may be wrong with it, it counts only once.
-	x.sa.used[x.msgID], x.sa.lastExchange = true, nil
+	x.sa.used[x.msgID], x.sa.lastExchange, x.sa.heardAt = true, nil, x.p.now
 	if x.info == nil { // else it depends on what it says
 		x.p.lives()
 	}

@@ -129,10 +129,10 @@ func (h *Host) do(m *Machine, req ike.Request) (any, error) {
 			w.secrets.keep("KEYMAT", op.SA.AuthKey)
 		}
 		return nil, h.Kernel.apply(m, req.Ops)
-	case ike.MoveSAs:
-		return nil, h.Kernel.move(req.Moves)
 	case ike.ReadOctets:
 		return h.Kernel.octets(req.SAs), nil
+	case ike.MoveSAs:
+		return nil, h.Kernel.move(req.Moves)
 	case ike.AcquireDone:
 		how := "done"
 		if req.Failed {
