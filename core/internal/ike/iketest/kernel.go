@@ -208,7 +208,7 @@ func (k *Kernel) reserve(m *Machine, sel policy.Selector) (any, error) {
 	switch {
 	case g == nil:
 		k.next++
-		g = &Generated{ReqID: k.next & 0x3fff, Policies: map[spd.Key]spd.Policy{}, owner: m}
+		g = &Generated{ReqID: 0x100 | k.next&0x3fff, Policies: map[spd.Key]spd.Policy{}, owner: m}
 		k.Generated[sel] = g
 	case g.owner != m:
 		return nil, &ike.NoPolicyError{Selector: sel, Closest: "it is generated for another peer", Taken: true}
@@ -241,13 +241,6 @@ func (k *Kernel) applyPolicy(m *Machine, op ike.SAOp) {
 		delete(g.Policies, p.Key)
 		k.h.SPD.Remove(p.Key)
 		k.changed()
-		if len(g.Policies) == 0 {
-			for sel, o := range k.Generated {
-				if o == g {
-					delete(k.Generated, sel)
-				}
-			}
-		}
 	}
 }
 
@@ -297,6 +290,13 @@ func (k *Kernel) learn(m *Machine, ops []ike.SAOp) {
 // settle notes that a transaction has been carried out.
 func (k *Kernel) settle(ops []ike.SAOp) {
 	for _, op := range ops {
+		if op.Kind == ike.DeletePolicy {
+			sel := op.Policy.Key.Selector()
+			if g := k.Generated[sel]; g != nil && g.leaving && len(g.Policies) == 0 {
+				delete(k.Generated, sel)
+			}
+			continue
+		}
 		if o, ok := k.ours[op.SA.Key()]; ok && op.Kind != ike.DeleteSA {
 			o.state = settled
 			k.ours[op.SA.Key()] = o
