@@ -144,6 +144,9 @@ func (e *Engine) matchPolicy(a *actor, req ike.MatchPolicy) (any, error) {
 	}
 	switch e.generated.owner(pair.Selector()) {
 	case nil:
+		if err := e.shared(a, pair.Out, req.Path); err != nil {
+			return nil, err
+		}
 		return pair, nil
 	case a:
 		return nil, &ike.NoPolicyError{Selector: req.Selector}

@@ -12,7 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/racoon-ike/racoon/core/internal/doi"
 	"github.com/racoon-ike/racoon/core/internal/ike"
+	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/internal/spd"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
@@ -213,7 +216,7 @@ func TestOnlyTrafficWithoutAPolicyIsFreeToGenerateFor(t *testing.T) {
 		}
 		synctest.Wait()
 		for remote, want := range map[string]bool{"10.1.5.0/24": true, "10.9.0.0/16": false} {
-			_, err := h.matchPolicy(nil, ike.MatchPolicy{Selector: policy.Selector{Local: behind.Local, Remote: prefix(remote)}})
+			_, err := h.matchPolicy(new(actor), ike.MatchPolicy{Selector: policy.Selector{Local: behind.Local, Remote: prefix(remote)}})
 			var none *ike.NoPolicyError
 			if !errors.As(err, &none) || none.Taken != want {
 				t.Errorf("%s: %v, taken should be %v", remote, err, want)
@@ -247,4 +250,58 @@ func TestLedgerLinesOfPoliciesReadBack(t *testing.T) {
 	if got, id, ok := parsePolicy(formatPolicy(k, 7)); !ok || got != k || id != 7 {
 		t.Errorf("%v %d %v", got, id, ok)
 	}
+}
+
+// Two engines and two kernels of the SDK: a tunnel of IPComp in ESP whose policies are
+// generated at one end, with a limit of octets, and gone when the other end goes.
+func TestATunnelWithGeneratedPoliciesComesUpAndGoesDown(t *testing.T) {
+	p := freePort(t)
+	one, two := addr("127.0.0.1"), addr("127.0.0.2")
+	gateway := peerSection(one, p, oakley.X25519)
+	gateway.GeneratePolicy = policy.GenerateUnique
+	ka, kb := kerneltest.New(), kerneltest.New()
+	dir := t.TempDir()
+	a := newEnd(t, one, p, endOptions{psk: onePSK{key: []byte("k")}, kernel: ka, remotes: []*policy.Remote{peerSection(two, p, oakley.X25519)}})
+	b := newEnd(t, two, p, endOptions{psk: onePSK{key: []byte("k")}, kernel: kb, remotes: []*policy.Remote{gateway}, dir: dir,
+		remote: doi.SAID(doi.PrefixID(prefix("10.0.0.0/8"), 0, 0))})
+	out := tunnel("10.1.0.0/16", "10.2.0.0/16", "127.0.0.1", "127.0.0.2", 8)
+	out.Templates[0].Proto = kerneltest.IPComp
+	out.Templates = append(out.Templates, kernel.Template{Proto: kerneltest.ESP, Mode: kernel.ModeTransport, Level: kernel.LevelRequire, ReqID: out.Templates[0].ReqID})
+	if _, err := ka.Apply(t.Context(), []kernel.Transaction{{Ops: []kernel.Op{{Kind: kernel.AddPolicy, Policy: out}, {Kind: kernel.AddPolicy, Policy: reverse(out)}}}}); err != nil {
+		t.Fatal(err)
+	}
+	a.up(t)
+	b.up(t)
+	if err := a.Establish(t.Context(), EstablishRequest{Remote: two}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both ends are up", func() bool { return a.count(notice.Phase2Up) == 1 && b.count(notice.Phase2Up) == 1 })
+	want := []string{"fwd 10.1.0.0/16 0 10.2.0.0/16 0 0 1", "in 10.1.0.0/16 0 10.2.0.0/16 0 0 1", "out 10.2.0.0/16 0 10.1.0.0/16 0 0 1"}
+	if diff := cmp.Diff(want, inKernel(t, kb)); diff != "" {
+		t.Errorf("policies: %s", diff)
+	}
+	var protos []uint8
+	err := kb.Dump(t.Context(), kernel.DumpFilter{SAs: true, Policies: true}, func(o kernel.Object) error {
+		switch {
+		case o.SA != nil:
+			protos = append(protos, o.SA.Key.Proto)
+			if l := o.SA.Life; l.HardBytes != 1000<<10 || l.SoftBytes < 900<<10 || l.SoftBytes >= l.HardBytes || o.SA.ReqID != 1 || (o.SA.Comp == 2) != (o.SA.Key.Proto == kerneltest.IPComp) {
+				t.Errorf("%+v", o.SA)
+			}
+		case o.Policy.Key.Dir == kernel.In:
+			if !slices.Equal(o.Policy.Templates, []kernel.Template{
+				{Proto: kerneltest.IPComp, Mode: kernel.ModeTunnel, Level: kernel.LevelUse, ReqID: 1, Src: one, Dst: two},
+				{Proto: kerneltest.ESP, Mode: kernel.ModeTransport, Level: kernel.LevelUnique, ReqID: 1}}) {
+				t.Errorf("inbound: %+v", o.Policy.Templates)
+			}
+		}
+		return nil
+	})
+	if slices.Sort(protos); err != nil || !slices.Equal(protos, []uint8{kerneltest.ESP, kerneltest.ESP, kerneltest.IPComp, kerneltest.IPComp}) {
+		t.Errorf("SAs of %v, %v", protos, err)
+	}
+	if err := a.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "the policies go with the SAs", func() bool { return len(inKernel(t, kb)) == 0 && len(b.ledger.allPolicies()) == 0 })
 }

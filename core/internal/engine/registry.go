@@ -42,13 +42,14 @@ type registry struct {
 	peers   map[ike.PeerKey]*actor
 	places  map[ike.PeerKey]*actor // the last peer found at an address, whoever it is
 	sas     map[ike.SAKey]sa
+	natted  map[netip.Addr]map[*actor]struct{} // by address, peers that have been found behind a NAT
 	half    halfOpen
 	empty   chan struct{} // non-nil: closed when the last actor has ended
 }
 
 func newRegistry(l Limits) *registry {
 	return &registry{all: map[*actor]struct{}{}, cookies: map[cookieKey]*actor{}, peers: map[ike.PeerKey]*actor{}, places: map[ike.PeerKey]*actor{},
-		sas: map[ike.SAKey]sa{}, half: halfOpen{max: l.HalfOpen, reserve: l.Reserve, perSource: l.perSource()}}
+		sas: map[ike.SAKey]sa{}, natted: map[netip.Addr]map[*actor]struct{}{}, half: halfOpen{max: l.HalfOpen, reserve: l.Reserve, perSource: l.perSource()}}
 }
 
 // find returns the actor a message with these cookies is for, or nil.
@@ -176,18 +177,24 @@ func (r *registry) drop(a *actor) {
 	for _, k := range a.sas {
 		delete(r.sas, k)
 	}
-	if r.peers[a.key] == a {
-		delete(r.peers, a.key)
-	}
-	if k := place(a.key); r.places[k] == a {
-		delete(r.places, k)
-	}
+	r.unkey(a)
+	r.unplace(a)
 	r.half.remove(a)
 	delete(r.all, a)
 	a.cookies, a.sas = nil, nil
 	if r.empty != nil && len(r.all) == 0 {
 		close(r.empty)
 		r.empty = nil
+	}
+}
+
+// unkey removes the names of a peer.
+func (r *registry) unkey(a *actor) {
+	if r.peers[a.key] == a {
+		delete(r.peers, a.key)
+	}
+	if k := place(a.key); r.places[k] == a {
+		delete(r.places, k)
 	}
 }
 

@@ -30,6 +30,8 @@ type exchange struct {
 	iv    []byte // of the next sealed message; advances only with an accepted one
 
 	inbox  []byte            // the peer's message being worked on
+	from   Path              // where it came from
+	known  bool              // that path has been followed, or not: see follow
 	seen   [sha256.Size]byte // digest of the last accepted message
 	heard  int               // its octets
 	answer []byte            // what we sent after it: the only thing a duplicate gets
@@ -39,7 +41,7 @@ type exchange struct {
 	began    time.Time
 	expires  time.Time // gives up, or when over: is forgotten
 	resendAt time.Time // zero: nothing is retransmitted
-	retryAt  time.Time // a Call could not be served: play again then
+	retryAt  time.Time // a Call could not be served, or it is too early: play again then
 	told     bool      // of that, in this step
 
 	asked []asked // what the step, since its message left, wants to know
@@ -193,8 +195,8 @@ func (x *exchange) fail(reason notice.Reason, err error) {
 		x.undoQuick(reason)
 		x.p.wantFailed(x.qm.want, reason, err.Error())
 		x.p.renewLater(x.qm.traffic())
-		if reason == notice.TimedOut && x.sa.lastExchange != nil { // the peer has never used it: it may lack message 6
-			x.p.endISAKMP(x.sa, reason, false)
+		if reason == notice.TimedOut {
+			x.p.doubt(x)
 		}
 	case x.kind == isakmp.Informational:
 		n.Event = notice.Dropped

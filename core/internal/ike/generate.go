@@ -107,7 +107,7 @@ func inbound(pair spd.Pair) []*spd.Policy {
 // ungenerate lists the changes that remove generated policies that nothing needs any
 // more. The SAs go first: in between a packet waits, and does not leave in clear.
 func (p *Peer) ungenerate(pair spd.Pair) (ops []SAOp) {
-	if !pair.Generated || p.needs(pair.Out.Key) {
+	if !pair.Generated || p.needs(pair.Selector()) {
 		return nil
 	}
 	for _, q := range append([]*spd.Policy{&pair.Out}, inbound(pair)...) {
@@ -116,9 +116,15 @@ func (p *Peer) ungenerate(pair spd.Pair) (ops []SAOp) {
 	return ops
 }
 
+// unneeded leaves out of what could not be deleted the policies that have come into use
+// again since.
+func (p *Peer) unneeded(ops []SAOp) []SAOp {
+	return slices.DeleteFunc(ops, func(op SAOp) bool { return op.Kind == DeletePolicy && p.needs(op.Policy.Key.Selector()) })
+}
+
 // needs reports whether a pair has a generated policy, or a negotiation wants it.
-func (p *Peer) needs(out spd.Key) bool {
-	same := func(pair spd.Pair) bool { return pair.Generated && pair.Out.Key == out }
+func (p *Peer) needs(sel policy.Selector) bool {
+	same := func(pair spd.Pair) bool { return pair.Generated && pair.Selector() == sel }
 	return slices.ContainsFunc(p.pairs, func(q *pair) bool { return same(q.policy) }) ||
 		slices.ContainsFunc(p.exchanges, func(x *exchange) bool {
 			return x.qm != nil && !x.over && same(x.qm.policy)

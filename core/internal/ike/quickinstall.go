@@ -24,6 +24,9 @@ import (
 // installed, since the peer may send as soon as it has message 2.
 func prepareAnswer(x *exchange) error {
 	q := x.qm
+	if err := x.passesNAT(); err != nil {
+		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.Unsupported, err}
+	}
 	if err := x.matchPolicy(); err != nil {
 		return err
 	}
@@ -34,6 +37,9 @@ func prepareAnswer(x *exchange) error {
 		return err
 	}
 	if err := x.collide(); err != nil {
+		return err
+	}
+	if err := x.makeRoom(); err != nil {
 		return err
 	}
 	if q.policy.Generated {
@@ -84,6 +90,9 @@ func (x *exchange) matchPolicy() error {
 	if q.idci != nil {
 		var err error
 		if sel, err = x.selector(); err != nil {
+			return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity, err}
+		}
+		if sel, err = x.throughNAT(sel); err != nil {
 			return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity, err}
 		}
 	}
@@ -296,6 +305,7 @@ func (x *exchange) makePair(gxy []byte) error {
 		}
 		n.in, n.out = append(n.in, in), append(n.out, out)
 	}
+	x.wrap(n)
 	q.pair = n
 	return nil
 }

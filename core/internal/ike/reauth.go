@@ -118,6 +118,15 @@ func (p *Peer) serveAgain() {
 	p.reauthenticateLater()
 }
 
+// doubt ends an ISAKMP SA under which nothing has been heard while a quick mode of
+// ours waited for its first answer: the peer has most likely lost it, by a restart or
+// because our message 6 was. IPsec SAs stay; the next attempt begins with phase 1.
+func (p *Peer) doubt(x *exchange) {
+	if x.role == initiator && x.pc == 1 && x.sa.heardAt.Before(x.began) && slices.Contains(p.sas, x.sa) {
+		p.endISAKMP(x.sa, notice.TimedOut, true)
+	}
+}
+
 // rewant takes the wish out of a quick mode whose ISAKMP SA ends before it, if
 // there is another one to serve it.
 func (x *exchange) rewant(reason notice.Reason) (w *want) {

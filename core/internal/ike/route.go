@@ -51,7 +51,7 @@ func (p *Peer) phase1Message(ev Datagram, h isakmp.Header) {
 			p.firstAnswer(x, ev, h)
 			return
 		case x.sa.CkyR == h.CkyR:
-			x.deliver(ev.Data)
+			x.deliver(ev)
 			return
 		case h.CkyR.IsZero() && x.duplicate(ev.Data): // message 1; any other shows our cookie
 			return
@@ -83,7 +83,7 @@ func (p *Peer) firstAnswer(x *exchange, ev Datagram, h isakmp.Header) {
 	if x.inbox == nil {
 		x.sa.CkyR = h.CkyR
 	}
-	x.deliver(ev.Data)
+	x.deliver(ev)
 }
 
 // phase2Message routes a message under an ISAKMP SA, by its message ID.
@@ -105,7 +105,7 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 			continue
 		}
 		if x.kind == h.Exchange {
-			x.deliver(ev.Data)
+			x.deliver(ev)
 		} else {
 			p.dropped(ev, h, notice.BadExchange, "the exchange with this message ID is "+x.kind.String())
 		}
@@ -126,7 +126,7 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 		return
 	}
 	x := sa.exchange(h.Exchange, s, responder, h.MessageID)
-	x.inbox = ev.Data
+	x.inbox, x.from = ev.Data, ev.Path
 	switch h.Exchange {
 	case isakmp.QuickMode:
 		x.qm, x.expires = &quick{nr: p.nonce(sa.Remote)}, p.now.Add(p.cfg.Timer.Phase2)

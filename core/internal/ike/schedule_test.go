@@ -282,7 +282,7 @@ func (s *schedule) connectAny(a, b *iketest.Host) {
 	o := s.options()
 	o.Transport = s.pick(8) == 0
 	there := s.elsewhere(o)
-	if s.pick(8) == 0 && b == s.hosts[1] && !slices.Equal(o.Protos, []uint8{51}) {
+	if (s.kind == hostile || s.kind == calm) && s.pick(8) == 0 && b == s.hosts[1] && !slices.Equal(o.Protos, []uint8{51}) {
 		there.Generate = []policy.Level{policy.GenerateRequire, policy.GenerateUnique}[s.pick(2)]
 	} else if s.pick(8) == 0 { // one of them
 		o.Passive = s.pick(2) == 0

@@ -54,7 +54,7 @@ func (x *exchange) emit(st *step) ([]isakmp.Payload, error) {
 				return nil, failf(notice.Internal, "no %v payload for message %d", t, x.pc+1)
 			}
 			for _, b := range bodies {
-				ps = append(ps, isakmp.Payload{Type: t, Body: b})
+				ps = append(ps, isakmp.Payload{Type: x.sa.nat.version.wire(t), Body: b})
 			}
 		}
 	}

@@ -3,6 +3,17 @@ description = "each phase 1 exchange, with NAT at neither end, at one and at bot
 matrix {
   table = <<-T
     tags     exchange    left        right       nat
+    full     main        racoon      racoon      none
+    core     aggressive  racoon      racoon      none
+    core     base        racoon      racoon      none
+    full     main        racoon      strongswan  none
+    full     aggressive  racoon      strongswan  none
+    full     main        strongswan  racoon      none
+    full     aggressive  strongswan  racoon      none
+    full     main        racoon      libreswan   none
+    full     aggressive  racoon      libreswan   none
+    full     main        libreswan   racoon      none
+    core     aggressive  libreswan   racoon      none
     control  main        strongswan  libreswan   none
     control  main        libreswan   strongswan  none
     control  aggressive  libreswan   strongswan  none

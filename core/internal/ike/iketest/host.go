@@ -97,7 +97,8 @@ func (h *Host) cookie(p ike.Path, i isakmp.Cookie) isakmp.Cookie {
 
 func (h *Host) newMachine(remotes []*policy.Remote, path ike.Path, key ike.PeerKey, stranger bool) *Machine {
 	m := &Machine{Host: h, Key: key, Stranger: stranger, path: path}
-	m.Peer = ike.New(ike.Setup{Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Key: key, Rand: h.rand, Cookie: h.cookie, Stranger: stranger})
+	m.Peer = ike.New(ike.Setup{Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Key: key, Rand: h.rand, Cookie: h.cookie, Stranger: stranger,
+		NAT: ike.NATPorts{Local: 4500, Remote: 4500}})
 	h.Machines = append(h.Machines, m)
 	return m
 }
@@ -319,6 +320,11 @@ func (m *Machine) perform(act ike.Action) {
 			return
 		}
 		h.w.Net.send(h, act.Path, act.Data)
+	case ike.Keepalive:
+		h.w.Log.line(h.w, h.Name, "keepalive to %v", act.Path.Remote)
+		h.leave(act.Path.Local, act.Path.Remote)
+	case ike.Moved:
+		h.rename(m, act.Path)
 	case ike.Call:
 		h.w.Log.call(m, act)
 		m.Calls++

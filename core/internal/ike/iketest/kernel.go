@@ -71,14 +71,16 @@ type SA struct {
 	Octets  uint64 // carried
 }
 
-// carried is what SAs have carried together.
-func (k *Kernel) carried(keys []ike.SAKey) (octets uint64) {
+// octets is what SAs have carried.
+func (k *Kernel) octets(keys []ike.SAKey) (all []uint64) {
 	for _, key := range keys {
+		var n uint64
 		if sa := k.SAs[key]; sa != nil {
-			octets += sa.Octets
+			n = sa.Octets
 		}
+		all = append(all, n)
 	}
-	return octets
+	return all
 }
 
 // Carry is a packet from one host to another; with lost it does not arrive.
@@ -133,7 +135,7 @@ func (k *Kernel) put(key ike.SAKey, sa *SA) {
 // at plans a lifetime event.
 func (k *Kernel) at(key ike.SAKey, sa *SA, d time.Duration, hard bool) {
 	k.h.w.After(d, func() {
-		if k.SAs[key] != sa {
+		if key = sa.Key(); k.SAs[key] != sa {
 			return
 		}
 		if hard {
@@ -208,7 +210,7 @@ func (k *Kernel) reserve(m *Machine, sel policy.Selector) (any, error) {
 	switch {
 	case g == nil:
 		k.next++
-		g = &Generated{ReqID: 0x100 | k.next&0x3fff, Policies: map[spd.Key]spd.Policy{}, owner: m}
+		g = &Generated{ReqID: 0x1000 + k.next&0xfff, Policies: map[spd.Key]spd.Policy{}, owner: m}
 		k.Generated[sel] = g
 	case g.owner != m:
 		return nil, &ike.NoPolicyError{Selector: sel, Closest: "it is generated for another peer", Taken: true}
