@@ -413,3 +413,17 @@ func TestAQuickModeMayComeBeforeOurEndOfPhase1(t *testing.T) {
 		}
 	}
 }
+
+// The kernel says once that a soft lifetime is over, perhaps to nobody.
+func TestAPairIsRenewedAlthoughItsExpireWasNotHeard(t *testing.T) {
+	d := newDuel(t)
+	d.Connect(d.a, d.b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, IPsecLife: 600 * time.Second})
+	d.a.Acquire(d.b)
+	d.Run(440 * time.Second)
+	d.a.Kernel.Die(50 * time.Second) // the soft lifetime ends between 450 and 480 s
+	d.Run(80 * time.Second)
+	st := d.a.Peer(d.b).Status(d.Now()).IPsec
+	if young := st[len(st)-1]; d.Now().Sub(young.Since) > 80*time.Second {
+		t.Errorf("the pair is %v old and lives 600 s", d.Now().Sub(young.Since))
+	}
+}

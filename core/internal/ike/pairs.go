@@ -105,6 +105,9 @@ func (p *Peer) covers(n *pair) bool {
 // addPair takes a negotiated pair into use.
 func (p *Peer) addPair(n *pair) {
 	p.pairs = append(p.pairs, n)
+	if n.soft.Time > 0 { // the kernel says so in time, unless nobody was there to hear it
+		n.rekeyAt = n.since.Add(n.soft.Time + p.cfg.Timer.Interval)
+	}
 	p.pairNotice(n, notice.Notice{Event: notice.Phase2Up, Detail: n.policy.Selector().String() + " " + n.algorithms()})
 	if n.outbound {
 		p.carries(n)

@@ -99,12 +99,14 @@ func (p *Peer) outlives(sa, n *ISAKMPSA) bool {
 	return !p.known(sa.Since, n) && bytes.Compare(sa.CkyI[:], n.CkyI[:]) > 0
 }
 
+// flight is how long a message may be under way.
+const flight = 3 * time.Second
+
 // known reports whether the peer knew what was there since a time when it began the
-// phase 1 of n. Its first message may have been under way for long, and once in
-// vain: what is as close as that counts as of one time, at both ends.
-func (p *Peer) known(since time.Time, n *ISAKMPSA) bool {
-	return since.Add(p.cfg.Timer.Interval * 3 / 2).Before(n.began)
-}
+// phase 1 of n: its first message may have been slower than all of another phase 1.
+// What is as close as that counts as of one time, at both ends. A message 1 that is
+// repeated later does not come from a peer whose own phase 1 has been overtaken.
+func (p *Peer) known(since time.Time, n *ISAKMPSA) bool { return since.Add(flight).Before(n.began) }
 
 // serveAgain makes the youngest ISAKMP SA that is left serve again, when all others
 // have ended.

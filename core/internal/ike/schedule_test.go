@@ -76,6 +76,7 @@ type schedule struct {
 	w     *iketest.World
 	r     *rand.Rand
 	log   hash.Hash
+	line  []byte
 	kind  weather
 	sends map[sendKey]int
 	hosts []*iketest.Host
@@ -92,6 +93,7 @@ type schedule struct {
 type link struct {
 	a, b  *iketest.Host
 	o     iketest.Options
+	both  bool // ends can begin
 	flows []*iketest.Flow
 }
 
@@ -121,7 +123,7 @@ func playSchedule(seed uint64, log *iketest.Transcript) (string, error) {
 	thorough := s.pick(8) == 0 // real Diffie-Hellman, and an eye on the keys inside the machines
 	w.FakeDH = !thorough
 	w.OnStep = func(m *iketest.Machine) {
-		if s.steps++; s.up || s.steps%8 == 0 {
+		if s.steps++; s.up || s.steps%32 == 0 {
 			s.up = false
 			w.CheckLimits(m)
 		}
@@ -243,6 +245,7 @@ func (s *schedule) build() {
 	gateway, behind := s.hosts[1], s.pick(4) == 0
 	roaming := s.options() // one section at the gateway is for all of them
 	roaming.Protos = nil   // AH does not pass
+	level := policy.Level(s.pick(3))
 	for i, h := range s.hosts {
 		switch {
 		case i == 1:
@@ -252,7 +255,7 @@ func (s *schedule) build() {
 			s.boxes = append(s.boxes, box)
 			h.Behind(box)
 			there := roaming
-			there.Roaming = true
+			there.Roaming, there.Generate = true, level
 			s.connect(h, gateway, roaming, there)
 		default:
 			s.connectAny(h, gateway)
@@ -281,8 +284,11 @@ func (s *schedule) connectAny(a, b *iketest.Host) {
 	there := s.elsewhere(o)
 	if (s.kind == hostile || s.kind == calm) && s.pick(8) == 0 && b == s.hosts[1] && !slices.Equal(o.Protos, []uint8{51}) {
 		there.Generate = []policy.Level{policy.GenerateRequire, policy.GenerateUnique}[s.pick(2)]
+	} else if s.pick(8) == 0 { // one of them
+		o.Passive = s.pick(2) == 0
+		there.Passive = !o.Passive
 	}
-	if len(o.PSK) > 1 && s.kind == hostile && len(o.Modes) == 1 { // the first key of the one who can find out is the wrong one
+	if len(o.PSK) > 1 && s.kind == hostile && len(o.Modes) == 1 && !o.Passive && !there.Passive { // the first key of the one who can find out is the wrong one
 		one, all := &o, &there
 		if o.Modes[0] == policy.Aggressive { // its initiator verifies first
 			one, all = all, one
@@ -299,7 +305,8 @@ func (s *schedule) connect(a, b *iketest.Host, here, there iketest.Options) {
 	if there.Generate != policy.GenerateOff && s.kind == hostile {
 		flows = nil // who has lost its policies waits for the other, until what that has ends
 	}
-	s.links = append(s.links, link{a, b, here, flows})
+	both := !here.Passive && !there.Passive && !there.Roaming && there.Generate == policy.GenerateOff && len(here.PSK) < 2
+	s.links = append(s.links, link{a, b, here, both, flows})
 	s.w.Send(flows...)
 }
 
@@ -307,8 +314,7 @@ func (s *schedule) connect(a, b *iketest.Host, here, there iketest.Options) {
 func (s *schedule) action(m *iketest.Machine, act ike.Action) {
 	switch act := act.(type) {
 	case ike.Send:
-		fmt.Fprintf(s.log, "%s send ", m.Host.Name)
-		s.log.Write(act.Data)
+		s.write(m.Host.Name, "send", string(act.Data))
 		// A message, its repetitions by our timer, and as many answers to duplicates.
 		d := sha256.Sum256(act.Data)
 		k := sendKey{m.Host.Name, [8]byte(d[:])}
@@ -317,12 +323,21 @@ func (s *schedule) action(m *iketest.Machine, act ike.Action) {
 			s.w.Break("%s sends one message more than %d times", m.Host.Name, limit)
 		}
 	case ike.Notice:
-		fmt.Fprintf(s.log, "%s notice %v %v %s", m.Host.Name, act.Event, act.Reason, act.Detail)
+		s.write(m.Host.Name, act.Event.String(), act.Reason.String(), act.Detail)
 		s.up = s.up || act.Event == notice.Phase1Up || act.Event == notice.Phase2Up
 		if act.Reason == notice.Internal {
 			s.w.Break("%s: internal error: %s", m.Host.Name, act.Detail)
 		}
 	}
+}
+
+// write adds to the digest.
+func (s *schedule) write(words ...string) {
+	for _, w := range words {
+		s.line = append(append(s.line, w...), ' ')
+	}
+	s.log.Write(s.line)
+	s.line = s.line[:0]
 }
 
 // ends are both ends of a link, in either order.
@@ -399,7 +414,7 @@ func (s *schedule) mischief() {
 // that the other end has lost; unless the peer is watched, which takes an ISAKMP SA
 // to watch it under, and two ends that can begin.
 func (s *schedule) recovery(l link) time.Duration {
-	if l.o.DPDDelay > 0 && l.o.Rekey != policy.Off && l.a.NAT == nil && len(l.o.PSK) < 2 {
+	if l.o.DPDDelay > 0 && l.o.Rekey != policy.Off && l.both {
 		return l.o.DPDDelay + 3*time.Minute
 	}
 	return s.longest + 3*time.Minute
@@ -466,9 +481,9 @@ func (s *schedule) outage() {
 // that end what is lost.
 func (s *schedule) accident() {
 	h, to := s.ends()
-	pause := s.seconds(0, 60)
+	pause := s.seconds(5, 60)
 	heal := func(l link) time.Duration {
-		if len(s.boxes) > 0 {
+		if !l.both {
 			return pause + s.recovery(l)
 		}
 		return pause + 90*time.Second
@@ -500,7 +515,7 @@ func (s *schedule) flow() {
 		}
 	}
 	for w.Since() < end && w.Err() == nil {
-		w.Run(47 * time.Second)
+		w.Run(97 * time.Second)
 		w.CheckKernel()
 	}
 	s.settled()

@@ -116,17 +116,27 @@ func (h *Host) machine(key ike.PeerKey, r *policy.Remote, path ike.Path) *Machin
 // Peer is the machine for another host, made where there is none; nil if h may not
 // begin anything with it, or does not know its address.
 func (h *Host) Peer(to *Host) *Machine {
-	if out, ok := h.Policy(to); ok {
-		if t := out.Templates[0]; t.Mode == spd.Tunnel && t.Dst.IsUnspecified() {
-			return nil
-		}
+	far, ok := h.far(to)
+	if !ok {
+		return nil
 	}
-	r, err := policy.Query{Addr: to.Outside(), Local: h.Addr, Initiating: true}.Choose(h.Config.Remotes)
+	r, err := policy.Query{Addr: far, Local: h.Addr, Initiating: true}.Choose(h.Config.Remotes)
 	if err != nil {
 		return nil
 	}
-	path := h.path(to.Outside())
+	path := h.path(far)
 	return h.machine(ike.PeerKeyFor(r, path.Remote), r, path)
+}
+
+// far is where h believes another host to be: the end point of its policy, which may
+// be where the other host was.
+func (h *Host) far(to *Host) (netip.Addr, bool) {
+	out, ok := h.Policy(to)
+	if !ok || out.Templates[0].Mode != spd.Tunnel {
+		return to.Outside(), true
+	}
+	_, dst, known := out.EndPoints()
+	return dst, known
 }
 
 // HasPeer is a machine for another host, or nil where there is none.

@@ -243,13 +243,6 @@ func (k *Kernel) applyPolicy(m *Machine, op ike.SAOp) {
 		delete(g.Policies, p.Key)
 		k.h.SPD.Remove(p.Key)
 		k.changed()
-		if len(g.Policies) == 0 {
-			for sel, o := range k.Generated {
-				if o == g {
-					delete(k.Generated, sel)
-				}
-			}
-		}
 	}
 }
 
@@ -299,6 +292,13 @@ func (k *Kernel) learn(m *Machine, ops []ike.SAOp) {
 // settle notes that a transaction has been carried out.
 func (k *Kernel) settle(ops []ike.SAOp) {
 	for _, op := range ops {
+		if op.Kind == ike.DeletePolicy {
+			sel := op.Policy.Key.Selector()
+			if g := k.Generated[sel]; g != nil && g.leaving && len(g.Policies) == 0 {
+				delete(k.Generated, sel)
+			}
+			continue
+		}
 		if o, ok := k.ours[op.SA.Key()]; ok && op.Kind != ike.DeleteSA {
 			o.state = settled
 			k.ours[op.SA.Key()] = o
