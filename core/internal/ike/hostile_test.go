@@ -13,6 +13,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
 // duel is two hosts, everything they have sent, and how to forge more.
@@ -407,4 +408,29 @@ func TestAPairIsRenewedAlthoughItsExpireWasNotHeard(t *testing.T) {
 	if young := st[len(st)-1]; d.Now().Sub(young.Since) > 80*time.Second {
 		t.Errorf("the pair is %v old and lives 600 s", d.Now().Sub(young.Since))
 	}
+}
+
+// What was reserved for a quick mode is given back, also when the quick mode ends
+// before the kernel refuses its SAs.
+func TestASelectorIsNotKeptForAQuickModeThatIsNoMore(t *testing.T) {
+	d := newDuel(t)
+	o := iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, Generate: policy.GenerateUnique}
+	d.b.SPD = spd.DB{}
+	d.b.Configure(d.a, o)
+	once := true
+	d.OnAction = func(m *iketest.Machine, act ike.Action) {
+		if call, ok := act.(ike.Call); ok && once {
+			if req, ok := call.Req.(ike.Apply); ok && req.Ops[0].Kind == ike.InstallInbound && m.Host == d.b {
+				once = false
+				d.b.Kernel.RefuseInstalls = 1
+				d.After(0, func() { d.b.Delete(d.a, true, true) })
+			}
+		}
+	}
+	d.a.Acquire(d.b)
+	d.Run(5 * time.Second)
+	if once {
+		t.Fatal("nothing has been installed")
+	}
+	d.CheckKernel()
 }
