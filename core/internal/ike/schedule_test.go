@@ -554,7 +554,9 @@ func (s *schedule) flow() {
 	w := s.w
 	end := time.Hour
 	for _, l := range s.links {
-		end = max(end, l.flows[0].Due+10*time.Minute)
+		for _, f := range l.flows {
+			end = max(end, f.Due+10*time.Minute)
+		}
 	}
 	for w.Since() < end && w.Err() == nil {
 		w.Run(97 * time.Second)
