@@ -572,14 +572,12 @@ func (s *schedule) flow() {
 // compares both ends. What only one end has lives until its lifetime ends; but a host
 // that has been somewhere else may have left a machine there that goes on renewing.
 func (s *schedule) settled() {
-	for end := s.w.Since() + s.longest + 3*time.Minute; s.w.Since() < end && !(s.w.Quiet() && (s.moved || s.w.Symmetric())); {
+	for end := s.w.Since() + s.longest + 3*time.Minute; s.w.Since() < end && !(s.w.Quiet() && s.w.Symmetric()); {
 		s.w.Run(5 * time.Second)
 	}
 	s.w.CheckQuiet()
 	s.w.CheckKernel()
-	if !s.moved {
-		s.w.CheckSymmetry()
-	}
+	s.w.CheckSymmetry()
 	s.w.CheckWiped("KEYMAT", "g^xy", "SKEYID", "private key") // who lives on SKEYID_d, _a and _e needs none of them
 }
 
