@@ -150,7 +150,7 @@ func (x *exchange) makeRoom() error {
 // pairsFor lists the pairs for a traffic, oldest first.
 func (p *Peer) pairsFor(t traffic) (same []*pair) {
 	for _, q := range p.pairs {
-		if q.traffic() == t {
+		if q.traffic() == t || q.nat.peer && q.policy.Out.Key == t.policy && q.local == t.local { // it may be about to follow the peer
 			same = append(same, q)
 		}
 	}
