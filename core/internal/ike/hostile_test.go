@@ -394,3 +394,22 @@ func TestTwoWhoBeginAtOneMomentDoNotForgetEachOther(t *testing.T) {
 		}
 	}
 }
+
+// What a peer says first under a new ISAKMP SA may come while we still compute its
+// keys: it is not lost, in any exchange.
+func TestAQuickModeMayComeBeforeOurEndOfPhase1(t *testing.T) {
+	for _, mode := range []policy.ExchangeMode{policy.Main, policy.Aggressive, policy.Base} {
+		for seed := range uint64(40) {
+			w := iketest.New(seed)
+			w.Net.MinDelay, w.Net.MaxDelay = time.Millisecond, time.Millisecond
+			w.MaxService = 200 * time.Millisecond
+			a, b := w.AddHost("a"), w.AddHost("b")
+			w.Connect(a, b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, Modes: []policy.ExchangeMode{mode}})
+			a.Acquire(b)
+			w.Run(5 * time.Second)
+			if n := len(a.Peer(b).Status(w.Now()).IPsec); n != 1 || w.Err() != nil {
+				t.Errorf("%v mode, seed %d: %d IPsec SAs in 5 s, %v", mode, seed, n, w.Err())
+			}
+		}
+	}
+}

@@ -139,23 +139,23 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 }
 
 // early keeps what a peer says under an ISAKMP SA that it has and we are about to
-// have: its last message of phase 1 is being worked on, was overtaken or is lost. In
-// case it is lost ours is said again, since nothing else makes the peer repeat its own.
+// have: we still compute its keys, or its last message of phase 1 was overtaken or is
+// lost. In case it is lost ours is said again, since nothing else makes the peer repeat its own.
 // Whoever shows both cookies has received what we say.
 func (p *Peer) early(ev Datagram, h isakmp.Header) bool {
 	i := slices.IndexFunc(p.exchanges, func(x *exchange) bool {
-		return x.p1 != nil && !x.over && x.sa.CkyI == h.CkyI && x.sa.CkyR == h.CkyR && x.pc == len(x.script)-1 && x.theirTurn()
+		return x.p1 != nil && !x.over && x.sa.CkyI == h.CkyI && x.sa.CkyR == h.CkyR && x.pc == len(x.script)-1 && (x.theirTurn() || x.sent)
 	})
 	if i < 0 {
 		return false
 	}
 	x := p.exchanges[i]
-	if octets := len(ev.Data) + x.sa.early.octets; octets <= maxEarly {
+	if octets := len(ev.Data) + x.sa.early.octets; octets <= maxEarly && len(ev.Data)+x.holds()+p.fragmentOctets() <= roomOfProven {
 		x.sa.early = held{append(x.sa.early.datagrams, ev), octets}
 	} else {
 		p.dropped(ev, h, notice.Busy, "phase 1 is not over yet")
 	}
-	if x.role == responder && x.inbox == nil {
+	if x.role == responder && x.theirTurn() && x.inbox == nil {
 		x.repeat()
 	}
 	return true
