@@ -12,22 +12,31 @@ import (
 // A peer behind a NAT is where its NAT sends from. What follows it when that changes:
 // its machine, the engine's books, the kernel's SAs.
 
-// moved notes where the peer of a machine is now.
-func (e *Engine) moved(a *actor, to ike.Path) { e.registry.move(a, to.Remote) }
+// moved notes where the peer of a machine is now. Where another machine has found it
+// there already, which it does when it has begun anew behind its new mapping, that one
+// has it, and this one ends.
+func (e *Engine) moved(a *actor, to ike.Path) {
+	if !e.registry.move(a, to.Remote) {
+		a.post(mail{ev: ike.Delete{All: true, ISAKMP: true}})
+	}
+}
 
-// move gives a peer's actor the key of its new address and port, unless there is
-// another one under it: that peer is younger, and this one will find no answer.
-func (r *registry) move(a *actor, to netip.AddrPort) {
+// move gives a peer's actor the key of its new address and port. It reports false if
+// another one has it.
+func (r *registry) move(a *actor, to netip.AddrPort) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a.ended {
-		return
+		return true
 	}
 	r.unplace(a)
 	r.place(a, to.Addr())
 	key := a.key
-	if key.Addr = to; !a.key.Addr.IsValid() || r.peers[key] != nil {
-		return
+	if key.Addr = to; !a.key.Addr.IsValid() {
+		return true
+	}
+	if there := r.peers[key]; there != nil {
+		return there == a
 	}
 	r.unkey(a)
 	a.key.Addr = to
@@ -35,6 +44,7 @@ func (r *registry) move(a *actor, to netip.AddrPort) {
 	if key.ID != "" {
 		r.places[place(key)] = a
 	}
+	return true
 }
 
 // moveSAs gives SAs other end points, all or none. While it is not known which an SA

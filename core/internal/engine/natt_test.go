@@ -252,7 +252,13 @@ func TestSeveralPeersBehindOneNAT(t *testing.T) {
 	if h.registry.peer(key, nil) != two {
 		t.Error("the peer is not known by its new port")
 	}
-	h.moved(two, at("198.51.100.9:41000"))
+	bob := client("bob", "203.0.113.1:42000")
+	h.moved(two, at("203.0.113.1:42000"))
+	eventually(t, "the machine that comes second ends", func() bool {
+		return slices.Contains(two.machine.(*script).kinds(), "Delete") && h.registry.peer(ike.PeerKey{Block: "anonymous", ID: "bob", Addr: port("203.0.113.1:42000")}, nil) == bob
+	})
+	h.moved(bob, at("198.51.100.9:41000"))
+	h.moved(two, at("198.51.100.9:41001"))
 	if n := len(h.registry.behind(h.config.Load().Remotes[0], addr("203.0.113.1"))); n != 2 {
 		t.Errorf("%d peers are left behind the NAT", n)
 	}

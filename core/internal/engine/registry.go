@@ -90,8 +90,11 @@ func (r *registry) peerLocked(key ike.PeerKey, fresh *actor) *actor {
 	if a := r.peers[key]; a != nil {
 		return a
 	}
-	if a := r.places[key]; a != nil || fresh == nil {
+	if a := r.places[place(key)]; key.ID == "" && a != nil {
 		return a
+	}
+	if fresh == nil {
+		return nil
 	}
 	r.peers[key] = fresh
 	if key.ID != "" {
@@ -101,14 +104,15 @@ func (r *registry) peerLocked(key ike.PeerKey, fresh *actor) *actor {
 	return fresh
 }
 
-// place is the key of whoever is where the peer is.
+// place is the key of whoever is where the peer is. Its port is not: who wants to
+// speak to an address does not know what a NAT has made of it.
 func place(key ike.PeerKey) ike.PeerKey {
-	key.ID, key.User = "", ""
+	key.ID, key.User, key.Addr = "", "", netip.AddrPortFrom(key.Addr.Addr(), 0)
 	return key
 }
 
-// adopt ends a stranger, or one that was only an address to us, and gives what it has to the peer it turned out to be, in
-// one critical section: whoever looks a cookie up or posts sees the one or the
+// adopt ends a stranger, or one that was only an address to us, and gives what it has
+// to the peer it turned out to be, in one critical section: whoever looks a cookie up or posts sees the one or the
 // other. It returns nil if the peer has no actor and fresh is nil, and how many
 // datagrams did not fit into the peer's mailbox.
 func (r *registry) adopt(s *actor, key ike.PeerKey, sa *ike.ISAKMPSA, fresh *actor) (peer *actor, lost int) {

@@ -107,9 +107,9 @@ func (p *Peer) movePairs() {
 }
 
 // bound reports whether the pair's policy has it end at another address than a: the
-// kernel would not use it.
+// kernel would not use it. A generated one moves along.
 func (q *pair) bound(a netip.Addr) bool {
-	return slices.ContainsFunc(q.policy.Out.Templates, func(t spd.Template) bool { return t.Mode == spd.Tunnel && names(t.Dst, a) })
+	return !q.policy.Generated && slices.ContainsFunc(q.policy.Out.Templates, func(t spd.Template) bool { return t.Mode == spd.Tunnel && names(t.Dst, a) })
 }
 
 func (p *Peer) movePair(q *pair, to Path) {
@@ -131,9 +131,11 @@ func (p *Peer) movePair(q *pair, to Path) {
 		q.moving = false
 		switch {
 		case !slices.Contains(p.pairs, q): // ended meanwhile
+			ops := p.ungenerate(q.policy)
 			if mayBeDone(err) {
-				p.deleteSAs(append(deletes(in), deletes(out)...))
+				ops = slices.Concat(deletes(in), deletes(out), ops)
 			}
+			p.deleteSAs(ops)
 		case errors.As(err, new(*Unavailable)):
 			q.moveAt = p.now.Add(time.Second)
 		default:
@@ -144,6 +146,8 @@ func (p *Peer) movePair(q *pair, to Path) {
 			if err != nil { // new SAs go to the new place
 				p.pairNotice(q, notice.Notice{Event: notice.LocalFailure, Reason: notice.KernelRefused, Detail: "move the SAs: " + err.Error()})
 				p.rekey(q)
+			} else if q.policy.Generated {
+				p.movePolicies(q)
 			}
 		}
 	})

@@ -211,8 +211,10 @@ func (p *Peer) endPair(q *pair, reason notice.Reason, tell bool) {
 		p.inform(sa, notes{deletes: q.deletePayloads()})
 	}
 	ops := append(deletes(q.in), deletes(q.out)...)
-	if !q.installing { // else the Reply does it
+	if !q.installing && !q.moving { // else the Reply does it
 		ops = append(ops, p.ungenerate(q.policy)...)
+	}
+	if !q.installing {
 		q.zero()
 	}
 	p.deleteSAs(ops)

@@ -354,8 +354,7 @@ func softLife(hard doi.Life, initiator bool, jitter byte) (soft doi.Life) {
 func (x *exchange) undoQuick(reason notice.Reason) {
 	q := x.qm
 	ops := x.spiRequests().giveBack(q.spis.val)
-	reserved := q.reqID.done && q.reqID.err == nil
-	if reserved && !q.apply.pending() && !q.applyTo.pending() { // else the Reply does it
+	if q.reserved() && !q.apply.pending() && !q.applyTo.pending() { // else the Reply does it
 		ops = append(ops, x.p.ungenerate(q.policy)...)
 	}
 	if q.pair != nil {

@@ -118,10 +118,16 @@ func (p *Peer) serveAgain() {
 
 // doubt ends an ISAKMP SA under which nothing has been heard while a quick mode of
 // ours waited for its first answer: the peer has most likely lost it, by a restart or
-// because our message 6 was. IPsec SAs stay; the next attempt begins with phase 1.
+// because our message 6 was. IPsec SAs stay; the wish is tried once more, with a new
+// phase 1.
 func (p *Peer) doubt(x *exchange) {
-	if x.role == initiator && x.pc == 1 && x.sa.heardAt.Before(x.began) && slices.Contains(p.sas, x.sa) {
-		p.endISAKMP(x.sa, notice.TimedOut, true)
+	if x.role == responder || x.pc != 1 || !x.sa.heardAt.Before(x.began) || !slices.Contains(p.sas, x.sa) {
+		return
+	}
+	p.endISAKMP(x.sa, notice.TimedOut, true)
+	if w := x.qm.want; w != nil && !w.again && p.mayBegin() {
+		x.qm.want, w.again = nil, true
+		p.want(w)
 	}
 }
 

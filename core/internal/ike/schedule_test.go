@@ -296,6 +296,9 @@ func (s *schedule) connect(a, b *iketest.Host, here, there iketest.Options) {
 	a.Configure(b, here)
 	b.Configure(a, there)
 	flows := []*iketest.Flow{{From: a, To: b}, {From: b, To: a}}
+	if there.Generate != policy.GenerateOff && s.kind == hostile {
+		flows = nil // who has lost its policies waits for the other, until what that has ends
+	}
 	s.links = append(s.links, link{a, b, here, flows})
 	s.w.Send(flows...)
 }
@@ -492,7 +495,9 @@ func (s *schedule) flow() {
 	w := s.w
 	end := time.Hour
 	for _, l := range s.links {
-		end = max(end, l.flows[0].Due+10*time.Minute)
+		for _, f := range l.flows {
+			end = max(end, f.Due+10*time.Minute)
+		}
 	}
 	for w.Since() < end && w.Err() == nil {
 		w.Run(47 * time.Second)

@@ -139,14 +139,15 @@ func (h *Host) HasPeer(to *Host) *Machine {
 	return nil
 }
 
-// has is the machine with a key, or without an identity in it the one at the address.
+// has is the machine with a key, or without an identity in it the one at the address,
+// whatever its port has become.
 func (h *Host) has(key ike.PeerKey) *Machine {
 	if m := h.byKey[key]; m != nil {
 		return m
 	}
 	for _, m := range h.Machines {
 		k := m.Key
-		if k.ID = ""; k == key {
+		if key.ID == "" && !m.Stranger && k.Block == key.Block && k.Local == key.Local && k.Addr.Addr() == key.Addr.Addr() {
 			return m
 		}
 	}

@@ -6,17 +6,22 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/ike"
 )
 
-// rename gives a machine the key of the peer's new address and port, unless another
-// machine has it.
+// rename gives a machine the key of the peer's new address and port. If another one has
+// it, this one ends.
 func (h *Host) rename(m *Machine, to ike.Path) {
 	m.path = to
 	key := m.Key
 	if !key.Addr.IsValid() {
 		return
 	}
-	if key.Addr = to.Remote; h.byKey[key] == nil {
+	key.Addr = to.Remote
+	switch h.byKey[key] {
+	case m:
+	case nil:
 		delete(h.byKey, m.Key)
 		m.Key, h.byKey[key] = key, m
+	default:
+		h.w.After(0, func() { m.Post(ike.Delete{All: true, ISAKMP: true}) })
 	}
 }
 
