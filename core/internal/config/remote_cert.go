@@ -89,8 +89,8 @@ func appleRemoteDirectives() []directive {
 		}
 	}
 	rows := []directive{
-		{name: "nat_traversal_multi_user", args: "SWITCH", doc: "several peers behind one address", def: "off", state: partly, why: "NAT traversal comes later", set: laterSwitch(func(r *policy.Remote) *bool { return &r.NATTMultiUser })},
-		{name: "nat_traversal_keepalive", args: "SWITCH", state: idle, why: "NAT traversal comes later", doc: "send NAT keepalives", def: "on", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.NATTKeepalive })},
+		{name: "nat_traversal_multi_user", args: "SWITCH", doc: "several peers behind one address; they are always told apart, by their ports", def: "off", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.NATTMultiUser })},
+		{name: "nat_traversal_keepalive", args: "SWITCH", doc: "send NAT keepalives", def: "on", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.NATTKeepalive })},
 		{name: "dpd_algorithm", args: "dpd_default|dpd_inbound_detect|dpd_blackhole_detect", doc: "what else is a sign of life: nothing; what comes through the tunnel; that, or nothing having been sent through it", def: "dpd_inbound_detect", set: func(p *parser, a []arg) {
 			p.remote.DPDAlgorithm = a[0].text[len("dpd_"):]
 		}},

@@ -44,7 +44,7 @@ func remoteDirectives() []directive {
 		{name: "dh_group", args: "GROUP", state: refused, why: "cannot be defined here: it belongs into proposal", doc: "belongs into proposal"},
 		{name: "proposal", doc: "one proposal of phase 1; the order is the preference", def: "required", set: (*parser).openProposal, body: inProposal, close: (*parser).closeProposal},
 
-		{name: "nat_traversal", args: "SWITCH|force", doc: "UDP encapsulation through NAT", def: "off", state: partly, why: "NAT traversal comes later", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.NATTraversal })},
+		{name: "nat_traversal", args: "SWITCH|force", doc: "UDP encapsulation through NAT", def: "off", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.NATTraversal })},
 		{name: "ike_frag", args: "SWITCH|force", doc: "fragments of IKE messages: on, take them and send them to a peer that takes them; force, send them unasked", def: "off", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.IKEFrag })},
 		{name: "rekey", args: "SWITCH|force", from: ipsecTools, doc: "renew phase 1 before it expires: while there are IPsec SAs, or always", def: "on", set: setRekey},
 		{name: "dpd", args: "SWITCH", doc: "dead peer detection (RFC 3706)", def: "on", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.DPD })},
@@ -113,6 +113,10 @@ func setToggle(field func(*policy.Remote) *policy.Toggle) func(*parser, []arg) {
 			p.later()
 		}
 	}
+}
+
+func setNATTraversal(p *parser, a []arg) {
+	p.remote.NATTraversal = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[a[0].text]
 }
 
 func setRekey(p *parser, a []arg) {

@@ -64,7 +64,7 @@ type match struct {
 func (m *match) bundle(props []isakmp.Proposal) (IPsecChoice, bool) {
 	if m.Generate {
 		var err error
-		if m.Templates, err = generate(props, m.OneMode); err != nil {
+		if m.Templates, err = generate(props, m.Side); err != nil {
 			m.near.refuse(place{proposal: props[0].Number}, err.Error())
 			return IPsecChoice{}, false
 		}
@@ -117,6 +117,10 @@ func (m *match) proposal(p isakmp.Proposal, c *IPsecChoice) bool {
 // transform picks the first transform of p that template i accepts, and records
 // what it means.
 func (m *match) transform(p isakmp.Proposal, t spd.Template, c *IPsecChoice, i int) (isakmp.Transform, bool) {
+	if t.Proto == ipAH && m.Encap != EncapNone {
+		m.near.refuse(place{proposal: p.Number, protocol: p.Protocol}, "there is AH, which covers the addresses and cannot pass a NAT")
+		return isakmp.Transform{}, false
+	}
 	ours, err := suites(t.Proto, m.SAInfo)
 	if err != nil {
 		m.near.refuse(place{proposal: p.Number, protocol: p.Protocol}, fmt.Sprintf("nothing is accepted, %s: %v", sainfo(m.SAInfo), err))

@@ -71,11 +71,21 @@ func FuzzChooseIPsec(f *testing.F) {
 		}
 		tmpls, check := sets[how%8], policy.Check(how/8%4)
 		our := Side{Templates: tmpls, SAInfo: s, Check: check, OneMode: how >= 128}
+		if how&64 != 0 {
+			our.Templates, our.Generate = nil, true
+		}
 		got, err := ChooseIPsec(offer, our)
 		if err != nil {
 			return
 		}
-		answer := got.Answer(offer, []uint32{0x1000, 0x1001}[:len(tmpls)])
+		if our.Generate {
+			if tmpls = got.Templates; !slices.ContainsFunc(tmpls, func(t spd.Template) bool { return t.Proto == ipESP }) || len(tmpls) > 3 {
+				t.Fatalf("%v is generated from %v", tmpls, offer)
+			}
+			our.Templates, our.Generate = tmpls, false
+		}
+		spis := []uint32{0x1000, 0x1001, 0x1002}
+		answer := got.Answer(offer, spis[:len(tmpls)])
 		if len(answer.Proposals) != len(tmpls) || got.Life.Time <= 0 || got.Claim && check != policy.Claim {
 			t.Fatalf("offer %v\nanswer %v\nlifetime %v, claim %v", offer, answer, got.Life, got.Claim)
 		}
@@ -97,7 +107,7 @@ func FuzzChooseIPsec(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := CheckIPsec(overTheWire(t, got.Answer(offer, []uint32{0x1000, 0x1001})), our); err != nil && got.Group == s.PFSGroup {
+		if _, err := CheckIPsec(overTheWire(t, got.Answer(offer, spis)), our); err != nil && got.Group == s.PFSGroup {
 			t.Fatalf("what was chosen is no answer to itself: %v", err)
 		}
 	})

@@ -11,21 +11,21 @@ import (
 
 // generate makes the templates a bundle of a peer's asks for (generate_policy). Each
 // protocol may be there once and ESP must be, as the sainfo names a cipher. There is
-// one tunnel, the innermost SA, or none; with oneMode all SAs of a bundle that is a
+// one tunnel, the innermost SA, or none; with OneMode all SAs of a bundle that is a
 // tunnel say tunnel and mean that one.
-func generate(props []isakmp.Proposal, oneMode bool) ([]spd.Template, error) {
+func generate(props []isakmp.Proposal, our Side) ([]spd.Template, error) {
 	var ts []spd.Template
 	for _, p := range slices.Backward(props) { // the outermost comes first
 		proto, ok := ipProtocol(p.Protocol)
 		if !ok || slices.ContainsFunc(ts, func(t spd.Template) bool { return t.Proto == proto }) {
 			return nil, fmt.Errorf("there is a protocol %v that no policy can be generated for", p.Protocol)
 		}
-		mode, err := firstMode(p)
+		mode, err := firstMode(p, our.Encap)
 		if err != nil {
 			return nil, err
 		}
 		if mode == spd.Tunnel && len(ts) > 0 {
-			if !oneMode || ts[0].Mode != spd.Tunnel {
+			if !our.OneMode || ts[0].Mode != spd.Tunnel {
 				return nil, errors.New("there is a tunnel that is not the innermost SA, and no policy is generated for that")
 			}
 			mode = spd.Transport
@@ -48,7 +48,7 @@ func ipProtocol(p isakmp.Protocol) (uint8, bool) {
 }
 
 // firstMode is the mode of the first transform that can be read.
-func firstMode(p isakmp.Proposal) (spd.Mode, error) {
+func firstMode(p isakmp.Proposal, encap Encap) (spd.Mode, error) {
 	var bad error
 	for _, t := range p.Transforms {
 		theirs, err := parsePhase2(p.Protocol, t)
@@ -56,7 +56,7 @@ func firstMode(p isakmp.Proposal) (spd.Mode, error) {
 			bad = err
 			continue
 		}
-		for mode, n := range encapModes {
+		for mode, n := range encapModes[encap] {
 			if n == theirs.mode {
 				return mode, nil
 			}

@@ -2,6 +2,7 @@ package doi
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -43,23 +44,55 @@ const (
 // protocols maps IP protocols to the DOI's (RFC 2407 section 4.4.1).
 var protocols = map[uint8]isakmp.Protocol{ipESP: isakmp.ProtoESP, ipAH: isakmp.ProtoAH, ipComp: isakmp.ProtoIPComp}
 
-var encapModes = map[spd.Mode]uint16{spd.Tunnel: isakmp.EncapTunnel, spd.Transport: isakmp.EncapTransport}
+// Encap is how SAs are wrapped in UDP to pass a NAT: the version of NAT traversal
+// decides how that is said.
+type Encap uint8
+
+// Values of Encap.
+const (
+	EncapNone  Encap = iota
+	EncapDraft       // draft-ietf-ipsec-nat-t-ike-00 to -03
+	EncapRFC         // RFC 3947 section 5.1, and the later drafts
+)
+
+var encapModes = map[Encap]map[spd.Mode]uint16{
+	EncapNone:  {spd.Tunnel: isakmp.EncapTunnel, spd.Transport: isakmp.EncapTransport},
+	EncapDraft: {spd.Tunnel: isakmp.EncapUDPTunnelDraft, spd.Transport: isakmp.EncapUDPTransportDraft},
+	EncapRFC:   {spd.Tunnel: isakmp.EncapUDPTunnel, spd.Transport: isakmp.EncapUDPTransport},
+}
+
+// OffersTransport reports whether the first transform of an offer wants transport
+// mode, in UDP or not.
+func OffersTransport(offer isakmp.SA) bool {
+	for _, p := range offer.Proposals {
+		for _, t := range p.Transforms {
+			a, err := phase2Classes.read(t.Attrs)
+			mode := a.value[isakmp.SAAttrEncapMode]
+			return err == nil && (mode == isakmp.EncapTransport || mode == isakmp.EncapUDPTransport || mode == isakmp.EncapUDPTransportDraft)
+		}
+	}
+	return false
+}
+
+// ahThroughNAT: RFC 3947 section 5.1 has no mode for it.
+const ahThroughNAT = "AH covers the addresses of a packet and cannot pass a NAT"
 
 // Side is what one of the two ends, we, brings into a quick mode.
 type Side struct {
 	Templates []spd.Template // the SAs our policy asks for, outermost last
 	SAInfo    *policy.SAInfo
 	Check     policy.Check // how far the peer's values may differ from ours; OfferIPsec needs none
-	OneMode   bool         // complex_bundle off: on the wire a bundle with one tunnel is all tunnel
-	Generate  bool         // there are no templates: the peer's offer says which there are to be
+	Encap     Encap
+	OneMode   bool // complex_bundle off: on the wire a bundle with one tunnel is all tunnel
+	Generate  bool // there are no templates: the peer's offer says which there are to be
 }
 
 // mode is the encapsulation mode one SA is negotiated in, 0: there is none.
 func (s Side) mode(t spd.Template) uint16 {
 	if s.OneMode && slices.ContainsFunc(s.Templates, func(o spd.Template) bool { return o.Mode == spd.Tunnel }) {
-		return isakmp.EncapTunnel
+		return encapModes[s.Encap][spd.Tunnel]
 	}
-	return encapModes[t.Mode]
+	return encapModes[s.Encap][t.Mode]
 }
 
 // OfferIPsec builds the SA payload of quick mode's first message: one proposal
@@ -73,7 +106,7 @@ func OfferIPsec(our Side, spis []uint32) (isakmp.SA, error) {
 		return sa, fmt.Errorf("an offer of %d SAs with %d SPIs: want an SPI for each, 1 to %d SAs", n, len(spis), isakmp.MaxProposals)
 	}
 	for i, t := range slices.Backward(tmpls) {
-		ts, err := transforms(t, our.mode(t), s)
+		ts, err := transforms(t, our)
 		if err != nil {
 			return sa, fmt.Errorf("%s: %w", sainfo(s), err)
 		}
@@ -84,13 +117,16 @@ func OfferIPsec(our Side, spis []uint32) (isakmp.SA, error) {
 }
 
 // transforms lists what the sainfo allows for one template, in its order.
-func transforms(t spd.Template, mode uint16, s *policy.SAInfo) ([]isakmp.Transform, error) {
+func transforms(t spd.Template, our Side) ([]isakmp.Transform, error) {
+	s, mode := our.SAInfo, our.mode(t)
 	allowed, err := suites(t.Proto, s)
 	switch {
 	case err != nil:
 		return nil, err
 	case mode == 0:
 		return nil, fmt.Errorf("mode %d of an SA is neither tunnel nor transport", t.Mode)
+	case t.Proto == ipAH && our.Encap != EncapNone:
+		return nil, errors.New(ahThroughNAT)
 	case len(allowed) == 0:
 		return nil, fmt.Errorf("no algorithms for %v: ESP needs an encryption and, but for AES-GCM, an authentication algorithm, AH an authentication algorithm, IPComp a compression algorithm",
 			protocols[t.Proto])

@@ -85,8 +85,7 @@ func (e *Engine) acquire(ev kernel.Event) {
 		return // the answer to the first serves this one too
 	}
 	e.spdMu.RLock()
-	pair := e.spd.PairOf(out)
-	pair.Generated = e.generated.owner(pair.Selector()) != nil
+	pair := e.pairOf(out)
 	e.spdMu.RUnlock()
 	e.tell(d, ike.Acquire{Seq: ev.AcquireSeq, Pair: pair, Src: d.src, Dst: d.dst})
 }
@@ -189,7 +188,7 @@ func (e *Engine) destination(src, dst netip.Addr, section string) (destination, 
 	if unspecified(src) {
 		src = speak.WithZone("")
 	}
-	local, ok := e.net.portOf(speak)
+	local, ok := e.net.portOf(speak, kernel.SocketIKE)
 	switch {
 	case !ok && remote.LocalAddr.IsValid():
 		return destination{}, refuse(notice.SendFailed, "%v, the local_address of remote %q, is not an address we listen on", speak, remote.Name)
@@ -203,6 +202,9 @@ func (e *Engine) destination(src, dst netip.Addr, section string) (destination, 
 	if local.Addr().Zone() != "" && dst.IsLinkLocalUnicast() && dst.Zone() == "" {
 		dst = dst.WithZone(local.Addr().Zone())
 	}
+	if n := len(e.registry.behind(remote, dst)); n > 1 {
+		return destination{}, refuse(notice.AmbiguousRemote, "%d peers of remote %q are behind the NAT at %v: only they can begin", n, remote.Name, dst)
+	}
 	return destination{remote, ike.Path{Local: local, Remote: netip.AddrPortFrom(dst, port)}, src, dst, ambiguous}, nil
 }
 
@@ -211,6 +213,9 @@ func (e *Engine) tell(d destination, ev ike.Event) *actor {
 	key := ike.PeerKeyFor(d.remote, d.path.Remote)
 	for {
 		a := e.registry.peer(key, nil)
+		if there := e.registry.behind(d.remote, d.dst); a == nil && len(there) == 1 {
+			a = there[0] // it has another port than one that we could begin with
+		}
 		if a == nil {
 			a = e.registry.peer(key, e.newPeer(key, d))
 			e.catchUp(a, d.remote)
@@ -226,7 +231,7 @@ func (e *Engine) newPeer(key ike.PeerKey, d destination) *actor {
 	a := &actor{shell: e, key: key, path: d.path, ambiguous: d.ambiguous}
 	a.section.Store(d.remote)
 	a.machine = e.newMachine(ike.Setup{Config: e.config.Load().machines, Remotes: []*policy.Remote{d.remote}, Path: d.path, Key: key, Rand: random,
-		Cookie: e.secret.maker(time.Now()), Ambiguous: d.ambiguous})
+		Cookie: e.secret.maker(time.Now()), NAT: e.natPorts(d.path.Local.Addr()), Ambiguous: d.ambiguous})
 	return a
 }
 

@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
 // maxDatagrams bounds what a peer can make us keep: it will retransmit the rest.
@@ -53,15 +55,19 @@ type actor struct {
 	said    cookieKey // the cookies last learned, to save the registry's lock
 
 	// Guarded by registry.mu.
-	cookies []cookieKey
-	sas     []ike.SAKey
-	half    halfOpenPlace
+	cookies  []cookieKey
+	sas      []ike.SAKey
+	half     halfOpenPlace
+	at       netip.Addr // where its peer was last found, if there is a NAT in between
+	policies []spd.Key  // it has wanted SAs for, then
 }
 
 // shell is what an actor needs of the engine.
 type shell interface {
 	run(func()) // in a goroutine, without waiting
 	send(*actor, ike.Send)
+	keepalive(ike.Path)
+	moved(*actor, ike.Path)
 	call(*actor, ike.Call)
 	noticed(*actor, ike.Notice)
 	handover(*actor, ike.Handover)
@@ -154,6 +160,10 @@ func (a *actor) step(m mail) {
 		switch act := act.(type) {
 		case ike.Send:
 			a.shell.send(a, act)
+		case ike.Keepalive:
+			a.shell.keepalive(act.Path)
+		case ike.Moved:
+			a.shell.moved(a, act.Path)
 		case ike.Call:
 			a.shell.call(a, act)
 		case ike.Notice:

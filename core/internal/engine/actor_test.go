@@ -24,6 +24,8 @@ type lone struct {
 func (s *lone) note(what string)              { s.mu.Lock(); defer s.mu.Unlock(); s.seen = append(s.seen, what) }
 func (*lone) run(f func())                    { go f() }
 func (s *lone) send(*actor, ike.Send)         { s.note("send") }
+func (s *lone) keepalive(ike.Path)            { s.note("keepalive") }
+func (s *lone) moved(*actor, ike.Path)        { s.note("moved") }
 func (s *lone) call(*actor, ike.Call)         { s.note("call") }
 func (s *lone) noticed(*actor, ike.Notice)    { s.note("notice") }
 func (s *lone) handover(*actor, ike.Handover) { s.note("handover") }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -55,8 +54,10 @@ func (e *Engine) call(a *actor, c ike.Call) {
 		e.run(func() { e.allocateSPIs(a, req, reply) })
 	case ike.Apply:
 		e.apply(a, req, reply)
-	case ike.ReadCarried:
-		e.run(func() { e.readCarried(req, reply) })
+	case ike.MoveSAs:
+		e.moveSAs(a, req, reply)
+	case ike.ReadOctets:
+		e.run(func() { e.readOctets(req, reply) })
 	case ike.AcquireDone:
 		e.run(func() { e.acquireDone(req, reply) })
 	case ike.MatchPolicy:
@@ -145,9 +146,9 @@ func (e *Engine) allocateSPIs(a *actor, req ike.AllocateSPIs, reply func(any, er
 	e.removeSAs(keys, nil) // some SPIs are of no use without the others, or to nobody
 }
 
-func (e *Engine) readCarried(req ike.ReadCarried, reply func(any, error) bool) {
+func (e *Engine) readOctets(req ike.ReadOctets, reply func(any, error) bool) {
 	var keys []kernel.Key
-	for _, k := range slices.Concat(req.In, req.Out) {
+	for _, k := range req.SAs {
 		known, _ := e.registry.owner(k)
 		keys = append(keys, kernel.Key{Src: known.src, Dst: k.Dst, SPI: k.SPI, Proto: k.Proto})
 	}
@@ -161,15 +162,11 @@ func (e *Engine) readCarried(req ike.ReadCarried, reply func(any, error) bool) {
 		reply(nil, callError(err))
 		return
 	}
-	var sum ike.Carried
+	octets := make([]uint64, len(stats))
 	for i, s := range stats {
-		if i < len(req.In) {
-			sum.In += s.Bytes
-		} else {
-			sum.Out += s.Bytes
-		}
+		octets[i] = s.Bytes
 	}
-	reply(sum, nil)
+	reply(octets, nil)
 }
 
 func (e *Engine) acquireDone(req ike.AcquireDone, reply func(any, error) bool) {

@@ -171,11 +171,11 @@ func (e *Engine) pairsFor(r EstablishRequest) ([]spd.Pair, error) {
 		case r.Proto != 0 && !slices.ContainsFunc(out.Templates, asks):
 			return nil, refuse(notice.NoPolicy, "the policy %v does not ask for %s", out.Key, protoNames[r.Proto])
 		}
-		return []spd.Pair{e.spd.PairOf(out)}, nil
+		return []spd.Pair{e.pairOf(out)}, nil
 	}
 	var pairs []spd.Pair
 	for _, p := range e.spd.Between(r.Local, r.Remote) {
-		pairs = append(pairs, e.spd.PairOf(p))
+		pairs = append(pairs, e.pairOf(p))
 	}
 	if len(pairs) == 0 {
 		return nil, refuse(notice.NoPolicy, "no outbound IPsec policy leads to %v", r.Remote)

@@ -11,14 +11,17 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
 // sender is what machines need of the network.
 type sender interface {
 	// send puts a message on the wire from the address and port the path names.
 	send(path ike.Path, msg []byte) error
-	// portOf returns where IKE is spoken on a local address.
-	portOf(local netip.Addr) (netip.AddrPort, bool)
+	// keepalive sends one octet 0xff.
+	keepalive(path ike.Path) error
+	// portOf returns where, on a local address, IKE or ESP in UDP is spoken.
+	portOf(local netip.Addr, role kernel.SocketRole) (netip.AddrPort, bool)
 }
 
 // send puts a machine's message on the wire. Answers to a phase 1 message must find
@@ -44,6 +47,24 @@ func (e *Engine) send(a *actor, s ike.Send) {
 		return
 	}
 	e.travelled(notice.Sent, s.Path, h, s.Data)
+}
+
+// keepalive sends one for a machine. One that cannot be sent is no more lost than one
+// that does not arrive.
+func (e *Engine) keepalive(path ike.Path) {
+	if err := e.net.keepalive(path); err != nil {
+		e.notify(notice.Notice{Event: notice.Dropped, Reason: notice.SendFailed, Local: path.Local, Peer: path.Remote, Detail: "keepalive: " + err.Error()})
+	}
+}
+
+// natPorts are the ports a machine may move to: where we take ESP in UDP on its
+// address, and the port option -P says for the peer.
+func (e *Engine) natPorts(local netip.Addr) ike.NATPorts {
+	ap, ok := e.net.portOf(local, kernel.SocketNATT)
+	if !ok || e.caps.Load().Features&kernel.FeatNATT == 0 {
+		return ike.NATPorts{}
+	}
+	return ike.NATPorts{Local: ap.Port(), Remote: e.opts.NATTPort}
 }
 
 // travelled notes a message that came in or went out; with Options.Verbose it is

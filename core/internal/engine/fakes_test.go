@@ -16,6 +16,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/logpipe"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
 func addr(s string) netip.Addr        { return netip.MustParseAddr(s) }
@@ -97,10 +98,11 @@ func (w *wire) send(p ike.Path, b []byte) error {
 	}
 	return nil
 }
-func (w *wire) portOf(a netip.Addr) (netip.AddrPort, bool) {
+func (w *wire) keepalive(p ike.Path) error { return w.send(p, []byte{0xff}) }
+func (w *wire) portOf(a netip.Addr, role kernel.SocketRole) (netip.AddrPort, bool) {
 	for _, l := range w.locals {
 		if l == a || l.WithZone("") == a {
-			return netip.AddrPortFrom(l, 500), true
+			return netip.AddrPortFrom(l, map[kernel.SocketRole]uint16{kernel.SocketIKE: 500, kernel.SocketNATT: 4500}[role]), true
 		}
 	}
 	return netip.AddrPort{}, false

@@ -18,6 +18,7 @@ type generated struct {
 	by     map[policy.Selector]*reservation
 	reqIDs map[uint32]bool
 	last   uint32 // request ID
+	large  bool   // those up to maxReqID have been used up once
 }
 
 type reservation struct {
@@ -27,7 +28,7 @@ type reservation struct {
 }
 
 // maxReqID is the largest request ID a KAME kernel takes (IPSEC_MANUAL_REQID_MAX); what
-// is above it is used when so many policies are there.
+// is above it is used when there are so many policies.
 const maxReqID = 0x3fff
 
 // reserve gives the traffic to an actor; the error says to whom else it belongs, or
@@ -53,11 +54,14 @@ func (g *generated) reserve(a *actor, sel policy.Selector, used func(uint32) boo
 }
 
 func (g *generated) fresh(used func(uint32) bool) uint32 {
-	limit := uint32(maxReqID)
-	if len(g.reqIDs) > maxReqID/2 {
-		limit = 1<<31 - 1
-	}
-	for {
+	for tried := 0; ; tried++ {
+		if tried > maxReqID {
+			g.large = true
+		}
+		limit := uint32(maxReqID)
+		if g.large {
+			limit = 1<<31 - 1
+		}
 		if g.last = g.last%limit + 1; !g.reqIDs[g.last] && !used(g.last) {
 			return g.last
 		}
@@ -117,6 +121,13 @@ func taken(sel policy.Selector) error {
 	return &ike.NoPolicyError{Selector: sel, Closest: "there is one, generated for another peer", Taken: true}
 }
 
+// pairOf completes an outbound policy of our copy; e.spdMu is held.
+func (e *Engine) pairOf(out spd.Policy) spd.Pair {
+	pair := e.spd.PairOf(out)
+	pair.Generated = e.generated.owner(pair.Selector()) != nil
+	return pair
+}
+
 func (e *Engine) reservePolicy(a *actor, req ike.ReservePolicy) (any, error) {
 	e.spdMu.RLock()
 	defer e.spdMu.RUnlock()
@@ -133,6 +144,9 @@ func (e *Engine) matchPolicy(a *actor, req ike.MatchPolicy) (any, error) {
 	}
 	switch e.generated.owner(pair.Selector()) {
 	case nil:
+		if err := e.shared(a, pair.Out, req.Path); err != nil {
+			return nil, err
+		}
 		return pair, nil
 	case a:
 		return nil, &ike.NoPolicyError{Selector: req.Selector}

@@ -80,7 +80,9 @@ func (e *Engine) pairs(local, remote netip.Addr) []spd.Pair {
 	defer e.spdMu.RUnlock()
 	var all []spd.Pair
 	for _, out := range e.spd.Between(local, remote) {
-		all = append(all, e.spd.PairOf(out))
+		if pair := e.pairOf(out); !pair.Generated { // those the peer keeps up
+			all = append(all, pair)
+		}
 	}
 	return all
 }

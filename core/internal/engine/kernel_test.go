@@ -162,7 +162,7 @@ func TestOurCopyOfThePoliciesFollowsTheKernel(t *testing.T) {
 		h.kern.policies = []*kernel.Policy{one, reverse(one)}
 		h.start(t)
 		match := func(remote string) string {
-			v, err := h.matchPolicy(nil, ike.MatchPolicy{Path: here, Selector: policy.Selector{Local: prefix("10.0.0.0/24"), Remote: prefix(remote)}})
+			v, err := h.matchPolicy(new(actor), ike.MatchPolicy{Path: here, Selector: policy.Selector{Local: prefix("10.0.0.0/24"), Remote: prefix(remote)}})
 			if err != nil {
 				return err.Error()
 			}

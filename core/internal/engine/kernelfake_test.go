@@ -31,12 +31,14 @@ type memKernel struct {
 	quiet    bool // keep no log
 	features kernel.Feature
 	acquires []kernel.AcquireResult
+	octets   map[ike.SAKey]uint64 // Query's answers
+	noQuery  error                // Query fails with it
 }
 
 type sub struct{ ch chan kernel.Event }
 
 func newMemKernel() *memKernel {
-	return &memKernel{sas: map[ike.SAKey]*kernel.SA{}, txns: map[string]kernel.TxnResult{}, subs: map[*sub]struct{}{}, features: kernel.FeatAcquireSeq}
+	return &memKernel{sas: map[ike.SAKey]*kernel.SA{}, txns: map[string]kernel.TxnResult{}, subs: map[*sub]struct{}{}, features: kernel.FeatAcquireSeq | kernel.FeatNATT | kernel.FeatUpdateAddresses}
 }
 
 func (k *memKernel) Capabilities(context.Context) (kernel.Capabilities, error) {
@@ -170,6 +172,13 @@ func (k *memKernel) op(op kernel.Op) (*errs.Error, func()) {
 	default:
 		return errs.Errorf(errs.Unsupported, "op %d", op.Kind), nil
 	}
+	if moves(op) {
+		moved := *old
+		moved.Key.Src, moved.Key.Dst, moved.Encap = op.SA.NewSrc, op.SA.NewDst, op.SA.Encap
+		delete(k.sas, key)
+		k.sas[saKey(moved.Key)] = &moved
+		return nil, func() { delete(k.sas, saKey(moved.Key)); k.sas[key] = old }
+	}
 	sa := *op.SA
 	sa.State = kernel.Mature
 	if sa.Encr != nil {
@@ -182,7 +191,19 @@ func (k *memKernel) op(op kernel.Op) (*errs.Error, func()) {
 	return nil, back
 }
 
-func (k *memKernel) Query(context.Context, []kernel.Key) ([]kernel.Stats, error) { return nil, nil }
+func (k *memKernel) Query(_ context.Context, keys []kernel.Key) ([]kernel.Stats, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.noQuery != nil {
+		return nil, k.noQuery
+	}
+	all := make([]kernel.Stats, len(keys))
+	for i, key := range keys {
+		_, all[i].Found = k.sas[saKey(key)]
+		all[i].Bytes = k.octets[saKey(key)]
+	}
+	return all, nil
+}
 
 func (k *memKernel) Dump(_ context.Context, f kernel.DumpFilter, each func(kernel.Object) error) error {
 	k.mu.Lock()

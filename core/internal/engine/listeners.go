@@ -298,12 +298,23 @@ func (l *listeners) send(p ike.Path, b []byte) error {
 	return s.write(p.Remote, b)
 }
 
-// port returns where IKE is spoken on a local address.
-func (l *listeners) portOf(local netip.Addr) (netip.AddrPort, bool) {
+// keepalive puts the one octet on the wire that keeps a NAT's mapping open, without a
+// marker (RFC 3948 section 2.3).
+func (l *listeners) keepalive(p ike.Path) error {
+	s := l.find(p.Local)
+	if s == nil {
+		return fmt.Errorf("no socket on %v", p.Local)
+	}
+	_, err := s.conn.WriteToUDPAddrPort([]byte{0xff}, p.Remote)
+	return err
+}
+
+// portOf returns the socket of a role on a local address.
+func (l *listeners) portOf(local netip.Addr, role kernel.SocketRole) (netip.AddrPort, bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	for ap, s := range l.open {
-		if s.role == kernel.SocketIKE && (ap.Addr() == local || ap.Addr().WithZone("") == local) {
+		if s.role == role && (ap.Addr() == local || ap.Addr().WithZone("") == local) {
 			return ap, true
 		}
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -77,6 +78,7 @@ func TestRenewalsLeaveNoGap(t *testing.T) {
 			})
 			for _, e := range []*end{a, b} {
 				sts, err := e.Statuses(t.Context())
+				sts = slices.DeleteFunc(sts, func(s ike.Status) bool { return len(s.ISAKMP) == 0 }) // a stranger: the next renewal has begun
 				if err != nil || len(sts) != 1 || len(sts[0].ISAKMP) > 2 || len(sts[0].IPsec) > 2 || anonymous == (sts[0].Key.ID == "") {
 					t.Errorf("%v: %+v %v", e.addr, sts, err)
 				}

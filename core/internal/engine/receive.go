@@ -134,7 +134,7 @@ func (e *Engine) admit(path ike.Path, h isakmp.Header) *actor {
 	}
 	a := &actor{shell: e, path: path, stranger: true}
 	a.machine = e.newMachine(ike.Setup{Config: cfg.machines, Remotes: remotes, Path: path, Rand: random,
-		Cookie: e.secret.maker(now), Stranger: true})
+		Cookie: e.secret.maker(now), NAT: e.natPorts(path.Local.Addr()), Stranger: true})
 	evicted, ok := e.registry.admit(a, h.CkyI, remotes[0].Literal())
 	if !ok {
 		e.drop(path, h, notice.HalfOpenLimit, "no room for another stranger")

@@ -42,13 +42,14 @@ type registry struct {
 	peers   map[ike.PeerKey]*actor
 	places  map[ike.PeerKey]*actor // the last peer found at an address, whoever it is
 	sas     map[ike.SAKey]sa
+	natted  map[netip.Addr]map[*actor]struct{} // by address, peers that have been found behind a NAT
 	half    halfOpen
 	empty   chan struct{} // non-nil: closed when the last actor has ended
 }
 
 func newRegistry(l Limits) *registry {
 	return &registry{all: map[*actor]struct{}{}, cookies: map[cookieKey]*actor{}, peers: map[ike.PeerKey]*actor{}, places: map[ike.PeerKey]*actor{},
-		sas: map[ike.SAKey]sa{}, half: halfOpen{max: l.HalfOpen, reserve: l.Reserve, perSource: l.perSource()}}
+		sas: map[ike.SAKey]sa{}, natted: map[netip.Addr]map[*actor]struct{}{}, half: halfOpen{max: l.HalfOpen, reserve: l.Reserve, perSource: l.perSource()}}
 }
 
 // find returns the actor a message with these cookies is for, or nil.
@@ -89,8 +90,11 @@ func (r *registry) peerLocked(key ike.PeerKey, fresh *actor) *actor {
 	if a := r.peers[key]; a != nil {
 		return a
 	}
-	if a := r.places[key]; a != nil || fresh == nil {
+	if a := r.places[place(key)]; key.ID == "" && a != nil {
 		return a
+	}
+	if fresh == nil {
+		return nil
 	}
 	r.peers[key] = fresh
 	if key.ID != "" {
@@ -100,14 +104,15 @@ func (r *registry) peerLocked(key ike.PeerKey, fresh *actor) *actor {
 	return fresh
 }
 
-// place is the key of whoever is where the peer is.
+// place is the key of whoever is where the peer is. Its port is not: who wants to
+// speak to an address does not know what a NAT has made of it.
 func place(key ike.PeerKey) ike.PeerKey {
-	key.ID, key.User = "", ""
+	key.ID, key.User, key.Addr = "", "", netip.AddrPortFrom(key.Addr.Addr(), 0)
 	return key
 }
 
-// adopt ends a stranger, or one that was only an address to us, and gives what it has to the peer it turned out to be, in
-// one critical section: whoever looks a cookie up or posts sees the one or the
+// adopt ends a stranger, or one that was only an address to us, and gives what it has
+// to the peer it turned out to be, in one critical section: whoever looks a cookie up or posts sees the one or the
 // other. It returns nil if the peer has no actor and fresh is nil, and how many
 // datagrams did not fit into the peer's mailbox.
 func (r *registry) adopt(s *actor, key ike.PeerKey, sa *ike.ISAKMPSA, fresh *actor) (peer *actor, lost int) {
@@ -176,18 +181,24 @@ func (r *registry) drop(a *actor) {
 	for _, k := range a.sas {
 		delete(r.sas, k)
 	}
-	if r.peers[a.key] == a {
-		delete(r.peers, a.key)
-	}
-	if k := place(a.key); r.places[k] == a {
-		delete(r.places, k)
-	}
+	r.unkey(a)
+	r.unplace(a)
 	r.half.remove(a)
 	delete(r.all, a)
 	a.cookies, a.sas = nil, nil
 	if r.empty != nil && len(r.all) == 0 {
 		close(r.empty)
 		r.empty = nil
+	}
+}
+
+// unkey removes the names of a peer.
+func (r *registry) unkey(a *actor) {
+	if r.peers[a.key] == a {
+		delete(r.peers, a.key)
+	}
+	if k := place(a.key); r.places[k] == a {
+		delete(r.places, k)
 	}
 }
 

@@ -54,6 +54,35 @@ func TestMessagesFindTheirMachineByCookies(t *testing.T) {
 	}
 }
 
+// Who wants to speak to an address finds the peer there, whatever its identity is and
+// whatever a NAT has made of its port; who has an identity finds only that.
+func TestAPeerIsFoundByItsAddress(t *testing.T) {
+	r := newRegistry(Limits{}.withDefaults())
+	key := func(id, at string) ike.PeerKey { return ike.PeerKey{Block: "b", ID: id, Addr: port(at)} }
+	first := &actor{key: key("x", "192.0.2.2:4500")}
+	r.peer(first.key, first)
+	other := &actor{key: key("y", "192.0.2.2:500")}
+	if r.peer(key("", "192.0.2.2:500"), nil) != first || r.peer(key("y", "192.0.2.2:4500"), nil) != nil || r.peer(key("", "192.0.2.3:500"), nil) != nil {
+		t.Error("before there is another one")
+	}
+	if r.peer(other.key, other) != other || r.peer(key("", "192.0.2.2:500"), nil) != other || r.peer(first.key, nil) != first {
+		t.Error("with another one behind the same address")
+	}
+	r.retire(other)
+	if r.peer(other.key, nil) != nil || r.peer(first.key, nil) != first {
+		t.Error("when that has ended")
+	}
+	r.retire(first)
+	if len(r.peers)+len(r.places)+len(r.all) != 0 {
+		t.Errorf("left over: %v, %v", r.peers, r.places)
+	}
+	literal := &actor{key: ike.PeerKey{Block: "c"}}
+	r.peer(literal.key, literal)
+	if r.peer(ike.PeerKey{Block: "c"}, nil) != literal || len(r.places) != 0 {
+		t.Error("a section with an address")
+	}
+}
+
 // A stranger that turns out to be a peer: what was in its mailbox follows the SA.
 func TestHandoverMovesCookiesAndMail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -43,7 +43,7 @@ func (e *Engine) claim(saved []savedSA) (all []*restored) {
 	for _, s := range saved {
 		k := s.sa.Key
 		at := ends{k.Dst, k.Src}
-		if _, local := e.net.portOf(k.Dst); !local { // the original saves outbound SAs too
+		if _, local := e.net.portOf(k.Dst, kernel.SocketIKE); !local { // the original saves outbound SAs too
 			s.zero()
 			continue
 		}

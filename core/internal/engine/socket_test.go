@@ -146,7 +146,7 @@ func TestAnswersLeaveFromTheAddressThatWasAsked(t *testing.T) {
 	if err := e.send(path("127.0.0.9:500", "127.0.0.1:500"), nil); err == nil {
 		t.Error("sent from an address that is not ours")
 	}
-	if ap, ok := e.portOf(addr("127.0.0.2")); !ok || ap.Port() != p {
+	if ap, ok := e.portOf(addr("127.0.0.2"), kernel.SocketIKE); !ok || ap.Port() != p {
 		t.Errorf("IKE is spoken at %v", ap)
 	}
 }
@@ -331,7 +331,7 @@ func TestLinkLocalAddressesKeepTheirZone(t *testing.T) {
 	_, from := ask(t, as[i].String(), local, []byte("hello"))
 	want := fmt.Sprintf("%v %v natt=false %x", local, from, "hello")
 	eventually(t, want, func() bool { e.mu.Lock(); defer e.mu.Unlock(); return slices.Contains(e.heard, want) })
-	if ap, ok := e.portOf(as[i].WithZone("")); !ok || ap != local {
+	if ap, ok := e.portOf(as[i].WithZone(""), kernel.SocketIKE); !ok || ap != local {
 		t.Errorf("IKE is spoken at %v", ap)
 	}
 }

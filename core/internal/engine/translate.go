@@ -123,9 +123,12 @@ func deleteOp(k ledgerKey) kernel.Op {
 	return kernel.Op{Kind: kernel.DeleteSA, SA: &kernel.SA{Key: kernel.Key{Src: k.src, Dst: k.Dst, SPI: k.SPI, Proto: k.Proto}}}
 }
 
+// moves reports whether an operation gives an SA other end points.
+func moves(op kernel.Op) bool { return op.Kind == kernel.UpdateSA && op.SA.NewDst.IsValid() }
+
 // outcome is nil if all of a transaction's operations were done. In one that was
-// sent again, an SA that exists is one that the first attempt made; in a deletion,
-// one that does not is what was wanted.
+// sent again, an SA that exists is one that the first attempt made, and one that is to
+// move and is gone has moved; in a deletion, one that does not is what was wanted.
 func outcome(ops []kernel.Op, r kernel.TxnResult, again bool) error {
 	if len(r.Ops) != len(ops) {
 		return fmt.Errorf("%d results for %d operations", len(r.Ops), len(ops))
@@ -138,6 +141,7 @@ func outcome(ops []kernel.Op, r kernel.TxnResult, again bool) error {
 		case o.Err == nil: // another one failed
 			undone++
 		case ops[i].Kind != kernel.DeleteSA && again && o.Err.Reason == errs.Exists:
+		case moves(ops[i]) && again && o.Err.Reason == errs.NotFound:
 		case (ops[i].Kind == kernel.DeleteSA || ops[i].Kind == kernel.DeletePolicy) && o.Err.Reason == errs.NotFound:
 		default:
 			bad = append(bad, o.Err) // which says what it is about

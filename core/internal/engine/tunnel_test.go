@@ -55,9 +55,11 @@ type endOptions struct {
 	psk     auth.Authenticator
 	kernel  kernel.Backend // nil: memory
 	remotes []*policy.Remote
+	remote  *policy.SAID // of the sainfo, nil: anonymous
 	limits  Limits
 	quiet   bool // keep no notices
 	dir     string
+	natt    uint16 // port of NAT traversal, 0: none
 	backup  string // path backupsa
 	restore bool
 }
@@ -76,7 +78,12 @@ func newEnd(t testing.TB, a netip.Addr, port uint16, o endOptions) *end {
 	t.Helper()
 	cfg := configOf(o.remotes...)
 	cfg.Listen.ISAKMP = []netip.AddrPort{netip.AddrPortFrom(a, port)}
-	cfg.SAInfos = []*policy.SAInfo{{Lifetime: time.Hour, Encryption: []policy.Algorithm{{ID: 12, KeyBits: 128}}, Auth: []policy.Algorithm{{ID: 5}}}}
+	cfg.SAInfos = []*policy.SAInfo{{Remote: o.remote, Lifetime: time.Hour, LifetimeKB: 1000, Encryption: []policy.Algorithm{{ID: 12, KeyBits: 128}}, Auth: []policy.Algorithm{{ID: 5}}, Comp: []policy.Algorithm{{ID: 2}}}}
+	cfg.ComplexBundle = true
+	if o.natt != 0 {
+		cfg.Listen.ISAKMPNATT = []netip.AddrPort{netip.AddrPortFrom(a, o.natt)}
+		cfg.Timer.NATTKeepalive = 20 * time.Millisecond
+	}
 	cfg.Paths.BackupSA = o.backup
 	n := &end{kern: newMemKernel(), addr: a, port: port}
 	pipe := logpipe.New(nil, slog.LevelError+1)
@@ -84,7 +91,7 @@ func newEnd(t testing.TB, a netip.Addr, port uint16, o endOptions) *end {
 	if o.kernel == nil {
 		o.kernel = n.kern
 	}
-	e, err := New(Options{Config: cfg, Auth: map[string]auth.Authenticator{"psk": o.psk}, Kernel: o.kernel, Pipe: pipe, Limits: o.limits, RunDir: o.dir, Restore: o.restore})
+	e, err := New(Options{Config: cfg, Auth: map[string]auth.Authenticator{"psk": o.psk}, Kernel: o.kernel, Pipe: pipe, Limits: o.limits, RunDir: o.dir, Restore: o.restore, NATTPort: o.natt})
 	if err != nil {
 		t.Fatal(err)
 	}

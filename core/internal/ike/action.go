@@ -24,6 +24,13 @@ type (
 		Data []byte
 	}
 
+	// Keepalive puts one octet 0xff on the wire, which keeps a NAT's mapping open and
+	// means nothing to the peer (RFC 3948 section 2.3).
+	Keepalive struct{ Path Path }
+
+	// Moved says that the peer, or its NAT, is to be found at another address or port.
+	Moved struct{ Path Path }
+
 	// Call asks for what the machine cannot do. Exactly one Reply must follow,
 	// unless the machine has ended.
 	Call struct {
@@ -44,10 +51,12 @@ type (
 	}
 )
 
-func (Send) action()     {}
-func (Call) action()     {}
-func (Notice) action()   {}
-func (Handover) action() {}
+func (Send) action()      {}
+func (Keepalive) action() {}
+func (Moved) action()     {}
+func (Call) action()      {}
+func (Notice) action()    {}
+func (Handover) action()  {}
 
 // CallID pairs a Reply with its Call. It is unique in one machine.
 type CallID uint64
@@ -88,14 +97,19 @@ type (
 	// possible for deletes. Reply: nil. It is never cancelled.
 	Apply struct{ Ops []SAOp }
 
+	// MoveSAs gives SAs other end points or UDP ports, all of them or none. Reply: nil. It
+	// is never cancelled.
+	MoveSAs struct{ Moves []SAMove }
+
 	// AcquireDone tells the kernel how its request ended. Reply: nil.
 	AcquireDone struct {
 		Seq    uint32
 		Failed bool
 	}
 
-	// ReadCarried asks what the kernel has carried. Reply: Carried.
-	ReadCarried struct{ In, Out []SAKey }
+	// ReadOctets asks how many octets SAs have carried. Reply: []uint64 in the same
+	// order, 0 for one that is not there.
+	ReadOctets struct{ SAs []SAKey }
 
 	// MatchPolicy asks for the policy a peer's quick mode is about, from the
 	// engine's copy: no RPC. Reply: spd.Pair, or error *NoPolicyError. One that this
@@ -116,8 +130,9 @@ func (DHShared) request()      {}
 func (DeriveSKEYIDs) request() {}
 func (AllocateSPIs) request()  {}
 func (Apply) request()         {}
+func (MoveSAs) request()       {}
 func (AcquireDone) request()   {}
-func (ReadCarried) request()   {}
+func (ReadOctets) request()    {}
 func (MatchPolicy) request()   {}
 func (ReservePolicy) request() {}
 
@@ -126,9 +141,6 @@ type Identity struct {
 	Type uint8
 	Data []byte
 }
-
-// Carried is the octets of all SAs of a direction.
-type Carried struct{ In, Out uint64 }
 
 // SPIRequest asks for one inbound SPI.
 type SPIRequest struct {
@@ -165,6 +177,16 @@ type SAOp struct {
 	SA     KernelSA
 	Policy *spd.Policy // of InstallPolicy and DeletePolicy
 }
+
+// SAMove is an SA of which only the key fields count, and where it is to be.
+type SAMove struct {
+	SA       KernelSA
+	Src, Dst netip.Addr
+	Encap    *Encap
+}
+
+// Key names the SA when it has moved.
+func (m SAMove) Key() SAKey { return SAKey{m.Dst, m.SA.Proto, m.SA.SPI} }
 
 // KernelSA is an SA as the kernel is to have it. Algorithm numbers are those of
 // the IPsec DOI: an ESP transform identifier, an authentication attribute value.

@@ -20,6 +20,7 @@ type Setup struct {
 	Rand    func(b []byte) // fills b: nonces, message IDs, cookies, padding; never fails
 	// Cookie computes CKY-R, a keyed hash of path and CKY-I (RFC 2408 section 2.5.3).
 	Cookie   func(Path, isakmp.Cookie) isakmp.Cookie
+	NAT      NATPorts
 	Stranger bool // ends with a Handover
 	// Ambiguous says that several sections fit the peer's address as well, and that
 	// an operator named this one. As initiator its ph1id then counts as 0

@@ -17,9 +17,8 @@ import (
 
 // life is what a machine knows of its peer's.
 type life struct {
-	lookAt  time.Time // again; zero while the kernel is being asked
-	missed  int       // probes sent since the last sign of it
-	carried Carried   // when we last looked
+	lookAt time.Time // again; zero while the kernel is being asked
+	missed int       // probes sent since the last sign of it
 }
 
 // probes are the sequence numbers of R-U-THERE under an ISAKMP SA (RFC 3706 section
@@ -160,54 +159,90 @@ func (p *Peer) lookAt() time.Time {
 	return p.life.lookAt
 }
 
-// look asks the kernel what it has received, where that counts.
+// look asks the kernel what the peer's SAs have carried, if there are any.
 func (p *Peer) look() {
 	p.life.lookAt = time.Time{}
-	if sa := p.watched(); sa.Remote.DPDAlgorithm == "default" || len(p.pairs) == 0 {
-		p.ask(sa)
+	var req ReadOctets
+	pairs := slices.Clone(p.pairs)
+	for _, q := range pairs {
+		for _, s := range slices.Concat(q.in, q.out) {
+			req.SAs = append(req.SAs, s.Key())
+		}
+	}
+	if len(req.SAs) == 0 {
+		p.judge(traffics{})
 		return
 	}
-	var req ReadCarried
-	for _, q := range p.pairs {
-		req.In, req.Out = append(req.In, keysOf(q.in)...), append(req.Out, keysOf(q.out)...)
-	}
 	p.callFor(req, func(v any, err error) {
-		sa := p.watched()
-		if sa == nil || !p.life.lookAt.IsZero() { // it has said something meanwhile
-			return
-		}
-		now, known := v.(Carried)
-		before := p.life.carried
-		if known {
-			p.life.carried = now
-		}
-		quiet := sa.Remote.DPDAlgorithm == "blackhole_detect" && now.Out <= before.Out && p.life.missed == 0
+		octets, ok := v.([]uint64)
 		switch {
-		case err != nil || !known:
-			p.ask(sa)
-		case now.In > before.In:
-			p.lives()
-		case quiet: // we have nothing to say to it either
-			p.lookLater()
+		case p.watched() == nil || !p.life.lookAt.IsZero(): // it has said something meanwhile
+		case err != nil || !ok || len(octets) != len(req.SAs):
+			p.judge(traffics{})
 		default:
-			p.ask(sa)
+			p.judge(compare(pairs, octets))
 		}
 	})
 }
 
-func keysOf(sas []KernelSA) (keys []SAKey) {
-	for _, s := range sas {
-		keys = append(keys, s.Key())
-	}
-	return keys
+// traffics is what has been carried since we remembered what had been, by pair.
+type traffics struct {
+	pairs []*pair
+	now   []carried
+	heard bool // something has been received
+	sent  bool // something has been sent
 }
 
-// ask sends a probe, or takes the peer for dead when enough of them were in vain.
-func (p *Peer) ask(sa *ISAKMPSA) {
-	if p.life.missed >= sa.Remote.DPDMaxFail {
-		p.dies(sa)
-		return
+// carried is the octets of a pair.
+type carried struct{ in, out uint64 }
+
+func compare(pairs []*pair, octets []uint64) traffics {
+	t := traffics{pairs: pairs}
+	take := func(sas []KernelSA) (sum uint64) {
+		for range sas {
+			sum, octets = sum+octets[0], octets[1:]
+		}
+		return sum
 	}
+	for _, q := range pairs {
+		now := carried{take(q.in), take(q.out)}
+		t.now = append(t.now, now)
+		t.heard = t.heard || now.in > q.carried.in
+		t.sent = t.sent || now.out > q.carried.out
+	}
+	return t
+}
+
+func (t traffics) remember() {
+	for i, q := range t.pairs {
+		q.carried = t.now[i]
+	}
+}
+
+// judge decides what follows from it. From the first question on, what has been
+// carried counts from there.
+func (p *Peer) judge(t traffics) {
+	sa, first := p.watched(), p.life.missed == 0
+	counts := sa.Remote.DPDAlgorithm != "default"
+	if first || t.heard && counts {
+		t.remember()
+	}
+	switch {
+	case t.heard && counts:
+		p.lives()
+	case first && sa.Remote.DPDAlgorithm == "blackhole_detect" && t.pairs != nil && !t.sent: // nor have we anything to say to it
+		p.lookLater()
+	case p.life.missed < sa.Remote.DPDMaxFail:
+		p.ask(sa)
+	case t.heard:
+		p.outdated(sa)
+	default:
+		p.dies(sa)
+	}
+}
+
+// ask sends a probe.
+func (p *Peer) ask(sa *ISAKMPSA) {
 	b := &sa.probes
 	if b.said == 0 { // RFC 3706 section 6.1: by chance, the highest bit 0
 		var c [4]byte
@@ -219,6 +254,16 @@ func (p *Peer) ask(sa *ISAKMPSA) {
 	p.life.missed++
 	p.life.lookAt = p.now.Add(max(sa.Remote.DPDRetry, time.Second))
 	p.sayProbe(sa, isakmp.NotifyRUThere, b.said)
+}
+
+// outdated ends an ISAKMP SA under which the peer does not answer although it sends
+// through its IPsec SAs: it does not know it any more, and another one is wanted.
+func (p *Peer) outdated(sa *ISAKMPSA) {
+	p.life.missed = 0
+	p.endISAKMP(sa, notice.UnknownSA, true)
+	if p.mayBegin() && p.current() == nil {
+		p.want(&want{isakmp: true})
+	}
 }
 
 // dies ends all there is with a peer that does not answer. It is told all the same:

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
@@ -30,6 +31,8 @@ type exchange struct {
 	iv    []byte // of the next sealed message; advances only with an accepted one
 
 	inbox  []byte            // the peer's message being worked on
+	from   Path              // where it came from
+	known  bool              // that path has been followed, or not: see follow
 	seen   [sha256.Size]byte // digest of the last accepted message
 	heard  int               // its octets
 	answer []byte            // what we sent after it: the only thing a duplicate gets
@@ -39,8 +42,9 @@ type exchange struct {
 	began    time.Time
 	expires  time.Time // gives up, or when over: is forgotten
 	resendAt time.Time // zero: nothing is retransmitted
-	retryAt  time.Time // a Call could not be served: play again then
+	retryAt  time.Time // a Call could not be served, or it is too early: play again then
 	told     bool      // of that, in this step
+	refused  string    // why the last message that would have been this step was dropped
 
 	asked []asked // what the step, since its message left, wants to know
 
@@ -145,7 +149,7 @@ func (x *exchange) advance() {
 		x.inbox = nil
 		x.out, x.resendAt = nil, time.Time{}
 	}
-	x.pc, x.sent, x.asked, x.retryAt, x.told = x.pc+1, false, nil, time.Time{}, false
+	x.pc, x.sent, x.asked, x.retryAt, x.told, x.refused = x.pc+1, false, nil, time.Time{}, false, ""
 	if x.p1 != nil { // each message of phase 1 has its own time; quick mode has one for all
 		x.expires = x.p.now.Add(x.p.patience())
 	}
@@ -191,11 +195,11 @@ func (x *exchange) fail(reason notice.Reason, err error) {
 		}
 		x.notice(n)
 		x.undoQuick(reason)
+		if reason == notice.TimedOut {
+			x.p.doubt(x)
+		}
 		x.p.wantFailed(x.qm.want, reason, err.Error())
 		x.p.renewLater(x.qm.traffic())
-		if reason == notice.TimedOut && x.sa.lastExchange != nil { // the peer has never used it: it may lack message 6
-			x.p.endISAKMP(x.sa, reason, false)
-		}
 	case x.kind == isakmp.Informational:
 		n.Event = notice.Dropped
 		x.notice(n)
@@ -240,7 +244,7 @@ func (x *exchange) askAgain() {
 // dropMessage throws the peer's message away; the exchange goes on waiting. A
 // stranger's first message is all there is of its exchange.
 func (x *exchange) dropMessage(d drop) {
-	x.inbox = nil
+	x.inbox, x.refused = nil, d.why
 	x.forget()
 	x.notice(notice.Notice{Event: notice.Dropped, Reason: d.reason, Detail: d.why})
 	if x.pc == 1 && x.role == initiator && x.p1 != nil {
@@ -299,8 +303,11 @@ func (x *exchange) waitingFor() string {
 	if x.pc == 0 {
 		return "the first message could not be sent"
 	}
-	why := "the peer did not answer message " + string(rune('0'+x.pc))
-	if x.p1 != nil && slices.Contains(x.script[x.pc-1].must, AUTH) {
+	why, proof := "the peer did not answer message "+string(rune('0'+x.pc)), x.pc-1
+	if x.refused != "" {
+		why, proof = "the peer's message "+string(rune('1'+x.pc))+" was dropped: "+x.refused, x.pc
+	}
+	if x.p1 != nil && slices.Contains(x.script[proof].must, AUTH) && !strings.Contains(why, "keys") {
 		why += "; do the pre-shared keys differ?"
 	}
 	return why

@@ -125,12 +125,7 @@ func Wear(p *Peer, now time.Time) {
 var SoftLife = softLife
 
 // FragmentOctets is what a machine holds of messages not whole yet.
-func FragmentOctets(p *Peer) (n int) {
-	for _, s := range p.fragments {
-		n += s.cost()
-	}
-	return n
-}
+func FragmentOctets(p *Peer) int { return p.fragmentOctets() }
 
 // ForgeNotify seals a notify, as only an authenticated peer can.
 func ForgeNotify(p *Peer, n isakmp.Notify) []byte {

@@ -24,20 +24,20 @@ const (
 	sliceSize = 512
 )
 
-// Bounds of the fragments held, in octets. What is kept of a stranger's offer counts
-// against its room (architecture 3.13).
+// Bounds of the fragments held, in octets. What is kept of a stranger's messages
+// counts against its room (architecture 3.13).
 const (
 	maxMessages   = 4  // of which there are fragments at a time
 	fragmentCost  = 64 // of a fragment beside its own octets
 	roomOfPeer    = 64 << 10
-	roomOfProven  = 7 << 10 // it has returned our cookie; the rest is for KE and nonces
+	roomOfProven  = 8 << 10 // it has returned our cookie
 	roomOfUnknown = maxOffer + 512
 )
 
 // put sends a message, cut where it is large and the peer takes fragments. All whole
 // messages leave through it.
 func (p *Peer) put(sa *ISAKMPSA, path Path, msg []byte) {
-	if len(msg) <= wholeSize || !sa.cuts() {
+	if sa.onWire(msg) == len(msg) {
 		p.out = append(p.out, Send{path, msg})
 		return
 	}
@@ -53,6 +53,15 @@ func (p *Peer) put(sa *ISAKMPSA, path Path, msg []byte) {
 		f.Data, f.Last = slice, int(f.Number)*sliceSize >= len(msg)
 		p.out = append(p.out, Send{path, isakmp.AppendMessage(nil, h, []isakmp.Payload{{Type: isakmp.PayloadFragment, Body: f.Append(nil)}})})
 	}
+}
+
+// onWire is how many octets a message takes on the wire.
+func (sa *ISAKMPSA) onWire(msg []byte) int {
+	const headers = isakmp.HeaderLen + 8 // of each fragment
+	if len(msg) <= wholeSize || !sa.cuts() {
+		return len(msg)
+	}
+	return len(msg) + (len(msg)+sliceSize-1)/sliceSize*headers
 }
 
 // cuts reports whether large messages are sent in fragments: both ends have said that
@@ -190,8 +199,11 @@ func (p *Peer) fragmentsFor(h isakmp.Header) (sections []*policy.Remote, room in
 	}
 	for _, x := range p.exchanges {
 		if x.p1 != nil && x.sa.CkyI == h.CkyI && (x.sa.CkyR == h.CkyR || x.sa.CkyR.IsZero() || h.CkyR.IsZero()) {
-			if p.setup.Stranger {
+			switch {
+			case p.setup.Stranger && h.CkyR.IsZero():
 				room -= len(x.p1.saiB)
+			case p.setup.Stranger:
+				room -= x.holds()
 			}
 			return x.p1.remotes, max(room, 1)
 		}
@@ -205,6 +217,15 @@ func (p *Peer) fragmentsFor(h isakmp.Header) (sections []*policy.Remote, room in
 		return p.setup.Remotes, room
 	}
 	return nil, 0
+}
+
+// holds is the octets a phase 1 keeps of what was said in it, both ends' together.
+func (x *exchange) holds() int {
+	n := x.sa.early.octets
+	for _, b := range [][]byte{x.p1.saiB, x.p1.ni, x.p1.nr, x.p1.gxi, x.p1.gxr, x.p1.idii, x.p1.idir, x.inbox, x.answer} {
+		n += cap(b)
+	}
+	return n
 }
 
 // fragmentsOf finds where a fragment belongs and makes it the newest. A message too
@@ -227,10 +248,7 @@ func (p *Peer) fragmentsOf(path Path, h isakmp.Header, id uint16) *fragments {
 // makeRoom keeps what is held within bounds, the newest message last to go. It
 // reports whether that is still there.
 func (p *Peer) makeRoom(room int) bool {
-	held := 0
-	for _, s := range p.fragments {
-		held += s.cost()
-	}
+	held := p.fragmentOctets()
 	p.dropFragments(func(s *fragments) bool {
 		if held <= room {
 			return false
@@ -239,6 +257,13 @@ func (p *Peer) makeRoom(room int) bool {
 		return true
 	})
 	return len(p.fragments) > 0
+}
+
+func (p *Peer) fragmentOctets() (n int) {
+	for _, s := range p.fragments {
+		n += s.cost()
+	}
+	return n
 }
 
 func (p *Peer) dropFragments(which func(*fragments) bool) {

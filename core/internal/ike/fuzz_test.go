@@ -8,13 +8,17 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
 
-// FuzzStep reads bytes as a schedule of two hosts: what happens next, which datagram
-// is lost, repeated or has one octet changed. Whatever it is, nothing panics, the
-// deadline is never left in the past, and behind a shutdown nothing is left.
+// FuzzStep reads bytes as a schedule of two hosts: their exchange of phase 1, what
+// happens next, which datagram is lost, repeated or has one octet changed. Whatever it
+// is, nothing panics, the deadline is never left in the past, and behind a shutdown
+// nothing is left.
 func FuzzStep(f *testing.F) {
-	f.Add([]byte{0, 40})
-	f.Add([]byte{0, 40, 9, 40, 1, 40, 2, 250})
-	f.Add([]byte{0, 1, 5, 3, 77, 0, 12, 4, 0, 20, 6, 20, 7, 30, 8, 40})
+	for mode := range byte(3) {
+		f.Add([]byte{mode, 0, 40})
+		f.Add([]byte{mode, 0, 40, 9, 40, 1, 40, 2, 250})
+		f.Add([]byte{mode, 0, 1, 5, 3, 77, 0, 12, 4, 0, 20, 6, 20, 7, 30, 8, 40})
+		f.Add([]byte{mode, 5, 2, 0, 128, 14, 40, 8, 2, 99, 4, 0, 14, 250})
+	}
 	f.Fuzz(func(t *testing.T, plan []byte) {
 		if len(plan) > 256 {
 			return
@@ -23,7 +27,6 @@ func FuzzStep(f *testing.F) {
 		w.KeepSecrets()
 		w.Net.Numbered = true
 		a, b := w.AddHost("a"), w.AddHost("b")
-		w.Connect(a, b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, ISAKMPLife: 3 * time.Minute, IPsecLife: 2 * time.Minute})
 		hosts := [2]*iketest.Host{a, b}
 		next := func() (c byte) {
 			if len(plan) > 0 {
@@ -31,6 +34,8 @@ func FuzzStep(f *testing.F) {
 			}
 			return c
 		}
+		mode := []policy.ExchangeMode{policy.Main, policy.Aggressive, policy.Base}[next()%3]
+		w.Connect(a, b, iketest.Options{Modes: []policy.ExchangeMode{mode}, Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, ISAKMPLife: 3 * time.Minute, IPsecLife: 2 * time.Minute})
 		for len(plan) > 0 && w.Err() == nil {
 			c := next()
 			h, to := hosts[c>>7], hosts[1-c>>7]

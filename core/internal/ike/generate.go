@@ -27,6 +27,27 @@ func (x *exchange) reservePolicy() error {
 	return noPolicy(err)
 }
 
+// keepPolicy is reservePolicy for SAs that we ask for, as somebody had the policies
+// before: their last SA may be about to go, and they with it.
+func (x *exchange) keepPolicy() error {
+	q := x.qm
+	id, err := q.reqID.await(x, ReservePolicy{q.policy.Selector()})
+	var none *NoPolicyError
+	if errors.As(err, &none) {
+		return failf(notice.NoPolicy, "%w", none)
+	}
+	if err != nil {
+		return err
+	}
+	for _, p := range []*spd.Policy{&q.policy.Out, &q.policy.In} {
+		p.Templates = slices.Clone(p.Templates)
+		for i := range p.Templates {
+			p.Templates[i].ReqID = id
+		}
+	}
+	return nil
+}
+
 // mayGenerate reports whether the sainfo lets the peer have a policy for what it
 // proposes. Whoever the peer says is behind it, the section must name: else the peer
 // could draw somebody else's packets to itself. Without that it speaks for its own
@@ -66,13 +87,21 @@ func (x *exchange) setTemplates(ts []spd.Template) error {
 			in[i].Level = spd.LevelUse // what does not become smaller comes as it is (RFC 3173 section 2.2)
 		}
 		out[i].ReqID, in[i].ReqID = q.reqID.val, q.reqID.val
-		if t.Mode == spd.Tunnel {
-			out[i].Src, out[i].Dst = q.local, q.remote
-			in[i].Src, in[i].Dst = q.remote, q.local
-		}
 	}
 	q.policy.Out.Templates, q.policy.In.Templates = out, in
+	setEnds(&q.policy, q.local, q.remote)
 	return nil
+}
+
+// setEnds gives the tunnels of generated policies their end points.
+func setEnds(pair *spd.Pair, local, remote netip.Addr) {
+	pair.Out.Templates, pair.In.Templates = slices.Clone(pair.Out.Templates), slices.Clone(pair.In.Templates)
+	for i, t := range pair.Out.Templates {
+		if t.Mode == spd.Tunnel {
+			pair.Out.Templates[i].Src, pair.Out.Templates[i].Dst = local, remote
+			pair.In.Templates[i].Src, pair.In.Templates[i].Dst = remote, local
+		}
+	}
 }
 
 // inbound are the policies for what comes from the peer.
@@ -83,10 +112,31 @@ func inbound(pair spd.Pair) []*spd.Policy {
 	return []*spd.Policy{&pair.In}
 }
 
+// movePolicies gives the generated policies of a pair that has moved its end points.
+func (p *Peer) movePolicies(q *pair) {
+	setEnds(&q.policy, q.local, q.remote)
+	kinds := []OpKind{InstallInbound, InstallOutbound}
+	if !q.outbound {
+		kinds = kinds[:1]
+	}
+	ops := slices.DeleteFunc(q.ops(kinds...), func(op SAOp) bool { return op.Kind != InstallPolicy })
+	q.moving = true
+	p.callFor(Apply{ops}, func(_ any, err error) {
+		q.moving = false
+		switch {
+		case !slices.Contains(p.pairs, q): // ended meanwhile
+			p.deleteSAs(p.ungenerate(q.policy))
+		case err != nil: // a renewal installs them again
+			p.pairNotice(q, notice.Notice{Event: notice.LocalFailure, Reason: notice.KernelRefused, Detail: "move the policies: " + err.Error()})
+			p.rekey(q)
+		}
+	})
+}
+
 // ungenerate lists the changes that remove generated policies that nothing needs any
 // more. The SAs go first: in between a packet waits, and does not leave in clear.
 func (p *Peer) ungenerate(pair spd.Pair) (ops []SAOp) {
-	if !pair.Generated || p.needs(pair.Out.Key) {
+	if sel := pair.Selector(); !pair.Generated || p.needs(sel) || p.negotiates(sel, (*quick).asking) {
 		return nil
 	}
 	for _, q := range append([]*spd.Policy{&pair.Out}, inbound(pair)...) {
@@ -95,14 +145,32 @@ func (p *Peer) ungenerate(pair spd.Pair) (ops []SAOp) {
 	return ops
 }
 
-// needs reports whether a pair has a generated policy, or a negotiation wants it.
-func (p *Peer) needs(out spd.Key) bool {
-	same := func(pair spd.Pair) bool { return pair.Generated && pair.Out.Key == out }
-	return slices.ContainsFunc(p.pairs, func(q *pair) bool { return same(q.policy) }) ||
-		slices.ContainsFunc(p.exchanges, func(x *exchange) bool {
-			return x.qm != nil && !x.over && same(x.qm.policy)
-		})
+// unneeded leaves out of what could not be deleted the policies that have come into use
+// again since.
+func (p *Peer) unneeded(ops []SAOp) []SAOp {
+	return slices.DeleteFunc(ops, func(op SAOp) bool { return op.Kind == DeletePolicy && p.needs(op.Policy.Key.Selector()) })
 }
+
+// needs reports whether a pair has generated policies for the traffic, or a negotiation
+// has reserved it.
+func (p *Peer) needs(sel policy.Selector) bool {
+	return slices.ContainsFunc(p.pairs, func(q *pair) bool { return q.policy.Generated && q.policy.Selector() == sel }) ||
+		p.negotiates(sel, (*quick).reserved)
+}
+
+// negotiates reports whether a quick mode under way, of which more is true, is to
+// generate policies for the traffic.
+func (p *Peer) negotiates(sel policy.Selector, more func(*quick) bool) bool {
+	return slices.ContainsFunc(p.exchanges, func(x *exchange) bool {
+		return x.qm != nil && !x.over && x.qm.policy.Generated && x.qm.policy.Selector() == sel && more(x.qm)
+	})
+}
+
+// reserved reports whether the traffic is this machine's for the policies to be generated.
+func (q *quick) reserved() bool { return q.reqID.done && q.reqID.err == nil }
+
+// asking reports whether it is about to know.
+func (q *quick) asking() bool { return q.reqID.pending() }
 
 // noPolicy is what the peer is told where there is none.
 func noPolicy(err error) error {

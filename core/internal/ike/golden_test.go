@@ -58,6 +58,9 @@ type stage struct {
 	w       *iketest.World
 	commits map[*iketest.Host]bool
 	opts    iketest.Options
+
+	behind  map[string]bool // hosts that will be behind a NAT
+	forward []uint16        // the ports it lets in
 }
 
 func newStage() *stage {
@@ -161,8 +164,35 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 	"world": func(t *testing.T, s *stage, args []string) {
 		s.opts = options(t, s.opts, args)
 		a, b := s.w.AddHost("a"), s.w.AddHost("b")
+		for _, h := range s.w.Hosts {
+			if s.behind[h.Name] {
+				h.Behind(s.w.AddNAT())
+				h.NAT.Forward(h, s.forward...)
+			}
+		}
 		s.w.Connect(a, b, s.opts)
 		s.w.Log = iketest.NewTranscript()
+	},
+	// behind HOST [PORT...]: the host will be behind a NAT that lets the ports in
+	"behind": func(t *testing.T, s *stage, args []string) {
+		if s.behind == nil {
+			s.behind = map[string]bool{}
+		}
+		s.behind[args[0]] = true
+		for _, p := range args[1:] {
+			s.forward = append(s.forward, uint16(number(t, p)))
+		}
+	},
+	// nat HOST forgets|moves: its NAT gives out new ports, or has a new address too
+	"nat": func(t *testing.T, s *stage, args []string) {
+		box := s.host(t, args[0]).NAT
+		map[string]func(){"forgets": box.Forget, "moves": box.Move}[args[1]]()
+	},
+	// mapping HOST ADDRESS:PORT: ESP of its peer comes from there
+	"mapping": func(t *testing.T, s *stage, args []string) {
+		h := s.host(t, args[0])
+		m := h.HasPeer(s.other(h))
+		m.Post(ike.Mapping{SPI: m.Status(s.w.Now()).IPsec[0].SPIIn, Remote: netip.MustParseAddrPort(args[1])})
 	},
 	// configure HOST OPTION...: its side of the connection differs
 	"configure": func(t *testing.T, s *stage, args []string) {
@@ -254,7 +284,7 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 	"soft-expire": func(t *testing.T, s *stage, args []string) {
 		for _, name := range args {
 			h := s.host(t, name)
-			out := h.Kernel.Outbound(s.other(h).Addr)
+			out := h.Kernel.Outbound(s.other(h).Outside())
 			h.HasPeer(s.other(h)).Post(ike.Expire{Dst: out.Dst, Proto: out.Proto, SPI: out.SPI})
 		}
 	},
@@ -420,6 +450,8 @@ func options(t *testing.T, o iketest.Options, words []string) iketest.Options {
 			o.PFS = oakley.Group(number(t, val))
 		case "weak":
 			o.Weak = true
+		case "natt":
+			o.NATTraversal = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[val]
 		case "transport":
 			o.Transport = true
 		case "bundle": // the innermost first: "ipcomp+esp"

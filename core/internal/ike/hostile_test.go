@@ -394,3 +394,36 @@ func TestTwoWhoBeginAtOneMomentDoNotForgetEachOther(t *testing.T) {
 		}
 	}
 }
+
+// What a peer says first under a new ISAKMP SA may come while we still compute its
+// keys: it is not lost, in any exchange.
+func TestAQuickModeMayComeBeforeOurEndOfPhase1(t *testing.T) {
+	for _, mode := range []policy.ExchangeMode{policy.Main, policy.Aggressive, policy.Base} {
+		for seed := range uint64(40) {
+			w := iketest.New(seed)
+			w.Net.MinDelay, w.Net.MaxDelay = time.Millisecond, time.Millisecond
+			w.MaxService = 200 * time.Millisecond
+			a, b := w.AddHost("a"), w.AddHost("b")
+			w.Connect(a, b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, Modes: []policy.ExchangeMode{mode}})
+			a.Acquire(b)
+			w.Run(5 * time.Second)
+			if n := len(a.Peer(b).Status(w.Now()).IPsec); n != 1 || w.Err() != nil {
+				t.Errorf("%v mode, seed %d: %d IPsec SAs in 5 s, %v", mode, seed, n, w.Err())
+			}
+		}
+	}
+}
+
+// The kernel says once that a soft lifetime is over, perhaps to nobody.
+func TestAPairIsRenewedAlthoughItsExpireWasNotHeard(t *testing.T) {
+	d := newDuel(t)
+	d.Connect(d.a, d.b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, IPsecLife: 600 * time.Second})
+	d.a.Acquire(d.b)
+	d.Run(440 * time.Second)
+	d.a.Kernel.Die(50 * time.Second) // the soft lifetime ends between 450 and 480 s
+	d.Run(80 * time.Second)
+	st := d.a.Peer(d.b).Status(d.Now()).IPsec
+	if young := st[len(st)-1]; d.Now().Sub(young.Since) > 80*time.Second {
+		t.Errorf("the pair is %v old and lives 600 s", d.Now().Sub(young.Since))
+	}
+}

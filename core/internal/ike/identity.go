@@ -44,13 +44,21 @@ func fitsPhase1(id isakmp.ID) bool {
 	return false
 }
 
+// maxIdentity bounds the identity a responder keeps of somebody who has not proved it:
+// names have 255 octets at most, distinguished ones are rarely longer than a few
+// hundred.
+const maxIdentity = 1024
+
 func takeID(x *exchange, bodies [][]byte) error {
-	id, err := isakmp.ParseID(bodies[0])
+	if x.role == responder && len(bodies[0]) > maxIdentity {
+		return dropf(notice.BadIdentity, "an identity of %d octets, more than the %d kept for a stranger", len(bodies[0]), maxIdentity)
+	}
+	body := slices.Clone(bodies[0]) // the identity will alias it
+	id, err := isakmp.ParseID(body)
 	if err != nil {
 		return err
 	}
-	*x.peers(&x.p1.idii, &x.p1.idir) = slices.Clone(bodies[0])
-	x.sa.PeerID = isakmp.ID{Type: id.Type, Protocol: id.Protocol, Port: id.Port, Data: slices.Clone(id.Data)}
+	*x.peers(&x.p1.idii, &x.p1.idir), x.sa.PeerID = body, id
 	return nil
 }
 

@@ -204,8 +204,8 @@ func (x *exchange) tellPeer(t isakmp.NotifyType) {
 // forgetPeer removes everything an earlier life of the peer had with us
 // (INITIAL-CONTACT, RFC 2407 section 4.6.3.3): all that was there when the phase 1
 // that says so began. What is younger the peer knows, or is about to: two ends
-// that begin at one moment both say it. So it is with an SA whose last message was
-// ours (aggressive mode) and under which the peer has said nothing yet.
+// that begin at one moment both say it, and in aggressive mode the one may be done
+// before the other's first message has come.
 func (p *Peer) forgetPeer(by *ISAKMPSA) {
 	for _, q := range slices.Clone(p.pairs) {
 		if p.known(q.since, by) {
@@ -214,8 +214,7 @@ func (p *Peer) forgetPeer(by *ISAKMPSA) {
 	}
 	p.endRestored(every, notice.PeerRestarted)
 	for _, sa := range slices.Clone(p.sas) {
-		unheard := sa.role == initiator && sa.lastExchange != nil
-		if sa != by && p.known(sa.Since, by) && !unheard {
+		if sa != by && p.known(sa.Since, by) {
 			p.endISAKMP(sa, notice.PeerRestarted, false)
 		}
 	}

@@ -36,16 +36,18 @@ type ISAKMPSA struct {
 	lastBlock   []byte          // of phase 1: where every later exchange's IV starts
 	used        map[uint32]bool // message IDs; each is good for one exchange
 	said, heard vendors         // vendor IDs, ours and the peer's
+	nat         nat
 	probes      probes
 	credential  string
 
-	// lastExchange answers duplicates until the SA is first used: what is left of
-	// phase 1 with whoever sent its last message.
+	// lastExchange answers duplicates until the peer first uses the SA: what is left of
+	// phase 1 with whoever sent its last message. An initiator repeats it till then.
 	lastExchange *exchange
 	early        held // to be read once the SA is there
 	// initialContact: the peer says that it remembers nothing of us.
 	initialContact bool
 
+	heardAt time.Time // the peer last said something under it
 	renewAt time.Time // begin the phase 1 of its successor
 	endAt   time.Time // another has relieved it: end it, the peer has had its time
 
@@ -79,7 +81,7 @@ func (p *Peer) startPhase1() {
 func (p *Peer) answerPhase1(ev Datagram, h isakmp.Header) {
 	sa := &ISAKMPSA{CkyI: h.CkyI, CkyR: p.setup.Cookie(ev.Path, h.CkyI), Path: ev.Path, began: p.now, role: responder, used: map[uint32]bool{}}
 	x := &exchange{kind: h.Exchange, script: p.phase1[h.Exchange], role: responder, sa: sa, path: ev.Path,
-		inbox: ev.Data, p1: &phase1{remotes: p.setup.Remotes, nr: p.nonce(p.setup.Remotes[0])}}
+		inbox: ev.Data, from: ev.Path, p1: &phase1{remotes: p.setup.Remotes, nr: p.nonce(p.setup.Remotes[0])}}
 	p.began(x)
 }
 
@@ -102,15 +104,22 @@ func establish(x *exchange) error {
 		return err
 	}
 	sa, f, p := x.sa, x.p1, x.p
+	_ = float(x) // base mode finds the NAT with its last message
 	sa.Remote, sa.Path = f.remotes[0], x.path
 	sa.Since, sa.Expires = p.now, p.now.Add(f.choice.Proposal.Lifetime)
 	sa.lastBlock = x.lastBlock()
 	sa.established, sa.initialContact = true, f.initialContact
 	if !x.theirTurn() {
 		sa.lastExchange = &exchange{p: p, kind: x.kind, role: x.role, pc: x.pc, over: true, sa: sa, path: x.path, seen: x.seen, answer: x.answer}
+		if x.role == initiator { // nobody has asked for it, and nobody would again
+			sa.lastExchange.out, sa.lastExchange.tries, sa.lastExchange.resendAt = x.answer, 1, p.now.Add(p.cfg.Timer.Interval)
+		}
 	}
 	x.notice(notice.Notice{Event: notice.Phase1Up, Remote: sa.Remote.Name, PeerID: sa.PeerID.Text(), Initiate: x.role == initiator,
 		Detail: "with " + sa.PeerID.String()})
+	if sa.nat.found() {
+		x.notice(notice.Notice{Event: notice.NATFound, Remote: sa.Remote.Name, Detail: sa.nat.String()})
+	}
 	if key := KeyOf(sa.Remote, sa.PeerID, sa.Path.Remote); p.setup.Stranger || p.key.ID == "" && key.ID != "" {
 		p.gone = true
 		sa.wants, sa.kept, p.wants, p.kept = p.wants, p.kept, nil, nil
@@ -166,6 +175,7 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 		p.inform(sa, notes{notifies: []isakmp.Notify{sa.contactNotify()}})
 	}
 	p.setup.Path, p.down = sa.Path, false
+	p.found(sa)
 	p.lives()
 	early := sa.early.datagrams
 	sa.early = held{}

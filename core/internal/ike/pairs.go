@@ -30,9 +30,17 @@ type pair struct {
 	suites        []doi.Suite
 	credential    string // that authenticated the ISAKMP SA it was made under
 
+	carried    carried // when dead peer detection looked
+	replacedAt time.Time
+
 	outAt   time.Time // install the outbound SAs
 	endAt   time.Time // end a replaced pair: the peer has had all the time it needs
 	rekeyAt time.Time // renewing failed, try again
+
+	nat    nat       // found by the ISAKMP SA it was made under
+	path   Path      // of its UDP
+	moving bool      // the kernel is being asked to move it
+	moveAt time.Time // it could not be asked, try again
 }
 
 // traffic is what SAs are for: one policy between two end points.
@@ -97,6 +105,9 @@ func (p *Peer) covers(n *pair) bool {
 // addPair takes a negotiated pair into use.
 func (p *Peer) addPair(n *pair) {
 	p.pairs = append(p.pairs, n)
+	if n.soft.Time > 0 { // the kernel says so in time, unless nobody was there to hear it
+		n.rekeyAt = n.since.Add(n.soft.Time + p.cfg.Timer.Interval)
+	}
 	p.pairNotice(n, notice.Notice{Event: notice.Phase2Up, Detail: n.policy.Selector().String() + " " + n.algorithms()})
 	if n.outbound {
 		p.carries(n)
@@ -112,6 +123,28 @@ func (p *Peer) addPair(n *pair) {
 	if same := p.pairsFor(n.traffic()); len(same) > 2 {
 		p.endPair(same[0], notice.Replaced, true)
 	}
+}
+
+// moveOver is how long both ends surely need to send with a new pair once one of
+// them does: a second until the initiator's outbound SAs are in, and some for messages.
+const moveOver = 2 * time.Second
+
+// makeRoom waits before a third pair is made for the same traffic until the oldest,
+// which it ends, carries nothing any more at either end.
+func (x *exchange) makeRoom() error {
+	same := x.p.pairsFor(x.qm.traffic())
+	if len(same) < 2 {
+		return nil
+	}
+	at := x.p.now.Add(moveOver)
+	if oldest := same[0]; oldest.replaced {
+		at = oldest.replacedAt.Add(moveOver)
+	}
+	if !at.After(x.p.now) {
+		return nil
+	}
+	x.retryAt = at
+	return errWait
 }
 
 // pairsFor lists the pairs for a traffic, oldest first.
@@ -139,7 +172,7 @@ func (p *Peer) carries(n *pair) {
 		if q.replaced {
 			continue
 		}
-		q.replaced, q.rekeyAt = true, time.Time{}
+		q.replaced, q.replacedAt, q.rekeyAt = true, p.now, time.Time{}
 		q.endAt = p.now.Add(p.patience())
 		if !n.initiator {
 			q.endAt = q.endAt.Add(p.patience())
@@ -176,13 +209,15 @@ func (p *Peer) installOutbound(q *pair) {
 // not know.
 func (p *Peer) endPair(q *pair, reason notice.Reason, tell bool) {
 	p.pairs = slices.DeleteFunc(slices.Clone(p.pairs), func(o *pair) bool { return o == q })
-	q.outAt, q.endAt, q.rekeyAt = time.Time{}, time.Time{}, time.Time{}
+	q.outAt, q.endAt, q.rekeyAt, q.moveAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	if sa := p.current(); tell && sa != nil {
 		p.inform(sa, notes{deletes: q.deletePayloads()})
 	}
 	ops := append(deletes(q.in), deletes(q.out)...)
-	if !q.installing { // else the Reply does it
+	if !q.installing && !q.moving { // else the Reply does it
 		ops = append(ops, p.ungenerate(q.policy)...)
+	}
+	if !q.installing {
 		q.zero()
 	}
 	p.deleteSAs(ops)
@@ -309,13 +344,17 @@ func (p *Peer) pairNotice(q *pair, n notice.Notice) {
 }
 
 // deadline is when the pair wants to be woken.
-func (q *pair) deadline() time.Time { return earliest(q.outAt, earliest(q.endAt, q.rekeyAt)) }
+func (q *pair) deadline() time.Time {
+	return earliest(earliest(q.outAt, q.endAt), earliest(q.rekeyAt, q.moveAt))
+}
 
 // wake does what is due.
 func (p *Peer) wakePair(q *pair) {
 	switch {
 	case due(q.endAt, p.now):
 		p.endPair(q, notice.Replaced, true)
+	case due(q.moveAt, p.now):
+		q.moveAt = time.Time{} // see movePairs
 	case due(q.outAt, p.now):
 		p.installOutbound(q)
 	case due(q.rekeyAt, p.now):

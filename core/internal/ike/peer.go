@@ -42,6 +42,10 @@ type Peer struct {
 	undeleted []SAOp    // SAs the kernel could not be told to remove
 	deleteAt  time.Time // tell it again
 
+	natPath   Path      // where the other end of a NAT was found last
+	moveAgain time.Time // another place is believed from then on
+	keepAt    time.Time // the next keepalive
+
 	closing bool // Shutdown was told
 	gone    bool // a stranger that has been handed over
 
@@ -80,7 +84,8 @@ func (p *Peer) Step(now time.Time, ev Event) []Action {
 		p.want(&want{policy: ev.Pair, local: ev.Src, remote: ev.Dst, seqs: seqs(ev.Seq)})
 	case Expire:
 		p.expire(ev)
-	case Mapping: // the peer has not been found behind a NAT: nothing to follow
+	case Mapping:
+		p.mapping(ev)
 	case KernelLost:
 		p.kernelLost(ev)
 	case CredentialChanged:
@@ -119,6 +124,9 @@ func (p *Peer) settle() {
 		}
 	}
 	for _, sa := range slices.Clone(p.sas) {
+		if l := sa.lastExchange; l != nil && due(l.resendAt, p.now) {
+			l.resend()
+		}
 		switch {
 		case due(p.renewal(sa), p.now):
 			p.reauthenticate(sa)
@@ -130,10 +138,11 @@ func (p *Peer) settle() {
 		}
 	}
 	if due(p.deleteAt, p.now) {
-		ops := p.undeleted
+		ops := p.unneeded(p.undeleted)
 		p.undeleted, p.deleteAt = nil, time.Time{}
 		p.deleteSAs(ops)
 	}
+	p.movePairs()
 	if due(p.lookAt(), p.now) {
 		p.look()
 	}
@@ -145,12 +154,13 @@ func (p *Peer) settle() {
 	p.expireWants()
 	p.tendKept()
 	p.serveWants()
+	p.keepNATOpen()
 	p.exchanges = slices.DeleteFunc(p.exchanges, func(x *exchange) bool { return x.gone })
 }
 
 // Deadline is when Step wants its next Wake, or zero.
 func (p *Peer) Deadline() time.Time {
-	t := earliest(p.deleteAt, earliest(p.restoredEnd, p.lookAt()))
+	t := earliest(earliest(p.deleteAt, p.keepAt), earliest(p.restoredEnd, p.lookAt()))
 	for _, x := range p.exchanges {
 		t = earliest(t, x.deadline())
 	}
@@ -158,6 +168,9 @@ func (p *Peer) Deadline() time.Time {
 		t = earliest(t, q.deadline())
 	}
 	for _, sa := range p.sas {
+		if l := sa.lastExchange; l != nil {
+			t = earliest(t, l.resendAt)
+		}
 		if !p.inUse(sa) { // else it ends with the last exchange
 			t = earliest(t, sa.ends())
 		}

@@ -29,6 +29,8 @@ type quick struct {
 	offer      isakmp.SA
 	choice     doi.IPsecChoice
 	peerKE     []byte
+	theirs     [][]byte   // identities of the answer
+	oai, oar   netip.Addr // the original addresses the peer has told
 
 	match   future[spd.Pair]
 	reqID   future[uint32] // of the policies to be generated
@@ -63,8 +65,7 @@ func (p *Peer) startQuick(w *want, sa *ISAKMPSA) {
 // where the SAs may have end points of their own (support_proxy).
 func (q *quick) proposeIDs(proxy bool) {
 	sel := q.policy.Selector()
-	transport := !slices.ContainsFunc(q.templates(), func(t spd.Template) bool { return t.Mode != spd.Transport })
-	if transport {
+	if q.transport() {
 		sel.Local = netip.PrefixFrom(q.local, q.local.BitLen())
 		sel.Remote = netip.PrefixFrom(q.remote, q.remote.BitLen())
 		if !proxy && sel.Proto == 0 && sel.LocalPort == 0 && sel.RemotePort == 0 {
@@ -78,8 +79,19 @@ func (q *quick) proposeIDs(proxy bool) {
 // prepareOffer gathers what the initiator's first message needs.
 func prepareOffer(x *exchange) error {
 	q := x.qm
+	if err := x.passesNAT(); err != nil {
+		return err
+	}
+	if err := x.makeRoom(); err != nil {
+		return err
+	}
 	if err := x.findSAInfo(); err != nil {
 		return err
+	}
+	if q.policy.Generated {
+		if err := x.keepPolicy(); err != nil {
+			return err
+		}
 	}
 	group := oakley.Group(q.sainfo.PFSGroup)
 	if group != 0 {
@@ -102,7 +114,7 @@ func prepareOffer(x *exchange) error {
 
 // ourSide is what we bring into the negotiation.
 func (x *exchange) ourSide() doi.Side {
-	return doi.Side{Templates: x.qm.templates(), SAInfo: x.qm.sainfo, Check: x.sa.Remote.ProposalCheck, OneMode: !x.cfg.ComplexBundle,
+	return doi.Side{Templates: x.qm.templates(), SAInfo: x.qm.sainfo, Check: x.sa.Remote.ProposalCheck, Encap: x.sa.encap(), OneMode: !x.cfg.ComplexBundle,
 		Generate: x.role == responder && x.qm.policy.Generated}
 }
 
@@ -264,29 +276,32 @@ func takeQuickID(x *exchange, bodies [][]byte) error {
 		q.idci, q.idcr = nil, nil
 	case x.role == responder:
 		q.idci, q.idcr = slices.Clone(bodies[0]), slices.Clone(bodies[1])
-	case len(bodies) == 2 && !sameIDs(bodies, q.idci, q.idcr):
-		return bad("the peer answers with other identities than we proposed")
+	default:
+		q.theirs = bodies // see takeNATOA
 	}
 	return nil
 }
 
-// sameIDs compares what the answer's identities mean, since some peers write a
-// host as a network.
-func sameIDs(bodies [][]byte, idci, idcr []byte) bool {
-	if idci == nil {
+// answered reports whether an answer's identities mean what we proposed: some peers
+// write a host as a network, or name the address they have behind a NAT.
+func (q *quick) answered() bool {
+	if q.idci == nil || len(q.theirs) == 0 {
 		return true // host to host: the SAs are bound to the end points anyway
 	}
-	for i, want := range [2][]byte{idci, idcr} {
-		if slices.Equal(bodies[i], want) {
+	for i, want := range [2][]byte{q.idci, q.idcr} {
+		if slices.Equal(q.theirs[i], want) {
 			continue
 		}
-		a, errA := isakmp.ParseID(bodies[i])
+		a, errA := isakmp.ParseID(q.theirs[i])
 		b, errB := isakmp.ParseID(want)
 		if errA != nil || errB != nil || a.Protocol != b.Protocol || a.Port != b.Port {
 			return false
 		}
 		pa, errA := doi.Prefix(a)
 		pb, errB := doi.Prefix(b)
+		if i == 1 && q.oar.IsValid() && pb.IsSingleIP() && pa == netip.PrefixFrom(q.oar, q.oar.BitLen()) {
+			continue
+		}
 		if errA != nil || errB != nil || pa != pb {
 			return false
 		}
@@ -313,7 +328,10 @@ func takeQuickNotify(x *exchange, bodies [][]byte) error {
 			return err
 		}
 		x.notice(notice.Notice{Event: notice.PeerNotify, Detail: n.String()})
-		if n.Type == isakmp.NotifyResponderLifetime && x.role == initiator {
+		switch {
+		case n.Type == isakmp.NotifyInitialContact:
+			x.p.forgetPeer(x.sa) // it may be said in any first message under the SA
+		case n.Type == isakmp.NotifyResponderLifetime && x.role == initiator:
 			x.qm.choice.Life, _ = doi.TakeResponderLifetime(n.Data, x.qm.choice.Life, x.sa.Remote.ProposalCheck)
 		}
 	}

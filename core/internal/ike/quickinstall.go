@@ -24,6 +24,9 @@ import (
 // installed, since the peer may send as soon as it has message 2.
 func prepareAnswer(x *exchange) error {
 	q := x.qm
+	if err := x.passesNAT(); err != nil {
+		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.Unsupported, err}
+	}
 	if err := x.matchPolicy(); err != nil {
 		return err
 	}
@@ -34,6 +37,9 @@ func prepareAnswer(x *exchange) error {
 		return err
 	}
 	if err := x.collide(); err != nil {
+		return err
+	}
+	if err := x.makeRoom(); err != nil {
 		return err
 	}
 	if q.policy.Generated {
@@ -59,20 +65,12 @@ func prepareAnswer(x *exchange) error {
 		return err
 	}
 	if err := x.reserve(); err != nil {
-		return refusedToo(err)
+		return err
 	}
 	if err := x.makePair(gxy); err != nil {
 		return err
 	}
-	return refusedToo(x.install(&q.apply, InstallInbound))
-}
-
-// refusedToo tells the peer of what our kernel refuses: it would wait in vain.
-func refusedToo(err error) error {
-	if reasonOf(err) == notice.KernelRefused {
-		return &NotifyError{isakmp.NotifyNoProposalChosen, notice.KernelRefused, err}
-	}
-	return err
+	return x.install(&q.apply, InstallInbound)
 }
 
 // install asks for SAs of the pair.
@@ -92,6 +90,9 @@ func (x *exchange) matchPolicy() error {
 	if q.idci != nil {
 		var err error
 		if sel, err = x.selector(); err != nil {
+			return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity, err}
+		}
+		if sel, err = x.throughNAT(sel); err != nil {
 			return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity, err}
 		}
 	}
@@ -304,6 +305,7 @@ func (x *exchange) makePair(gxy []byte) error {
 		}
 		n.in, n.out = append(n.in, in), append(n.out, out)
 	}
+	x.wrap(n)
 	q.pair = n
 	return nil
 }
@@ -352,8 +354,7 @@ func softLife(hard doi.Life, initiator bool, jitter byte) (soft doi.Life) {
 func (x *exchange) undoQuick(reason notice.Reason) {
 	q := x.qm
 	ops := x.spiRequests().giveBack(q.spis.val)
-	reserved := x.role == initiator || q.reqID.done && q.reqID.err == nil
-	if reserved && !q.apply.pending() && !q.applyTo.pending() { // else the Reply does it
+	if q.reserved() && !q.apply.pending() && !q.applyTo.pending() { // else the Reply does it
 		ops = append(ops, x.p.ungenerate(q.policy)...)
 	}
 	if q.pair != nil {

@@ -99,12 +99,14 @@ func (p *Peer) outlives(sa, n *ISAKMPSA) bool {
 	return !p.known(sa.Since, n) && bytes.Compare(sa.CkyI[:], n.CkyI[:]) > 0
 }
 
+// flight is how long a message may be under way.
+const flight = 3 * time.Second
+
 // known reports whether the peer knew what was there since a time when it began the
-// phase 1 of n. Its first message may have been under way for long, and once in
-// vain: what is as close as that counts as of one time, at both ends.
-func (p *Peer) known(since time.Time, n *ISAKMPSA) bool {
-	return since.Add(p.cfg.Timer.Interval * 3 / 2).Before(n.began)
-}
+// phase 1 of n: its first message may have been slower than all of another phase 1.
+// What is as close as that counts as of one time, at both ends. A message 1 that is
+// repeated later does not come from a peer whose own phase 1 has been overtaken.
+func (p *Peer) known(since time.Time, n *ISAKMPSA) bool { return since.Add(flight).Before(n.began) }
 
 // serveAgain makes the youngest ISAKMP SA that is left serve again, when all others
 // have ended.
@@ -114,6 +116,21 @@ func (p *Peer) serveAgain() {
 	}
 	p.sas[len(p.sas)-1].endAt = time.Time{}
 	p.reauthenticateLater()
+}
+
+// doubt ends an ISAKMP SA under which nothing has been heard while a quick mode of
+// ours waited for its first answer: the peer has most likely lost it, by a restart or
+// because our message 6 was. IPsec SAs stay; the wish is tried once more, with a new
+// phase 1.
+func (p *Peer) doubt(x *exchange) {
+	if x.role == responder || x.pc != 1 || !x.sa.heardAt.Before(x.began) || !slices.Contains(p.sas, x.sa) {
+		return
+	}
+	p.endISAKMP(x.sa, notice.TimedOut, true)
+	if w := x.qm.want; w != nil && !w.again && p.mayBegin() {
+		x.qm.want, w.again = nil, true
+		p.want(w)
+	}
 }
 
 // rewant takes the wish out of a quick mode whose ISAKMP SA ends before it, if

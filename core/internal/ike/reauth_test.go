@@ -1,6 +1,7 @@
 package ike_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,7 +93,7 @@ func TestRestoredSAsEndBehindTheirSuccessors(t *testing.T) {
 		return ike.KernelSA{Dir: spd.In, Src: d.b.Addr, Dst: d.a.Addr, Proto: 50, SPI: spi}
 	}
 	out, _ := d.a.Policy(d.b)
-	m.Post(ike.Restore{SAs: []ike.KernelSA{old(4711), old(4712)}})
+	m.Post(ike.Restore{SAs: []ike.KernelSA{old(4711), old(4712), old(4713), old(4714)}})
 	m.Post(ike.Restore{Wanted: []ike.Wanted{{Pair: d.a.SPD.PairOf(out), Src: d.a.Addr, Dst: d.b.Addr}}})
 	d.Run(30 * time.Second)
 	d.CheckCarries(d.a, d.b.Addr)
@@ -100,10 +101,64 @@ func TestRestoredSAsEndBehindTheirSuccessors(t *testing.T) {
 		t.Errorf("INITIAL-CONTACT %v, ended too early: %v", contact, gone)
 	}
 	m.Post(ike.Expire{Dst: d.a.Addr, Proto: 50, SPI: 4712, Hard: true})
-	d.Run(5 * time.Minute)
-	if !slices.Equal(gone, []uint32{4711}) {
-		t.Errorf("ended: %v, want the one that had not expired", gone)
+	m.Post(ike.KernelLost{SAs: []ike.SAKey{{Dst: d.a.Addr, Proto: 50, SPI: 4713}}})
+	m.Post(ike.Delete{SPI: 4714})
+	if !slices.Equal(gone, []uint32{4714}) {
+		t.Errorf("ended: %v, want the one an operator deleted", gone)
 	}
+	d.Run(5 * time.Minute)
+	if !slices.Equal(gone, []uint32{4714, 4711}) {
+		t.Errorf("ended: %v, want the one that had not expired nor been lost", gone)
+	}
+	m.Post(ike.Restore{SAs: []ike.KernelSA{old(4715)}})
+	d.a.Shutdown()
+	if !slices.Contains(gone, 4715) {
+		t.Errorf("ended: %v, want all", gone)
+	}
+}
+
+// A peer may delete what it likes of its own, as often as it likes, and nothing else.
+func TestDeletesOfWhatIsNotThere(t *testing.T) {
+	d := newDuel(t)
+	d.a.Acquire(d.b)
+	d.Run(time.Second)
+	st := d.b.Peer(d.a).Status(d.Now())
+	pair, sa := st.IPsec[0], st.ISAKMP[0]
+	u32 := func(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
+	cookies := slices.Concat(sa.CkyI[:], sa.CkyR[:])
+	other := slices.Clone(cookies)
+	other[0] ^= 1
+	for name, del := range map[string]isakmp.Delete{
+		"an SPI nobody has":                    {Protocol: isakmp.ProtoESP, SPISize: 4, SPIs: [][]byte{u32(0xdead)}},
+		"our own inbound SPI":                  {Protocol: isakmp.ProtoESP, SPISize: 4, SPIs: [][]byte{u32(pair.SPIIn)}},
+		"the SPI under another protocol":       {Protocol: isakmp.ProtoAH, SPISize: 4, SPIs: [][]byte{u32(pair.SPIOut)}},
+		"the SPI with octets too many":         {Protocol: isakmp.ProtoESP, SPISize: 8, SPIs: [][]byte{append(u32(pair.SPIOut), 0, 0, 0, 0)}},
+		"an ISAKMP SA nobody has":              {Protocol: isakmp.ProtoISAKMP, SPISize: 16, SPIs: [][]byte{other}},
+		"half of the cookies":                  {Protocol: isakmp.ProtoISAKMP, SPISize: 8, SPIs: [][]byte{cookies[:8]}},
+		"nothing":                              {Protocol: isakmp.ProtoESP, SPISize: 4},
+		"an ISAKMP SA under an IPsec protocol": {Protocol: isakmp.ProtoESP, SPISize: 16, SPIs: [][]byte{cookies}},
+	} {
+		del.DOI = isakmp.DOIIPsec
+		d.Net.Inject(d.a, d.b, ike.Forge(d.a.Peer(d.b).Peer, isakmp.Informational, []isakmp.Payload{{Type: isakmp.PayloadD, Body: del.Append(nil)}}))
+		d.Run(time.Second)
+		if st := d.b.Peer(d.a).Status(d.Now()); len(st.IPsec) != 1 || len(st.ISAKMP) != 1 {
+			t.Fatalf("%s: %d IPsec, %d ISAKMP SAs are left", name, len(st.IPsec), len(st.ISAKMP))
+		}
+	}
+	// The right one counts, its repetitions and a list of it do no harm, and the next
+	// packet has SAs again.
+	right := isakmp.Delete{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoESP, SPISize: 4, SPIs: [][]byte{u32(pair.SPIOut), u32(pair.SPIOut), u32(1)}}
+	for range 3 {
+		d.Net.Inject(d.a, d.b, ike.Forge(d.a.Peer(d.b).Peer, isakmp.Informational, []isakmp.Payload{{Type: isakmp.PayloadD, Body: right.Append(nil)}}))
+		d.Run(time.Second)
+	}
+	if st := d.b.Peer(d.a).Status(d.Now()); len(st.IPsec) != 0 || len(st.ISAKMP) != 1 {
+		t.Errorf("%d IPsec, %d ISAKMP SAs are left", len(st.IPsec), len(st.ISAKMP))
+	}
+	d.b.Acquire(d.a)
+	d.Run(5 * time.Second)
+	d.CheckCarries(d.a, d.b.Addr)
+	d.CheckCarries(d.b, d.a.Addr)
 }
 
 // Behind a section without an address the peer is whoever proved an identity there.

@@ -12,15 +12,15 @@ import (
 )
 
 // deliver gives the exchange a datagram of the peer.
-func (x *exchange) deliver(msg []byte) {
+func (x *exchange) deliver(ev Datagram) {
 	switch {
-	case x.duplicate(msg):
+	case x.duplicate(ev.Data):
 	case x.over && !x.goesOn():
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Superseded, Detail: "the exchange has ended"})
 	case x.inbox != nil: // the peer will retransmit
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.Busy, Detail: "an earlier message is being worked on"})
 	default:
-		x.inbox = msg
+		x.inbox, x.from, x.known = ev.Data, ev.Path, false
 		x.play()
 	}
 }
@@ -45,6 +45,9 @@ func (x *exchange) receive(st *step) error {
 	if err != nil {
 		return err
 	}
+	if slices.Contains(st.may, VID) {
+		x.hear(m.payloads)
+	}
 	groups, err := x.check(st, m.payloads)
 	if err != nil {
 		return err
@@ -53,6 +56,9 @@ func (x *exchange) receive(st *step) error {
 		if err := x.p.handlers[x.kind][t].take(x, groups[t]); err != nil {
 			return syntaxError(err, st.hash != nil)
 		}
+	}
+	if st.proves() {
+		x.follow()
 	}
 	if st.then != nil {
 		if err := st.then(x); err != nil {
@@ -113,7 +119,7 @@ func (x *exchange) open(st *step) (message, error) {
 		return message{}, dropf(notice.BadHash, "HASH of message %d does not verify", x.pc+1)
 	}
 	// It is the peer's: whatever else may be wrong with it, it counts only once.
-	x.sa.used[x.msgID], x.sa.lastExchange = true, nil
+	x.sa.used[x.msgID], x.sa.lastExchange, x.sa.heardAt = true, nil, x.p.now
 	if x.info == nil { // else it depends on what it says
 		x.p.lives()
 	}
@@ -156,12 +162,13 @@ func openSealed(cbc *oakley.CBC, iv []byte, h isakmp.Header, msg []byte, padding
 func (x *exchange) check(st *step, ps []isakmp.Payload) (map[isakmp.PayloadType][][]byte, error) {
 	groups := make(map[isakmp.PayloadType][][]byte, len(ps))
 	for _, p := range ps {
-		if !slices.Contains(st.must, p.Type) && !slices.Contains(st.may, p.Type) {
+		t := x.sa.nat.version.meaning(p.Type)
+		if !slices.Contains(st.must, t) && !slices.Contains(st.may, t) {
 			x.notice(notice.Notice{Event: notice.Dropped, Reason: notice.UnexpectedPayload,
 				Detail: "payload " + p.Type.String() + " has no place in this message and is ignored"})
 			continue
 		}
-		groups[p.Type] = append(groups[p.Type], p.Body)
+		groups[t] = append(groups[t], p.Body)
 	}
 	for _, t := range st.must {
 		switch len(groups[t]) {

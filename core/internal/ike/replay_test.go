@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +56,7 @@ var recordedSessions = []session{
 	{"main-psk-pfs-aes256-sha512-modp4096", p1(oakley.AES, 256, oakley.SHA512, oakley.MODP4096), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 256}, 7, oakley.MODP2048, false, policy.Main},
 	{"main-psk-transport", p1(oakley.AES, 128, oakley.SHA1, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 2, 0, true, policy.Main},
 	{"aggr-psk-aes128-sha1-modp1024", p1(oakley.AES, 128, oakley.SHA1, oakley.MODP1024), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 2, 0, false, policy.Aggressive},
+	{"natt-main-psk", p1(oakley.AES, 128, oakley.SHA256, oakley.MODP2048), policy.Algorithm{ID: isakmp.ESPAESCBC, KeyBits: 128}, 5, 0, false, policy.Main},
 }
 
 func (s session) replay(t *testing.T, me role) *replay {
@@ -63,6 +65,9 @@ func (s session) replay(t *testing.T, me role) *replay {
 	r.cfg.Remotes[0].Proposals = []policy.Phase1Proposal{s.proposal}
 	r.cfg.Remotes[0].Modes = []policy.ExchangeMode{s.mode}
 	r.transport = s.transport
+	if r.natt = strings.HasPrefix(s.trace, "natt-"); r.natt {
+		r.cfg.Remotes[0].NATTraversal = policy.On
+	}
 	return r
 }
 
@@ -74,6 +79,7 @@ func p1(c oakley.Cipher, bits uint16, h oakley.Hash, g oakley.Group) policy.Phas
 type recorded struct {
 	from     role
 	data     []byte
+	port     uint16 // at both ends
 	h        isakmp.Header
 	payloads []isakmp.Payload
 	iv       []byte // it was sealed with
@@ -93,6 +99,7 @@ type replay struct {
 	me        role
 	cfg       *policy.Config
 	transport bool
+	natt      bool
 	psk       string
 	values    map[string][][]byte // logged by our side, in order
 	messages  []recorded
@@ -100,7 +107,7 @@ type replay struct {
 
 	p          *Peer
 	now        time.Time
-	sent       [][]byte
+	sent       []Send
 	sa         *ISAKMPSA
 	quick      uint32   // message ID of the quick mode that succeeds
 	ids        []uint32 // of the exchanges we begin
@@ -116,9 +123,12 @@ func newReplay(t *testing.T, name string, me role) *replay {
 	}
 	var trace struct {
 		PSK     string
-		Packets []struct{ From, Hex string }
-		I       []struct{ Name, Hex string } `json:"initiator_values"`
-		R       []struct{ Name, Hex string } `json:"responder_values"`
+		Packets []struct {
+			From, Hex    string
+			Sport, Dport uint16
+		}
+		I []struct{ Name, Hex string } `json:"initiator_values"`
+		R []struct{ Name, Hex string } `json:"responder_values"`
 	}
 	if err := json.Unmarshal(data, &trace); err != nil {
 		t.Fatal(err)
@@ -136,7 +146,11 @@ func newReplay(t *testing.T, name string, me role) *replay {
 		if p.From == "a" {
 			from = initiator
 		}
-		r.messages = append(r.messages, recorded{from: from, data: unhex(t, p.Hex)})
+		data := unhex(t, p.Hex)
+		if p.Sport == 4500 {
+			data = data[4:] // the marker
+		}
+		r.messages = append(r.messages, recorded{from: from, data: data, port: p.Sport})
 	}
 	return r
 }
@@ -147,6 +161,11 @@ func unhex(t *testing.T, s string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// path is the way between the two ends, by their port.
+func (r *replay) path(port uint16) Path {
+	return Path{Local: netip.AddrPortFrom(addrOf(r.me), port), Remote: netip.AddrPortFrom(addrOf(r.me.other()), port)}
 }
 
 func addrOf(r role) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(r)}) }
@@ -252,8 +271,9 @@ func (r *replay) rand(b []byte) {
 // begin makes the machine, and has an initiator's begin.
 func (r *replay) begin() Path {
 	r.open()
-	path := Path{Local: netip.AddrPortFrom(addrOf(r.me), 500), Remote: netip.AddrPortFrom(addrOf(r.me.other()), 500)}
+	path := r.path(500)
 	r.p = New(Setup{Config: policy.NewCommon(r.cfg), Remotes: r.cfg.Remotes, Path: path, Rand: r.rand, Stranger: r.me == responder,
+		NAT:    NATPorts{4500, 4500},
 		Cookie: func(Path, isakmp.Cookie) isakmp.Cookie { return r.messages[1].h.CkyR }})
 	if r.me == initiator {
 		r.step(Establish{})
@@ -271,7 +291,7 @@ func (r *replay) run() {
 			continue
 		}
 		if m.from == r.me.other() {
-			r.step(Datagram{Path: path, Data: m.data})
+			r.step(Datagram{Path: r.path(m.port), Data: m.data})
 			if r.p.gone { // a stranger that has become a peer
 				r.p = New(Setup{Config: policy.NewCommon(r.cfg), Remotes: []*policy.Remote{remote}, Path: path, Rand: r.rand})
 				r.step(Adopt{r.sa})
@@ -330,7 +350,10 @@ func (r *replay) compare(i int, want recorded) {
 	if len(r.sent) == 0 {
 		r.t.Fatalf("message %d: nothing was sent", i+1)
 	}
-	data := r.sent[0]
+	data := r.sent[0].Data
+	if at := r.sent[0].Path; at != r.path(want.port) {
+		r.t.Errorf("message %d goes over %v, recorded port %d", i+1, at, want.port)
+	}
 	r.sent = r.sent[1:]
 	h, err := isakmp.ParseHeader(data)
 	if err != nil {
@@ -407,7 +430,7 @@ func (r *replay) step(ev Event) {
 	for _, act := range r.p.Step(r.now, ev) {
 		switch act := act.(type) {
 		case Send:
-			r.sent = append(r.sent, act.Data)
+			r.sent = append(r.sent, act)
 		case Handover:
 			r.sa = act.SA
 		case Notice:
@@ -488,6 +511,9 @@ func (r *replay) checkKeys() {
 		r.t.Fatalf("%d SAs installed, %d removed, want 2 and 2", len(r.sas), r.gone)
 	}
 	for _, sa := range r.sas {
+		if want := (&Encap{SrcPort: 4500, DstPort: 4500}); r.natt != (sa.Encap != nil) || r.natt && *sa.Encap != *want {
+			r.t.Errorf("an SA is wrapped as %+v", sa.Encap)
+		}
 		by := "responder"
 		if (sa.Dir == spd.Out) == (r.me == initiator) {
 			by = "initiator"

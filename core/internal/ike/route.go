@@ -51,7 +51,7 @@ func (p *Peer) phase1Message(ev Datagram, h isakmp.Header) {
 			p.firstAnswer(x, ev, h)
 			return
 		case x.sa.CkyR == h.CkyR:
-			x.deliver(ev.Data)
+			x.deliver(ev)
 			return
 		case h.CkyR.IsZero() && x.duplicate(ev.Data): // message 1; any other shows our cookie
 			return
@@ -83,7 +83,7 @@ func (p *Peer) firstAnswer(x *exchange, ev Datagram, h isakmp.Header) {
 	if x.inbox == nil {
 		x.sa.CkyR = h.CkyR
 	}
-	x.deliver(ev.Data)
+	x.deliver(ev)
 }
 
 // phase2Message routes a message under an ISAKMP SA, by its message ID.
@@ -105,7 +105,7 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 			continue
 		}
 		if x.kind == h.Exchange {
-			x.deliver(ev.Data)
+			x.deliver(ev)
 		} else {
 			p.dropped(ev, h, notice.BadExchange, "the exchange with this message ID is "+x.kind.String())
 		}
@@ -126,7 +126,7 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 		return
 	}
 	x := sa.exchange(h.Exchange, s, responder, h.MessageID)
-	x.inbox = ev.Data
+	x.inbox, x.from = ev.Data, ev.Path
 	switch h.Exchange {
 	case isakmp.QuickMode:
 		x.qm, x.expires = &quick{nr: p.nonce(sa.Remote)}, p.now.Add(p.cfg.Timer.Phase2)
@@ -139,23 +139,23 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 }
 
 // early keeps what a peer says under an ISAKMP SA that it has and we are about to
-// have: its last message of phase 1 is being worked on, was overtaken or is lost. In
-// case it is lost ours is said again, since nothing else makes the peer repeat its own.
+// have: we still compute its keys, or its last message of phase 1 was overtaken or is
+// lost. In case it is lost ours is said again, since nothing else makes the peer repeat its own.
 // Whoever shows both cookies has received what we say.
 func (p *Peer) early(ev Datagram, h isakmp.Header) bool {
 	i := slices.IndexFunc(p.exchanges, func(x *exchange) bool {
-		return x.p1 != nil && !x.over && x.sa.CkyI == h.CkyI && x.sa.CkyR == h.CkyR && x.pc == len(x.script)-1 && x.theirTurn()
+		return x.p1 != nil && !x.over && x.sa.CkyI == h.CkyI && x.sa.CkyR == h.CkyR && x.pc == len(x.script)-1 && (x.theirTurn() || x.sent)
 	})
 	if i < 0 {
 		return false
 	}
 	x := p.exchanges[i]
-	if octets := len(ev.Data) + x.sa.early.octets; octets <= maxEarly {
+	if octets := len(ev.Data) + x.sa.early.octets; octets <= maxEarly && len(ev.Data)+x.holds()+p.fragmentOctets() <= roomOfProven {
 		x.sa.early = held{append(x.sa.early.datagrams, ev), octets}
 	} else {
 		p.dropped(ev, h, notice.Busy, "phase 1 is not over yet")
 	}
-	if x.role == responder && x.inbox == nil {
+	if x.role == responder && x.theirTurn() && x.inbox == nil {
 		x.repeat()
 	}
 	return true

@@ -76,20 +76,36 @@ type schedule struct {
 	w     *iketest.World
 	r     *rand.Rand
 	log   hash.Hash
+	line  []byte
 	kind  weather
 	sends map[sendKey]int
 	hosts []*iketest.Host
 	boxes []*iketest.NAT
 	links []link
-	flows []*iketest.Flow
 	steps int
 
 	longest time.Duration // of all lifetimes
 	up      bool          // an SA has come since the limits were checked
 }
 
-// link is two hosts that know each other.
-type link struct{ a, b *iketest.Host }
+// link is two hosts that know each other, and the options of the one that begins
+// where only one can.
+type link struct {
+	a, b  *iketest.Host
+	o     iketest.Options
+	both  bool // ends can begin
+	flows []*iketest.Flow
+}
+
+// narrow reports whether everything gets through where large datagrams do not.
+func (l link) narrow() bool {
+	return l.o.IKEFrag == policy.Force || l.o.IKEFrag == policy.On && !slices.Contains(l.o.Modes, policy.Aggressive)
+}
+
+// of reports whether a link is one of some hosts', or of any where none are named.
+func (l link) of(hosts []*iketest.Host) bool {
+	return hosts == nil || slices.Contains(hosts, l.a) || slices.Contains(hosts, l.b)
+}
 
 type sendKey struct {
 	host   string
@@ -107,7 +123,7 @@ func playSchedule(seed uint64, log *iketest.Transcript) (string, error) {
 	thorough := s.pick(8) == 0 // real Diffie-Hellman, and an eye on the keys inside the machines
 	w.FakeDH = !thorough
 	w.OnStep = func(m *iketest.Machine) {
-		if s.steps++; s.up || s.steps%8 == 0 {
+		if s.steps++; s.up || s.steps%32 == 0 {
 			s.up = false
 			w.CheckLimits(m)
 		}
@@ -117,7 +133,6 @@ func playSchedule(seed uint64, log *iketest.Transcript) (string, error) {
 	}
 	w.OnAction = s.action
 	s.build()
-	w.Send(s.flows...)
 	switch s.kind {
 	case hostile:
 		s.chaos()
@@ -150,13 +165,6 @@ func (s *schedule) options() iketest.Options {
 	if s.pick(4) == 0 {
 		o.PFS = s.group()
 	}
-	if s.pick(8) == 0 { // the first messages of both exchanges in fragments
-		o.Proposals, o.Remote = many(), []func(*policy.Remote){frag(policy.Force)}
-	}
-	if s.pick(4) == 0 {
-		loss := policy.Restart * policy.Loss(s.pick(2))
-		o.Remote = append(o.Remote, dpd(s.seconds(2, 60)), func(r *policy.Remote) { r.OnLoss = loss })
-	}
 	if s.pick(8) == 0 {
 		o.PSK = []string{"secret", "another"}
 	}
@@ -169,6 +177,21 @@ func (s *schedule) options() iketest.Options {
 	o.NoInitialContact = s.pick(8) == 0
 	if s.pick(8) == 0 {
 		o.Protos = [][]uint8{{51}, {50, 51}, {108, 50}, {108, 50, 51}}[s.pick(4)]
+	}
+	if s.pick(3) == 0 {
+		o.IKEFrag = policy.Toggle(1 + s.pick(2))
+	}
+	if o.IKEFrag == policy.Force && s.pick(4) == 0 { // the first message in fragments too
+		o.Proposals = slices.Repeat(o.Proposals[:1], 16)
+	}
+	if s.pick(3) == 0 {
+		o.DPDDelay = s.seconds(20, 90)
+		ask := []string{"default", "inbound_detect", "blackhole_detect"}[s.pick(3)]
+		if s.kind == rough { // probes are not repeated: only who hears nothing else asks
+			ask = "inbound_detect"
+		}
+		loss := policy.Restart * policy.Loss(s.pick(2))
+		o.Remote = append(o.Remote, func(r *policy.Remote) { r.DPDAlgorithm, r.OnLoss = ask, loss })
 	}
 	s.longest = max(s.longest, o.ISAKMPLife, o.IPsecLife)
 	return o
@@ -209,7 +232,7 @@ func (s *schedule) elsewhere(o iketest.Options) iketest.Options {
 // build makes the hosts: two to five, of which the second is everybody's peer.
 func (s *schedule) build() {
 	w := s.w
-	names := []string{"a", "b", "c", "d", "e"}[:[]int{2, 2, 2, 2, 2, 3, 4, 5}[s.pick(8)]]
+	names := []string{"a", "b", "c", "d", "e"}[:[]int{2, 2, 2, 2, 2, 2, 2, 3, 4, 5}[s.pick(10)]]
 	for _, n := range names {
 		s.hosts = append(s.hosts, w.AddHost(n))
 	}
@@ -222,6 +245,7 @@ func (s *schedule) build() {
 	gateway, behind := s.hosts[1], s.pick(4) == 0
 	roaming := s.options() // one section at the gateway is for all of them
 	roaming.Protos = nil   // AH does not pass
+	level := policy.Level(s.pick(3))
 	for i, h := range s.hosts {
 		switch {
 		case i == 1:
@@ -231,7 +255,7 @@ func (s *schedule) build() {
 			s.boxes = append(s.boxes, box)
 			h.Behind(box)
 			there := roaming
-			there.Roaming = true
+			there.Roaming, there.Generate = true, level
 			s.connect(h, gateway, roaming, there)
 		default:
 			s.connectAny(h, gateway)
@@ -239,6 +263,12 @@ func (s *schedule) build() {
 	}
 	if n := len(s.hosts); n > 2 && s.hosts[0].NAT == nil && s.hosts[2].NAT == nil && s.pick(2) == 0 {
 		s.connectAny(s.hosts[0], s.hosts[2])
+	}
+	for _, h := range s.hosts {
+		wide := func(l link) bool { return l.of([]*iketest.Host{h}) && !l.narrow() }
+		if s.pick(2) == 0 && !slices.ContainsFunc(s.links, wide) {
+			h.Narrow = 576 - 28
+		}
 	}
 	w.Net.MinDelay, w.Net.MaxDelay = 5*time.Millisecond, 50*time.Millisecond
 	w.MinService, w.MaxService = time.Millisecond, 5*time.Millisecond
@@ -252,12 +282,18 @@ func (s *schedule) connectAny(a, b *iketest.Host) {
 	o := s.options()
 	o.Transport = s.pick(8) == 0
 	there := s.elsewhere(o)
-	if len(o.PSK) > 1 && s.kind == hostile && len(o.Modes) == 1 { // the first key of the one who can find out is the wrong one
+	if (s.kind == hostile || s.kind == calm) && s.pick(8) == 0 && b == s.hosts[1] && !slices.Equal(o.Protos, []uint8{51}) {
+		there.Generate = []policy.Level{policy.GenerateRequire, policy.GenerateUnique}[s.pick(2)]
+	} else if s.pick(8) == 0 { // one of them
+		o.Passive = s.pick(2) == 0
+		there.Passive = !o.Passive
+	}
+	if len(o.PSK) > 1 && s.kind == hostile && len(o.Modes) == 1 && !o.Passive && !there.Passive { // the first key of the one who can find out is the wrong one
 		one, all := &o, &there
 		if o.Modes[0] == policy.Aggressive { // its initiator verifies first
 			one, all = all, one
 		}
-		one.PSK, all.PSK = []string{"secret"}, []string{"another", "secret"}
+		one.PSK, all.PSK = []string{"secret", "other"}, []string{"another", "secret"}
 	}
 	s.connect(a, b, o, there)
 }
@@ -265,16 +301,20 @@ func (s *schedule) connectAny(a, b *iketest.Host) {
 func (s *schedule) connect(a, b *iketest.Host, here, there iketest.Options) {
 	a.Configure(b, here)
 	b.Configure(a, there)
-	s.links = append(s.links, link{a, b})
-	s.flows = append(s.flows, &iketest.Flow{From: a, To: b}, &iketest.Flow{From: b, To: a})
+	flows := []*iketest.Flow{{From: a, To: b}, {From: b, To: a}}
+	if there.Generate != policy.GenerateOff && s.kind == hostile {
+		flows = nil // who has lost its policies waits for the other, until what that has ends
+	}
+	both := !here.Passive && !there.Passive && !there.Roaming && there.Generate == policy.GenerateOff && len(here.PSK) < 2
+	s.links = append(s.links, link{a, b, here, both, flows})
+	s.w.Send(flows...)
 }
 
 // action keeps the books of what a machine does.
 func (s *schedule) action(m *iketest.Machine, act ike.Action) {
 	switch act := act.(type) {
 	case ike.Send:
-		fmt.Fprintf(s.log, "%s send ", m.Host.Name)
-		s.log.Write(act.Data)
+		s.write(m.Host.Name, "send", string(act.Data))
 		// A message, its repetitions by our timer, and as many answers to duplicates.
 		d := sha256.Sum256(act.Data)
 		k := sendKey{m.Host.Name, [8]byte(d[:])}
@@ -283,12 +323,21 @@ func (s *schedule) action(m *iketest.Machine, act ike.Action) {
 			s.w.Break("%s sends one message more than %d times", m.Host.Name, limit)
 		}
 	case ike.Notice:
-		fmt.Fprintf(s.log, "%s notice %v %v %s", m.Host.Name, act.Event, act.Reason, act.Detail)
+		s.write(m.Host.Name, act.Event.String(), act.Reason.String(), act.Detail)
 		s.up = s.up || act.Event == notice.Phase1Up || act.Event == notice.Phase2Up
 		if act.Reason == notice.Internal {
 			s.w.Break("%s: internal error: %s", m.Host.Name, act.Detail)
 		}
 	}
+}
+
+// write adds to the digest.
+func (s *schedule) write(words ...string) {
+	for _, w := range words {
+		s.line = append(append(s.line, w...), ' ')
+	}
+	s.log.Write(s.line)
+	s.line = s.line[:0]
 }
 
 // ends are both ends of a link, in either order.
@@ -362,8 +411,14 @@ func (s *schedule) mischief() {
 
 // recovery is how long traffic may take to flow again once everything works: an SA
 // that only one end has is used until it ends, and nobody is told of an ISAKMP SA
-// that the other end has lost.
-func (s *schedule) recovery() time.Duration { return s.longest + 3*time.Minute }
+// that the other end has lost; unless the peer is watched, which takes an ISAKMP SA
+// to watch it under, and two ends that can begin.
+func (s *schedule) recovery(l link) time.Duration {
+	if l.o.DPDDelay > 0 && l.o.Rekey != policy.Off && l.both {
+		return l.o.DPDDelay + 3*time.Minute
+	}
+	return s.longest + 3*time.Minute
+}
 
 // peace repairs everything, and waits for traffic to flow again.
 func (s *schedule) peace() {
@@ -373,14 +428,16 @@ func (s *schedule) peace() {
 	for _, h := range s.hosts {
 		h.AuthDown, h.Kernel.RefuseInstalls = false, 0
 	}
-	s.due(s.recovery())
+	s.due(s.recovery)
 }
 
-// due says from when on every packet has to arrive, of all flows, or of some hosts'.
-func (s *schedule) due(in time.Duration, of ...*iketest.Host) {
-	for _, f := range s.flows {
-		if of == nil || slices.Contains(of, f.From) || slices.Contains(of, f.To) {
-			f.Due = max(f.Due, s.w.Since()+in)
+// due says when every packet has to arrive again, on all links or on some hosts'.
+func (s *schedule) due(in func(link) time.Duration, hosts ...*iketest.Host) {
+	for _, l := range s.links {
+		for _, f := range l.flows {
+			if l.of(hosts) {
+				f.Due = max(f.Due, s.w.Since()+in(l))
+			}
 		}
 	}
 }
@@ -389,7 +446,8 @@ func (s *schedule) due(in time.Duration, of ...*iketest.Host) {
 func (s *schedule) plan() {
 	// A quick mode that overtakes message 6 is repeated after 10 s; a phase 1 whose
 	// every message is lost once takes a minute.
-	s.due(map[weather]time.Duration{calm: 30 * time.Second, broken: 30 * time.Second, rough: 3 * time.Minute}[s.kind])
+	up := map[weather]time.Duration{calm: 30 * time.Second, broken: 30 * time.Second, rough: 3 * time.Minute}[s.kind]
+	s.due(func(link) time.Duration { return up })
 	for range s.pick(5) {
 		s.w.After(s.seconds(180, 3400), func() { // SAs are renewed early, at both ends at once or at one
 			h, to := s.ends()
@@ -423,17 +481,19 @@ func (s *schedule) outage() {
 // that end what is lost.
 func (s *schedule) accident() {
 	h, to := s.ends()
-	pause := s.seconds(0, 60)
-	heal := pause + 30*time.Second
-	if h.NAT != nil || to.NAT != nil || len(s.boxes) > 0 {
-		heal = s.recovery()
+	pause := s.seconds(5, 60)
+	heal := func(l link) time.Duration {
+		if !l.both {
+			return pause + s.recovery(l)
+		}
+		return pause + 90*time.Second
 	}
 	switch s.pick(4) {
 	case 0:
 		s.due(heal, h)
 		h.Stop(pause)
 	case 1:
-		s.due(heal+time.Minute, h) // whoever was told meanwhile begins anew, in vain
+		s.due(heal, h) // whoever was told meanwhile begins anew, in vain
 		h.Restart(pause)
 	case 2:
 		s.due(heal, h, to)
@@ -449,11 +509,13 @@ func (s *schedule) accident() {
 func (s *schedule) flow() {
 	w := s.w
 	end := time.Hour
-	for _, f := range s.flows {
-		end = max(end, f.Due+10*time.Minute)
+	for _, l := range s.links {
+		for _, f := range l.flows {
+			end = max(end, f.Due+10*time.Minute)
+		}
 	}
 	for w.Since() < end && w.Err() == nil {
-		w.Run(47 * time.Second)
+		w.Run(97 * time.Second)
 		w.CheckKernel()
 	}
 	s.settled()
@@ -462,7 +524,7 @@ func (s *schedule) flow() {
 // settled waits for a moment without negotiation, of which there must be one, and
 // compares both ends. What only one end has lives until its lifetime ends.
 func (s *schedule) settled() {
-	for end := s.w.Since() + s.recovery(); s.w.Since() < end && !(s.w.Quiet() && s.w.Symmetric()); {
+	for end := s.w.Since() + s.longest + 3*time.Minute; s.w.Since() < end && !(s.w.Quiet() && s.w.Symmetric()); {
 		s.w.Run(5 * time.Second)
 	}
 	s.w.CheckQuiet()

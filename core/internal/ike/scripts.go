@@ -55,6 +55,8 @@ const (
 	N     = isakmp.PayloadN
 	D     = isakmp.PayloadD
 	VID   = isakmp.PayloadVID
+	NATD  = isakmp.PayloadNATD  // under the number of the version agreed on, see natVersion
+	NATOA = isakmp.PayloadNATOA // the same
 	ATTR  = isakmp.PayloadAttr
 )
 
@@ -69,9 +71,9 @@ const (
 var mainMode = script{
 	{from: initiator, must: p(SA), may: p(VID), then: chooseISAKMP},
 	{from: responder, must: p(SA), may: p(VID)},
-	{from: initiator, must: p(KE, NONCE), may: p(CR, VID)},
-	{from: responder, must: p(KE, NONCE), may: p(CR, VID), then: deriveKeys},
-	{from: initiator, seal: sealed, must: p(ID, AUTH), may: p(CERT, CR, N, VID)},
+	{from: initiator, must: p(KE, NONCE), may: p(CR, NATD, VID)},
+	{from: responder, must: p(KE, NONCE), may: p(CR, NATD, VID), then: deriveKeys},
+	{from: initiator, seal: sealed, must: p(ID, AUTH), may: p(CERT, CR, N, VID), before: float},
 	{from: responder, seal: sealed, must: p(ID, AUTH), may: p(CERT, N, VID), then: establish},
 }
 
@@ -85,8 +87,8 @@ var mainMode = script{
 //	3  I→R  HDR*, HASH_I                    both have an ISAKMP SA
 var aggressiveMode = script{
 	{from: initiator, must: p(SA, KE, NONCE, ID), may: p(CR, VID), then: chooseISAKMP},
-	{from: responder, must: p(SA, KE, NONCE, ID, AUTH), may: p(CERT, CR, VID), most: 3},
-	{from: initiator, seal: sentSeal, must: p(AUTH), may: p(CERT, N, VID), before: deriveKeys, then: establish},
+	{from: responder, must: p(SA, KE, NONCE, ID, AUTH), may: p(CERT, CR, VID, NATD), most: 3},
+	{from: initiator, seal: sentSeal, must: p(AUTH), may: p(CERT, NATD, N, VID), before: deriveAndFloat, then: establish},
 }
 
 // baseMode shows the identities, and lets both negotiate before either computes
@@ -100,8 +102,8 @@ var aggressiveMode = script{
 var baseMode = script{
 	{from: initiator, must: p(SA, ID, NONCE), may: p(VID), then: chooseISAKMP},
 	{from: responder, must: p(SA, ID, NONCE), may: p(VID), most: 3},
-	{from: initiator, must: p(KE, AUTH), may: p(CERT, CR, VID)},
-	{from: responder, must: p(KE, AUTH), may: p(CERT, VID), then: establish},
+	{from: initiator, must: p(KE, AUTH), may: p(CERT, CR, NATD, VID)},
+	{from: responder, must: p(KE, AUTH), may: p(CERT, NATD, VID), then: establish},
 }
 
 // phase1Scripts are the exchanges that end with an ISAKMP SA.
@@ -114,12 +116,12 @@ var phase1Scripts = map[isakmp.ExchangeType]script{
 // quickMode negotiates IPsec SAs (RFC 2409 section 5.5). Nothing is lost: a
 // responder can receive before message 2 leaves, an initiator before message 3.
 //
-//	1  I→R  HDR*, HASH(1), SA, Ni [, KE] [, IDci, IDcr]
-//	2  R→I  HDR*, HASH(2), SA, Nr [, KE] [, IDci, IDcr]
+//	1  I→R  HDR*, HASH(1), SA, Ni [, KE] [, IDci, IDcr] [, NAT-OAi, NAT-OAr]
+//	2  R→I  HDR*, HASH(2), SA, Nr [, KE] [, IDci, IDcr] [, NAT-OAi, NAT-OAr]
 //	3  I→R  HDR*, HASH(3)
 var quickMode = script{
-	{from: initiator, seal: sealed, hash: hash1, must: p(SA, NONCE), may: p(KE, ID, N), before: prepareOffer},
-	{from: responder, seal: sealed, hash: hash2, must: p(SA, NONCE), may: p(KE, ID, N), before: prepareAnswer},
+	{from: initiator, seal: sealed, hash: hash1, must: p(SA, NONCE), may: p(KE, ID, NATOA, N), before: prepareOffer},
+	{from: responder, seal: sealed, hash: hash2, must: p(SA, NONCE), may: p(KE, ID, NATOA, N), before: prepareAnswer},
 	{from: initiator, seal: sealed, hash: hash3, before: installInitiator, then: quickDone},
 }
 
@@ -160,7 +162,8 @@ func phase1Handlers(prove proof) map[isakmp.PayloadType]handler {
 		ID:    {emitID, takeID},
 		AUTH:  {prove.emit, prove.take},
 		N:     {emitPhase1Notify, takePhase1Notify},
-		VID:   {emitVendorIDs, takeVendorIDs},
+		VID:   {emitVendorIDs, takeNothing}, // see exchange.hear
+		NATD:  {emitNATD, takeNATD},
 		CERT:  {emitNothing, takeNothing}, // a pre-shared key needs none
 		CR:    {emitNothing, takeNothing},
 	}
@@ -176,6 +179,7 @@ var handlers = map[isakmp.ExchangeType]map[isakmp.PayloadType]handler{
 		NONCE: {emitQuickNonce, takeQuickNonce},
 		KE:    {emitQuickKE, takeQuickKE},
 		ID:    {emitQuickID, takeQuickID},
+		NATOA: {emitNATOA, takeNATOA},
 		N:     {emitQuickNotify, takeQuickNotify},
 	},
 	isakmp.Informational: {

@@ -29,8 +29,8 @@ func (x *exchange) transmit(st *step) error {
 	} else {
 		msg = isakmp.AppendMessage(nil, h, ps)
 	}
-	if st.most > 0 && len(msg) > st.most*x.heard {
-		return failf(notice.Unsupported, "message %d would have %d octets, more than %d times the %d it answers", x.pc+1, len(msg), st.most, x.heard)
+	if n := x.sa.onWire(msg); st.most > 0 && n > st.most*x.heard {
+		return failf(notice.Unsupported, "message %d would have %d octets, more than %d times the %d it answers", x.pc+1, n, st.most, x.heard)
 	}
 	x.answer = msg
 	x.tries = 1
@@ -54,7 +54,7 @@ func (x *exchange) emit(st *step) ([]isakmp.Payload, error) {
 				return nil, failf(notice.Internal, "no %v payload for message %d", t, x.pc+1)
 			}
 			for _, b := range bodies {
-				ps = append(ps, isakmp.Payload{Type: t, Body: b})
+				ps = append(ps, isakmp.Payload{Type: x.sa.nat.version.wire(t), Body: b})
 			}
 		}
 	}

@@ -14,12 +14,16 @@ func (s vendors) has(v isakmp.VendorID) bool { return s&(1<<v) != 0 }
 
 func (s *vendors) add(v isakmp.VendorID) { *s |= 1 << v }
 
-// sayings are the vendor IDs we say, in the order we say them.
-var sayings = []struct {
+// saying is a vendor ID we say.
+type saying struct {
 	id    isakmp.VendorID
 	wants func(r *policy.Remote) bool      // whether a section has us say it
 	tail  func(isakmp.ExchangeType) []byte // what stands behind it
-}{
+}
+
+// sayings are the vendor IDs we say, in the order we say them, behind those of NAT
+// traversal.
+var sayings = []saying{
 	{isakmp.VendorFragmentation, takesFragments, fragmentCapability},
 	{isakmp.VendorDPD, func(r *policy.Remote) bool { return r.DPD }, nothingBehind},
 }
@@ -34,26 +38,43 @@ func emitVendorIDs(x *exchange) (bodies [][]byte, err error) {
 		return nil, nil
 	}
 	x.sa.said = 0
-	for _, v := range sayings {
+	say := func(v saying) bool {
 		if !slices.ContainsFunc(x.p1.remotes, v.wants) || x.role == responder && !x.sa.heard.has(v.id) {
-			continue
+			return false
 		}
 		x.sa.said.add(v.id)
 		bodies = append(bodies, append(v.id.Append(nil), v.tail(x.kind)...))
+		return true
 	}
+	for _, v := range natVersions {
+		if x.p.setup.NAT.Local != 0 && say(saying{v.id, traversesNAT, nothingBehind}) && x.role == responder {
+			break // the best of those named is the answer
+		}
+	}
+	for _, v := range sayings {
+		say(v)
+	}
+	x.sa.agreeNAT()
 	return bodies, nil
 }
 
-// takeVendorIDs notes what the peer says it can do, in any message.
-func takeVendorIDs(x *exchange, bodies [][]byte) error {
-	for _, b := range bodies {
-		v, tail := isakmp.ParseVendorID(b)
-		if v == isakmp.VendorFragmentation && !fragmentsIn(x.kind, tail) {
+// hear notes what the peer says it can do, in any message. It comes before all other
+// payloads: the numbers of some hang on it. Only the first message of each end
+// counts for NAT traversal.
+func (x *exchange) hear(ps []isakmp.Payload) {
+	if x.pc <= 1 {
+		x.sa.heard = 0
+	}
+	for _, p := range ps {
+		v, tail := isakmp.ParseVendorID(p.Body)
+		if p.Type != VID || v == isakmp.VendorFragmentation && !fragmentsIn(x.kind, tail) {
 			continue
 		}
 		x.sa.heard.add(v)
 	}
-	return nil
+	if x.pc <= 1 {
+		x.sa.agreeNAT()
+	}
 }
 
 // agreed reports whether both ends have said that they can do something.

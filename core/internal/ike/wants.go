@@ -17,6 +17,7 @@ type want struct {
 	remote  netip.Addr
 	seqs    []uint32  // of the kernel's requests it answers
 	command uint64    // of the operator's
+	again   bool      // it has been tried under an ISAKMP SA the peer did not answer under
 	renews  bool      // what is there is to be renewed
 	until   time.Time // for an ISAKMP SA to come
 }

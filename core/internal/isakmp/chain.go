@@ -29,11 +29,13 @@ const (
 	PayloadD         PayloadType = 12
 	PayloadVID       PayloadType = 13
 	PayloadAttr      PayloadType = 14 // draft-dukes-ike-mode-cfg
+	PayloadNATD04    PayloadType = 15 // draft-ietf-ipsec-nat-t-ike-04 to -08
+	PayloadNATOA04   PayloadType = 16 // draft-ietf-ipsec-nat-t-ike-04 to -08
 	PayloadNATD      PayloadType = 20 // RFC 3947
 	PayloadNATOA     PayloadType = 21 // RFC 3947
 
-	PayloadNATDDraft  PayloadType = 130 // draft-ietf-ipsec-nat-t-ike-01 to -03
-	PayloadNATOADraft PayloadType = 131 // draft-ietf-ipsec-nat-t-ike-01 to -03
+	PayloadNATDDraft  PayloadType = 130 // draft-ietf-ipsec-nat-t-ike-00 to -03
+	PayloadNATOADraft PayloadType = 131 // draft-ietf-ipsec-nat-t-ike-00 to -03
 	PayloadFragment   PayloadType = 132
 )
 
@@ -54,6 +56,8 @@ var PayloadTypes = Names{
 	{uint32(PayloadD), "D"},
 	{uint32(PayloadVID), "VID"},
 	{uint32(PayloadAttr), "ATTR"},
+	{uint32(PayloadNATD04), "NAT-D-04"},
+	{uint32(PayloadNATOA04), "NAT-OA-04"},
 	{uint32(PayloadNATD), "NAT-D"},
 	{uint32(PayloadNATOA), "NAT-OA"},
 	{uint32(PayloadNATDDraft), "NAT-D-DRAFT"},

@@ -79,7 +79,7 @@ func (p Payload) parse() (fmt.Stringer, error) {
 		return ParseDelete(p.Body)
 	case PayloadAttr:
 		return ParseConfig(p.Body)
-	case PayloadNATOA, PayloadNATOADraft:
+	case PayloadNATOA, PayloadNATOADraft, PayloadNATOA04:
 		return ParseNATOA(p.Body)
 	case PayloadFragment:
 		return ParseFragment(p.Body)

@@ -72,6 +72,8 @@ const (
 	Finding              // warning: a weak or risky setting
 	Starting             // info
 	Stopping             // info
+	NATFound             // info
+	PeerMoved            // info: the NAT in front of the peer has given it another mapping
 	LocalFailure         // error: something on this host does not work
 	HookDone             // debug
 	PeerDead             // warning: it does not answer, all its SAs end
@@ -112,6 +114,8 @@ var events = [eventCount]struct {
 	Finding:        {"finding", "finding", slog.LevelWarn},
 	Starting:       {"starting", "racoon starting", slog.LevelInfo},
 	Stopping:       {"stopping", "racoon shutting down", slog.LevelInfo},
+	NATFound:       {"nat-found", "NAT detected", slog.LevelInfo},
+	PeerMoved:      {"peer-moved", "the peer has moved", slog.LevelInfo},
 	LocalFailure:   {"local-failure", "local failure", slog.LevelError},
 	PeerDead:       {"peer-dead", "the peer seems to be dead", slog.LevelWarn},
 	HookDone:       {"hook-done", "hook script has run", slog.LevelDebug},

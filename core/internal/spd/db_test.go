@@ -246,3 +246,39 @@ func BenchmarkRespond(b *testing.B) {
 		})
 	}
 }
+
+func TestPoliciesToBeGenerated(t *testing.T) {
+	want := sel("10.0.5.7/16", "10.1.0.0/16", 80, 0, 6)
+	p := PairFor(want)
+	if got := p.Selector(); got != sel("10.0.0.0/16", "10.1.0.0/16", 80, 0, 6) || p.In.Key.Selector() != got || !p.HasIn || p.In.Key.Dir != In {
+		t.Errorf("%+v is for %v", p, got)
+	}
+	if _, ok := p.Forward(); ok {
+		t.Error("a forward policy without a tunnel")
+	}
+	p.In.Templates = []Template{{Proto: 50, Mode: Tunnel, ReqID: 7}}
+	fwd, ok := p.Forward()
+	if !ok || fwd.Key.Dir != Fwd || fwd.Key.Src != p.In.Key.Src || fwd.Key.Selector() != p.Selector() {
+		t.Errorf("%v %+v", ok, fwd)
+	}
+
+	d := new(DB)
+	knows := func(want bool) {
+		t.Helper()
+		if got := d.Knows(sel("10.0.0.3/32", "10.1.0.3/32", 80, 0, 6)); got != want || d.Knows(sel("10.0.0.3/32", "10.2.0.3/32", 80, 0, 6)) || d.Knows(policy.Selector{}) {
+			t.Errorf("knows %v, want %v", got, want)
+		}
+		if d.UsesReqID(7) != want || d.UsesReqID(8) {
+			t.Errorf("request ID 7: %v, 8: %v", d.UsesReqID(7), d.UsesReqID(8))
+		}
+	}
+	knows(false)
+	d.Put(p.In)
+	d.Put(fwd)
+	d.Put(p.In)
+	knows(true)
+	d.Remove(fwd.Key)
+	knows(true)
+	d.Remove(p.In.Key)
+	knows(false)
+}

@@ -46,6 +46,12 @@ step "the old SAs go" {
   within = "25s"
 }
 
+# The last renewal may have been a moment ago, with an answer or two over the new SAs.
+step "the new ones carry both ways" {
+  at = "left"
+  ping {}
+}
+
 expect {
   esp  = true
   spis = 3

@@ -105,7 +105,7 @@ func (h *Host) Configure(to *Host, o Options) {
 func (h *Host) section(to *Host, o Options) *policy.Remote {
 	r := &policy.Remote{Name: to.Name, Addr: to.Outside(), Modes: o.Modes, NonceSize: 16, PeerIDs: o.PeerIDs, VerifyIdentifier: o.PeerIDs != nil,
 		Passive: o.Passive, InitialContact: !o.NoInitialContact, ProposalCheck: o.Check, GeneratePolicy: o.Generate, SupportProxy: o.Proxy,
-		NATTraversal: o.NATTraversal, IKEFrag: o.IKEFrag, Proposals: o.Proposals, Rekey: o.Rekey, WeakPhase1Check: o.Weak}
+		NATTraversal: o.NATTraversal, NATTKeepalive: true, IKEFrag: o.IKEFrag, Proposals: o.Proposals, Rekey: o.Rekey, WeakPhase1Check: o.Weak}
 	if o.Roaming {
 		r.Name = "anonymous"
 	}
@@ -138,8 +138,16 @@ func (h *Host) protect(out spd.Key, to *Host, o Options) {
 		around := spd.Template{Proto: p, Mode: spd.Transport, Level: spd.LevelUnique, ReqID: tmpl.ReqID}
 		outs, ins = append(outs, around), append(ins, around)
 	}
+	h.Protect(to, out, outs, ins)
+}
+
+// Protect puts the policies for the traffic with another host into the kernel.
+func (h *Host) Protect(to *Host, out spd.Key, outs, ins []spd.Template) {
+	in := out
+	in.Dir, in.Src, in.Dst, in.SrcPort, in.DstPort = spd.In, out.Dst, out.Src, out.DstPort, out.SrcPort
 	h.SPD.Put(spd.Policy{Key: out, Action: spd.IPsec, Templates: outs})
-	h.SPD.Put(spd.Policy{Key: spd.Key{Dir: spd.In, Src: out.Dst, Dst: out.Src}, Action: spd.IPsec, Templates: ins})
+	h.SPD.Put(spd.Policy{Key: in, Action: spd.IPsec, Templates: ins})
+	h.policies[to] = out
 }
 
 func (o *Options) defaults() {

@@ -97,7 +97,8 @@ func (h *Host) cookie(p ike.Path, i isakmp.Cookie) isakmp.Cookie {
 
 func (h *Host) newMachine(remotes []*policy.Remote, path ike.Path, key ike.PeerKey, stranger bool) *Machine {
 	m := &Machine{Host: h, Key: key, Stranger: stranger, path: path}
-	m.Peer = ike.New(ike.Setup{Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Key: key, Rand: h.rand, Cookie: h.cookie, Stranger: stranger})
+	m.Peer = ike.New(ike.Setup{Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Key: key, Rand: h.rand, Cookie: h.cookie, Stranger: stranger,
+		NAT: ike.NATPorts{Local: 4500, Remote: 4500}})
 	h.Machines = append(h.Machines, m)
 	return m
 }
@@ -115,17 +116,27 @@ func (h *Host) machine(key ike.PeerKey, r *policy.Remote, path ike.Path) *Machin
 // Peer is the machine for another host, made where there is none; nil if h may not
 // begin anything with it, or does not know its address.
 func (h *Host) Peer(to *Host) *Machine {
-	if out, ok := h.Policy(to); ok {
-		if t := out.Templates[0]; t.Mode == spd.Tunnel && t.Dst.IsUnspecified() {
-			return nil
-		}
+	far, ok := h.far(to)
+	if !ok {
+		return nil
 	}
-	r, err := policy.Query{Addr: to.Outside(), Local: h.Addr, Initiating: true}.Choose(h.Config.Remotes)
+	r, err := policy.Query{Addr: far, Local: h.Addr, Initiating: true}.Choose(h.Config.Remotes)
 	if err != nil {
 		return nil
 	}
-	path := h.path(to.Outside())
+	path := h.path(far)
 	return h.machine(ike.PeerKeyFor(r, path.Remote), r, path)
+}
+
+// far is where h believes another host to be: the end point of its policy, which may
+// be where the other host was.
+func (h *Host) far(to *Host) (netip.Addr, bool) {
+	out, ok := h.Policy(to)
+	if !ok || out.Templates[0].Mode != spd.Tunnel {
+		return to.Outside(), true
+	}
+	_, dst, known := out.EndPoints()
+	return dst, known
 }
 
 // HasPeer is a machine for another host, or nil where there is none.
@@ -138,14 +149,15 @@ func (h *Host) HasPeer(to *Host) *Machine {
 	return nil
 }
 
-// has is the machine with a key, or without an identity in it the one at the address.
+// has is the machine with a key, or without an identity in it the one at the address,
+// whatever its port has become.
 func (h *Host) has(key ike.PeerKey) *Machine {
 	if m := h.byKey[key]; m != nil {
 		return m
 	}
 	for _, m := range h.Machines {
 		k := m.Key
-		if k.ID = ""; k == key {
+		if key.ID == "" && !m.Stranger && k.Block == key.Block && k.Local == key.Local && k.Addr.Addr() == key.Addr.Addr() {
 			return m
 		}
 	}
@@ -309,6 +321,11 @@ func (m *Machine) perform(act ike.Action) {
 			return
 		}
 		h.w.Net.send(h, act.Path, act.Data)
+	case ike.Keepalive:
+		h.w.Log.line(h.w, h.Name, "keepalive to %v", act.Path.Remote)
+		h.leave(act.Path.Local, act.Path.Remote)
+	case ike.Moved:
+		h.rename(m, act.Path)
 	case ike.Call:
 		h.w.Log.call(m, act)
 		m.Calls++

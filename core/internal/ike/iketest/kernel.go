@@ -71,14 +71,16 @@ type SA struct {
 	Octets  uint64 // carried
 }
 
-// carried is what SAs have carried together.
-func (k *Kernel) carried(keys []ike.SAKey) (octets uint64) {
+// octets is what SAs have carried.
+func (k *Kernel) octets(keys []ike.SAKey) (all []uint64) {
 	for _, key := range keys {
+		var n uint64
 		if sa := k.SAs[key]; sa != nil {
-			octets += sa.Octets
+			n = sa.Octets
 		}
+		all = append(all, n)
 	}
-	return octets
+	return all
 }
 
 // Carry is a packet from one host to another; with lost it does not arrive.
@@ -133,7 +135,7 @@ func (k *Kernel) put(key ike.SAKey, sa *SA) {
 // at plans a lifetime event.
 func (k *Kernel) at(key ike.SAKey, sa *SA, d time.Duration, hard bool) {
 	k.h.w.After(d, func() {
-		if k.SAs[key] != sa {
+		if key = sa.Key(); k.SAs[key] != sa {
 			return
 		}
 		if hard {
@@ -208,7 +210,7 @@ func (k *Kernel) reserve(m *Machine, sel policy.Selector) (any, error) {
 	switch {
 	case g == nil:
 		k.next++
-		g = &Generated{ReqID: k.next & 0x3fff, Policies: map[spd.Key]spd.Policy{}, owner: m}
+		g = &Generated{ReqID: 0x1000 + k.next&0xfff, Policies: map[spd.Key]spd.Policy{}, owner: m}
 		k.Generated[sel] = g
 	case g.owner != m:
 		return nil, &ike.NoPolicyError{Selector: sel, Closest: "it is generated for another peer", Taken: true}
@@ -236,17 +238,11 @@ func (k *Kernel) applyPolicy(m *Machine, op ike.SAOp) {
 		g.Policies[p.Key] = p
 		k.h.SPD.Put(p)
 		k.changed()
+	case !g.leaving: // asked for by an earlier life of it
 	default:
 		delete(g.Policies, p.Key)
 		k.h.SPD.Remove(p.Key)
 		k.changed()
-		if len(g.Policies) == 0 {
-			for sel, o := range k.Generated {
-				if o == g {
-					delete(k.Generated, sel)
-				}
-			}
-		}
 	}
 }
 
@@ -296,6 +292,13 @@ func (k *Kernel) learn(m *Machine, ops []ike.SAOp) {
 // settle notes that a transaction has been carried out.
 func (k *Kernel) settle(ops []ike.SAOp) {
 	for _, op := range ops {
+		if op.Kind == ike.DeletePolicy {
+			sel := op.Policy.Key.Selector()
+			if g := k.Generated[sel]; g != nil && g.leaving && len(g.Policies) == 0 {
+				delete(k.Generated, sel)
+			}
+			continue
+		}
 		if o, ok := k.ours[op.SA.Key()]; ok && op.Kind != ike.DeleteSA {
 			o.state = settled
 			k.ours[op.SA.Key()] = o

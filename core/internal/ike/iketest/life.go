@@ -1,6 +1,7 @@
 package iketest
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -10,44 +11,52 @@ import (
 // Acquire is the kernel asking for SAs to another host. It returns the request's
 // number, 0 if there is nobody who could be asked.
 func (h *Host) Acquire(to *Host) uint32 {
-	m, out, ok := h.begin(to)
+	m, out, far, ok := h.begin(to)
 	if !ok {
 		return 0
 	}
 	h.acquires++
 	h.Kernel.Acquires[h.acquires] = ""
 	h.w.Log.line(h.w, h.Name, "acquire %s", to.Name)
-	m.Post(ike.Acquire{Seq: h.acquires, Pair: h.SPD.PairOf(out), Src: h.Addr, Dst: to.Outside()})
+	m.Post(ike.Acquire{Seq: h.acquires, Pair: h.pairOf(out), Src: h.Addr, Dst: far})
 	return h.acquires
+}
+
+// pairOf completes an outbound policy, as the engine does.
+func (h *Host) pairOf(out spd.Policy) spd.Pair {
+	pair := h.SPD.PairOf(out)
+	pair.Generated = h.Kernel.Generated[pair.Selector()] != nil
+	return pair
 }
 
 // begin finds what is needed to begin something with another host: where the daemon
 // refuses, or is not there, nothing.
-func (h *Host) begin(to *Host) (m *Machine, out spd.Policy, ok bool) {
+func (h *Host) begin(to *Host) (m *Machine, out spd.Policy, far netip.Addr, ok bool) {
 	if out, ok = h.Policy(to); !ok || h.Off || h.closing {
-		return nil, out, false
+		return nil, out, far, false
 	}
 	m = h.Peer(to)
-	return m, out, m != nil
+	far, _ = h.far(to)
+	return m, out, far, m != nil
 }
 
 // KeepUp is the configuration asking for the SAs with another host, always.
 func (h *Host) KeepUp(to *Host) {
-	if m, out, ok := h.begin(to); ok {
-		m.Post(ike.KeepUp{SAs: []ike.Wanted{{Pair: h.SPD.PairOf(out), Src: h.Addr, Dst: to.Outside()}}})
+	if m, out, far, ok := h.begin(to); ok {
+		m.Post(ike.KeepUp{SAs: []ike.Wanted{{Pair: h.pairOf(out), Src: h.Addr, Dst: far}}})
 	}
 }
 
 // Establish is an operator asking for SAs, or for an ISAKMP SA alone.
 func (h *Host) Establish(to *Host, isakmpOnly bool) {
-	m, out, ok := h.begin(to)
+	m, out, far, ok := h.begin(to)
 	if !ok {
 		return
 	}
 	h.commands++
-	ev := ike.Establish{Command: h.commands, HasPair: !isakmpOnly, Src: h.Addr, Dst: to.Outside()}
+	ev := ike.Establish{Command: h.commands, HasPair: !isakmpOnly, Src: h.Addr, Dst: far}
 	if !isakmpOnly {
-		ev.Pair = h.SPD.PairOf(out)
+		ev.Pair = h.pairOf(out)
 	}
 	m.Post(ev)
 }

@@ -31,6 +31,7 @@ type mapping struct {
 	outside uint16
 	used    time.Duration
 	peers   []netip.Addr // may answer
+	open    bool         // so may anybody, for ever
 }
 
 // AddNAT adds a box: the first is 198.51.100.1 outside.
@@ -67,6 +68,13 @@ func (b *NAT) Move() {
 	b.Addr, b.maps = netip.AddrFrom4(a), nil
 }
 
+// Forward lets anybody reach ports of a host inside, under the same numbers.
+func (b *NAT) Forward(h *Host, ports ...uint16) {
+	for _, p := range ports {
+		b.maps = append(b.maps, &mapping{inside: netip.AddrPortFrom(h.Addr, p), host: h, outside: p, open: true})
+	}
+}
+
 // out translates the source of what is sent.
 func (b *NAT) out(from *Host, src, dst netip.AddrPort) netip.AddrPort {
 	b.expire()
@@ -99,7 +107,7 @@ func (b *NAT) in(src, dst netip.AddrPort) (to *Host, inside netip.AddrPort) {
 	b.expire()
 	var found *mapping
 	for _, m := range b.maps {
-		if m.outside == dst.Port() && slices.Contains(m.peers, src.Addr()) && (found == nil || m.used >= found.used) {
+		if m.outside == dst.Port() && (m.open || slices.Contains(m.peers, src.Addr())) && (found == nil || m.used >= found.used) {
 			found = m
 		}
 	}
@@ -111,7 +119,7 @@ func (b *NAT) in(src, dst netip.AddrPort) (to *Host, inside netip.AddrPort) {
 
 func (b *NAT) expire() {
 	if b.Idle > 0 {
-		b.maps = slices.DeleteFunc(b.maps, func(m *mapping) bool { return b.w.now-m.used > b.Idle })
+		b.maps = slices.DeleteFunc(b.maps, func(m *mapping) bool { return !m.open && b.w.now-m.used > b.Idle })
 	}
 }
 

@@ -33,7 +33,10 @@ func (h *Host) serve(m *Machine, c ike.Call) {
 	case ike.Apply:
 		k.learn(m, req.Ops)
 		kernel = true
-	case ike.AllocateSPIs, ike.AcquireDone, ike.ReadCarried:
+	case ike.MoveSAs:
+		k.learnMoves(m, req.Moves)
+		kernel = true
+	case ike.AllocateSPIs, ike.AcquireDone, ike.ReadOctets:
 		kernel = true
 	}
 	half, epoch := w.between(w.MinService, w.MaxService)/2, k.epoch
@@ -71,8 +74,15 @@ func (h *Host) reply(m *Machine, c ike.Call, after time.Duration, v any, err err
 				h.Kernel.ours[ike.SAKey{Dst: r.Dst, Proto: r.Proto, SPI: spis[i]}] = owned{m, reserved}
 			}
 		}
-		if req, ok := c.Req.(ike.Apply); ok && err == nil {
-			h.Kernel.settle(req.Ops)
+		switch req := c.Req.(type) {
+		case ike.Apply:
+			if err == nil {
+				h.Kernel.settle(req.Ops)
+			}
+		case ike.MoveSAs:
+			if err != errDown {
+				h.Kernel.settleMoves(req.Moves, err == nil)
+			}
 		}
 		if err != nil {
 			h.w.Log.line(h.w, h.Name, "reply %s: %v", requestName(c.Req), err)
@@ -119,8 +129,10 @@ func (h *Host) do(m *Machine, req ike.Request) (any, error) {
 			w.secrets.keep("KEYMAT", op.SA.AuthKey)
 		}
 		return nil, h.Kernel.apply(m, req.Ops)
-	case ike.ReadCarried:
-		return ike.Carried{In: h.Kernel.carried(req.In), Out: h.Kernel.carried(req.Out)}, nil
+	case ike.ReadOctets:
+		return h.Kernel.octets(req.SAs), nil
+	case ike.MoveSAs:
+		return nil, h.Kernel.move(req.Moves)
 	case ike.AcquireDone:
 		how := "done"
 		if req.Failed {

@@ -51,23 +51,33 @@ func (f *Flow) packet() {
 			f.ask()
 			return
 		}
-		for _, sa := range f.out {
-			d := f.From.carry(f.To, sa)
-			if d.fate != arrived {
-				f.lose(d.fate)
-				return
-			}
-			f.in = append(f.in, d.in)
-			if d.in.Encap != nil && d.src != netip.AddrPortFrom(d.in.Src, d.in.Encap.SrcPort) {
-				f.To.Kernel.moved(d.in.Key(), d.src)
-			}
+		if why := f.deliver(); why != arrived {
+			f.lose(why)
+		} else {
+			f.fine = w.changes
 		}
-		f.fine = w.changes
 	}
 	for i, sa := range f.out {
 		f.From.Kernel.use(sa, packetOctets)
-		f.To.Kernel.use(f.in[i], packetOctets)
+		if i < len(f.in) {
+			f.To.Kernel.use(f.in[i], packetOctets)
+		}
 	}
+}
+
+// deliver finds the SAs the packet is taken with.
+func (f *Flow) deliver() fate {
+	for _, sa := range f.out {
+		d := f.From.carry(f.To, sa)
+		if d.fate != arrived {
+			return d.fate
+		}
+		f.in = append(f.in, d.in)
+		if d.in.Encap != nil && d.src != netip.AddrPortFrom(d.in.Src, d.in.Encap.SrcPort) {
+			f.To.Kernel.moved(d.in.Key(), d.src)
+		}
+	}
+	return arrived
 }
 
 const packetOctets = 1024

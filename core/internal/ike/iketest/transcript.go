@@ -90,6 +90,12 @@ func describeCall(h *Host, r ike.Request) string {
 			s += "\n      " + describeOp(h, op)
 		}
 		return s
+	case ike.MoveSAs:
+		s := ""
+		for _, v := range r.Moves {
+			s += fmt.Sprintf("\n      %s to %v-%v%s", h.Kernel.Name(v.SA.Key()), v.Src, v.Dst, describeEncap(v.Encap))
+		}
+		return s
 	case ike.AcquireDone:
 		return fmt.Sprintf(" seq=%d failed=%v", r.Seq, r.Failed)
 	case ike.MatchPolicy:
@@ -122,6 +128,7 @@ func describeOp(h *Host, op ike.SAOp) string {
 		if op.SA.HardKB != 0 {
 			s += fmt.Sprintf(" soft=%dkB hard=%dkB", op.SA.SoftKB, op.SA.HardKB)
 		}
+		s += describeEncap(op.SA.Encap)
 	}
 	return s
 }
@@ -145,4 +152,16 @@ func (t *Transcript) notice(m *Machine, n ike.Notice) {
 		s += ": " + n.Detail
 	}
 	t.line(h.w, h.Name, "notice %s", s)
+}
+
+// describeEncap is " udp=4500-4500", with the peer's own address where it has told.
+func describeEncap(e *ike.Encap) string {
+	if e == nil {
+		return ""
+	}
+	s := fmt.Sprintf(" udp=%d-%d", e.SrcPort, e.DstPort)
+	if e.OrigDst.IsValid() {
+		s += fmt.Sprintf(" original=%v", e.OrigDst)
+	}
+	return s
 }

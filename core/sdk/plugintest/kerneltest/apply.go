@@ -155,8 +155,8 @@ func (f *Fake) saOp(kind kernel.OpKind, v kernel.SA) ([]kernel.Event, *errs.Erro
 	if next.State = kernel.Mature; old.State != kernel.Mature {
 		next.stats.Added = f.now()
 	}
-	if kind == kernel.UpdateSA && v.Encr == nil && v.Auth == nil { // new end points only
-		next.Encr, next.Auth, next.ReqID, next.Mode, next.Life = old.Encr, old.Auth, old.ReqID, old.Mode, old.Life
+	if kind == kernel.UpdateSA && v.Encr == nil && v.Auth == nil && v.Comp == 0 { // new end points only
+		next.Encr, next.Auth, next.Comp, next.ReqID, next.Mode, next.Life = old.Encr, old.Auth, old.Comp, old.ReqID, old.Mode, old.Life
 	}
 	if v.NewSrc.IsValid() {
 		next.Key.Src = v.NewSrc
