@@ -182,6 +182,10 @@ func (p *Peer) carries(n *pair) {
 
 // installOutbound completes a renewed pair.
 func (p *Peer) installOutbound(q *pair) {
+	if q.moving { // where to is about to change
+		q.outAt = p.now.Add(time.Second)
+		return
+	}
 	q.outAt, q.installing = time.Time{}, true
 	p.callFor(Apply{q.ops(InstallOutbound)}, func(_ any, err error) {
 		q.installing = false
