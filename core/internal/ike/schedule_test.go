@@ -311,7 +311,7 @@ func (s *schedule) connectAny(a, b *iketest.Host, o iketest.Options) {
 	}
 	if (s.kind == hostile || s.kind == calm) && s.pick(8) == 0 && b == s.hosts[1] && !slices.Equal(o.Protos, []uint8{51}) {
 		there.Generate = []policy.Level{policy.GenerateRequire, policy.GenerateUnique}[s.pick(2)]
-	} else if s.pick(8) == 0 { // one of them
+	} else if s.pick(8) == 0 && !s.behind { // one of them; a section for roaming hosts would do for its peer
 		o.Passive = s.pick(2) == 0
 		there.Passive = !o.Passive
 	}
