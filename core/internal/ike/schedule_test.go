@@ -322,6 +322,11 @@ func (s *schedule) connectAny(a, b *iketest.Host, o iketest.Options) {
 		}
 		one.PSK, all.PSK = []string{"secret", "other"}, []string{"another", "secret"}
 	}
+	if s.kind == hostile && o.DPDDelay > 0 && len(o.PSK) < 2 && !o.Passive && !there.Passive && there.Generate == policy.GenerateOff && s.pick(3) == 0 {
+		// One of them, once the other was dead, waits until it begins.
+		e := []*iketest.Options{&o, &there}[s.pick(2)]
+		e.Remote = append(slices.Clip(e.Remote), func(r *policy.Remote) { r.OnLoss = policy.StayDown })
+	}
 	s.connect(a, b, o, there)
 }
 
@@ -335,6 +340,11 @@ func (s *schedule) connect(a, b *iketest.Host, here, there iketest.Options) {
 	both := !here.Passive && !there.Passive && !there.Roaming && there.Generate == policy.GenerateOff && len(here.PSK) < 2
 	s.links = append(s.links, link{a, b, here, both, flows})
 	s.w.Send(flows...)
+	for _, e := range [][2]*iketest.Host{{a, b}, {b, a}} {
+		if s.pick(6) == 0 {
+			s.w.After(s.seconds(0, 30), func() { e[0].KeepUp(e[1]) })
+		}
+	}
 }
 
 // action keeps the books of what a machine does.
