@@ -13,6 +13,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
 // duel is two hosts, everything they have sent, and how to forge more.
@@ -395,6 +396,45 @@ func TestTwoWhoBeginAtOneMomentDoNotForgetEachOther(t *testing.T) {
 	}
 }
 
+// The kernel says once that a soft lifetime is over, perhaps to nobody.
+func TestAPairIsRenewedAlthoughItsExpireWasNotHeard(t *testing.T) {
+	d := newDuel(t)
+	d.Connect(d.a, d.b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, IPsecLife: 600 * time.Second})
+	d.a.Acquire(d.b)
+	d.Run(440 * time.Second)
+	d.a.Kernel.Die(50 * time.Second) // the soft lifetime ends between 450 and 480 s
+	d.Run(80 * time.Second)
+	st := d.a.Peer(d.b).Status(d.Now()).IPsec
+	if young := st[len(st)-1]; d.Now().Sub(young.Since) > 80*time.Second {
+		t.Errorf("the pair is %v old and lives 600 s", d.Now().Sub(young.Since))
+	}
+}
+
+// What was reserved for a quick mode is given back, also when the quick mode ends
+// before the kernel refuses its SAs.
+func TestASelectorIsNotKeptForAQuickModeThatIsNoMore(t *testing.T) {
+	d := newDuel(t)
+	o := iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, Generate: policy.GenerateUnique}
+	d.b.SPD = spd.DB{}
+	d.b.Configure(d.a, o)
+	once := true
+	d.OnAction = func(m *iketest.Machine, act ike.Action) {
+		if call, ok := act.(ike.Call); ok && once {
+			if req, ok := call.Req.(ike.Apply); ok && req.Ops[0].Kind == ike.InstallInbound && m.Host == d.b {
+				once = false
+				d.b.Kernel.RefuseInstalls = 1
+				d.After(0, func() { d.b.Delete(d.a, true, true) })
+			}
+		}
+	}
+	d.a.Acquire(d.b)
+	d.Run(5 * time.Second)
+	if once {
+		t.Fatal("nothing has been installed")
+	}
+	d.CheckKernel()
+}
+
 // What a peer says first under a new ISAKMP SA may come while we still compute its
 // keys: it is not lost, in any exchange.
 func TestAQuickModeMayComeBeforeOurEndOfPhase1(t *testing.T) {
@@ -411,19 +451,5 @@ func TestAQuickModeMayComeBeforeOurEndOfPhase1(t *testing.T) {
 				t.Errorf("%v mode, seed %d: %d IPsec SAs in 5 s, %v", mode, seed, n, w.Err())
 			}
 		}
-	}
-}
-
-// The kernel says once that a soft lifetime is over, perhaps to nobody.
-func TestAPairIsRenewedAlthoughItsExpireWasNotHeard(t *testing.T) {
-	d := newDuel(t)
-	d.Connect(d.a, d.b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, IPsecLife: 600 * time.Second})
-	d.a.Acquire(d.b)
-	d.Run(440 * time.Second)
-	d.a.Kernel.Die(50 * time.Second) // the soft lifetime ends between 450 and 480 s
-	d.Run(80 * time.Second)
-	st := d.a.Peer(d.b).Status(d.Now()).IPsec
-	if young := st[len(st)-1]; d.Now().Sub(young.Since) > 80*time.Second {
-		t.Errorf("the pair is %v old and lives 600 s", d.Now().Sub(young.Since))
 	}
 }
