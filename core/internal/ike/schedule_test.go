@@ -322,6 +322,11 @@ func (s *schedule) connectAny(a, b *iketest.Host, o iketest.Options) {
 		}
 		one.PSK, all.PSK = []string{"secret", "other"}, []string{"another", "secret"}
 	}
+	if s.kind == hostile && o.DPDDelay > 0 && len(o.PSK) < 2 && !o.Passive && !there.Passive && there.Generate == policy.GenerateOff && s.pick(3) == 0 {
+		// One of them, once the other was dead, waits until it begins.
+		e := []*iketest.Options{&o, &there}[s.pick(2)]
+		e.Remote = append(slices.Clip(e.Remote), func(r *policy.Remote) { r.OnLoss = policy.StayDown })
+	}
 	s.connect(a, b, o, there)
 }
 
@@ -329,9 +334,17 @@ func (s *schedule) connect(a, b *iketest.Host, here, there iketest.Options) {
 	a.Configure(b, here)
 	b.Configure(a, there)
 	flows := []*iketest.Flow{{From: a, To: b}, {From: b, To: a}}
+	if there.Generate != policy.GenerateOff && s.kind == hostile {
+		flows = nil // who has lost its policies waits for the other, until what that has ends
+	}
 	both := !here.Passive && !there.Passive && !there.Roaming && there.Generate == policy.GenerateOff && len(here.PSK) < 2
 	s.links = append(s.links, link{a, b, here, both, flows})
 	s.w.Send(flows...)
+	for _, e := range [][2]*iketest.Host{{a, b}, {b, a}} {
+		if s.pick(6) == 0 {
+			s.w.After(s.seconds(0, 30), func() { e[0].KeepUp(e[1]) })
+		}
+	}
 }
 
 // action keeps the books of what a machine does.
@@ -432,9 +445,9 @@ func (s *schedule) mischief() {
 // recovery is how long traffic may take to flow again once everything works: an SA
 // that only one end has is used until it ends, and nobody is told of an ISAKMP SA
 // that the other end has lost; unless the peer is watched, which takes an ISAKMP SA
-// to watch it under, and two ends that can begin.
+// to watch it under, and two ends that can begin and say that they have lost all.
 func (s *schedule) recovery(l link) time.Duration {
-	if l.o.DPDDelay > 0 && l.o.Rekey != policy.Off && l.both {
+	if l.o.DPDDelay > 0 && l.o.Rekey != policy.Off && l.both && !l.o.NoInitialContact {
 		return l.o.DPDDelay + 3*time.Minute
 	}
 	return s.longest + 3*time.Minute
