@@ -347,9 +347,14 @@ func (p *Peer) pairNotice(q *pair, n notice.Notice) {
 	p.notice(n)
 }
 
-// deadline is when the pair wants to be woken.
+// deadline is when the pair wants to be woken. While it is being moved its outbound SAs
+// wait, or they would go where it was.
 func (q *pair) deadline() time.Time {
-	return earliest(earliest(q.outAt, q.endAt), earliest(q.rekeyAt, q.moveAt))
+	t := earliest(q.endAt, earliest(q.rekeyAt, q.moveAt))
+	if !q.moving {
+		t = earliest(t, q.outAt)
+	}
+	return t
 }
 
 // wake does what is due.
@@ -359,7 +364,7 @@ func (p *Peer) wakePair(q *pair) {
 		p.endPair(q, notice.Replaced, true)
 	case due(q.moveAt, p.now):
 		q.moveAt = time.Time{} // see movePairs
-	case due(q.outAt, p.now):
+	case due(q.outAt, p.now) && !q.moving:
 		p.installOutbound(q)
 	case due(q.rekeyAt, p.now):
 		p.rekey(q)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/doi"
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
 )
 
 // Status describes the machine. The result shares nothing with it.
@@ -14,7 +15,8 @@ func (p *Peer) Status(now time.Time) Status {
 	for _, sa := range p.sas {
 		s.ISAKMP = append(s.ISAKMP, ISAKMPStatus{CkyI: sa.CkyI, CkyR: sa.CkyR, Path: sa.Path, Initiator: sa.role == initiator,
 			Remote: sa.Remote.Name, PeerID: sa.PeerID.String(), Encryption: sa.cipher.String(), Hash: sa.hash.String(),
-			Group: sa.group.String(), Since: sa.Since, Expire: sa.Expires})
+			Group: sa.group.String(), Since: sa.Since, Expire: sa.Expires, Mode: sa.mode, NAT: sa.nat.ends(),
+			DPD: sa.agreed(isakmp.VendorDPD), Fragments: sa.agreed(isakmp.VendorFragmentation)})
 	}
 	for _, q := range p.pairs {
 		st := IPsecStatus{Selector: q.policy.Selector(),
@@ -24,6 +26,10 @@ func (p *Peer) Status(now time.Time) Status {
 			st.Proto, st.Mode, st.SPIIn, st.SPIOut = q.in[i].Proto, q.in[i].Mode, q.in[i].SPI, q.out[i].SPI
 			st.Encryption, st.Auth = doi.EncrName(q.suites[i].Encr, q.suites[i].KeyBits), doi.AuthName(q.suites[i].Auth)
 			st.ReqIDIn, st.ReqIDOut = q.in[i].ReqID, q.out[i].ReqID
+			st.EncapLocal, st.EncapRemote = 0, 0
+			if e := q.out[i].Encap; e != nil {
+				st.EncapLocal, st.EncapRemote = e.SrcPort, e.DstPort
+			}
 			s.IPsec = append(s.IPsec, st)
 		}
 	}
