@@ -455,15 +455,10 @@ func (s *schedule) mischief() {
 }
 
 // recovery is how long traffic may take to flow again once everything works: an SA
-// that only one end has is used until it ends, and nobody is told of an ISAKMP SA
-// that the other end has lost; unless the peer is watched, which takes an ISAKMP SA
-// to watch it under, and two ends that can begin and say that they have lost all.
-func (s *schedule) recovery(l link) time.Duration {
-	if l.o.DPDDelay > 0 && l.o.Rekey != policy.Off && l.both && !l.o.NoInitialContact {
-		return l.o.DPDDelay + 3*time.Minute
-	}
-	return s.longest + 3*time.Minute
-}
+// that only one end has, as a delete was lost, is used until it ends, and nobody is told
+// of an ISAKMP SA that the other end has lost. Who watches the peer finds out about that,
+// but not about an IPsec SA: the peer answers.
+func (s *schedule) recovery(link) time.Duration { return s.longest + 3*time.Minute }
 
 // peace repairs everything, and waits for traffic to flow again.
 func (s *schedule) peace() {
