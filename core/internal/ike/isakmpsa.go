@@ -27,6 +27,7 @@ type ISAKMPSA struct {
 
 	began       time.Time // its phase 1
 	role        role
+	mode        policy.ExchangeMode // of its phase 1
 	established bool
 	hash        oakley.Hash
 	cipher      oakley.Cipher
@@ -50,6 +51,7 @@ type ISAKMPSA struct {
 	heardAt time.Time // the peer last said something under it
 	renewAt time.Time // begin the phase 1 of its successor
 	endAt   time.Time // another has relieved it: end it, the peer has had its time
+	ending  bool
 
 	// Of an initiator that did not know whom it would meet, until it is handed over.
 	wants []*want
@@ -105,7 +107,7 @@ func establish(x *exchange) error {
 	}
 	sa, f, p := x.sa, x.p1, x.p
 	_ = float(x) // base mode finds the NAT with its last message
-	sa.Remote, sa.Path = f.remotes[0], x.path
+	sa.Remote, sa.Path, sa.mode = f.remotes[0], x.path, policy.ExchangeMode(x.kind)
 	sa.Since, sa.Expires = p.now, p.now.Add(f.choice.Proposal.Lifetime)
 	sa.lastBlock = x.lastBlock()
 	sa.established, sa.initialContact = true, f.initialContact
@@ -228,6 +230,10 @@ func (p *Peer) inUse(sa *ISAKMPSA) bool {
 // endISAKMP removes an ISAKMP SA; IPsec SAs belong to the peer and stay. With tell
 // the peer hears of it, and before that of what was being negotiated.
 func (p *Peer) endISAKMP(sa *ISAKMPSA, reason notice.Reason, tell bool) {
+	if sa.ending { // a negotiation that fails with it may want the same
+		return
+	}
+	sa.ending = true
 	remove := func() {
 		p.sas = slices.DeleteFunc(slices.Clone(p.sas), func(s *ISAKMPSA) bool { return s == sa })
 	}
