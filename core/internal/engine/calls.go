@@ -102,7 +102,7 @@ func (e *Engine) deriveSKEYIDs(req ike.DeriveSKEYIDs, reply func(any, error) boo
 		return
 	}
 	cs, err := skeyidCandidates(rs[0])
-	if !reply(cs, err) {
+	if !reply(e.turns.order(req, cs), err) {
 		for _, c := range cs {
 			c.SKEYID.Zero()
 		}

@@ -73,7 +73,8 @@ type Engine struct {
 	loud       *rate.Limiter
 	unsaid     atomic.Uint64
 
-	keys *keyMaker
+	keys  *keyMaker
+	turns turns
 
 	newMachine func(ike.Setup) machine
 	registry   *registry

@@ -67,6 +67,7 @@ func (e *Engine) noticed(a *actor, n ike.Notice) {
 		e.registry.forget(a, n.CkyI, n.CkyR)
 		a.said = cookieKey{}
 	}
+	e.turns.noticed(n.Notice)
 	if a.stranger {
 		e.strangerNotice(n.Notice)
 		return

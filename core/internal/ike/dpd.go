@@ -112,15 +112,16 @@ func (p *Peer) hearProbe(x *exchange, n isakmp.Notify) {
 			drop(notice.Replayed, "has a number that has been heard")
 			return
 		}
+		x.counts()
 		p.sayProbe(sa, isakmp.NotifyRUThereAck, number)
-	} else {
-		if int32(number-b.acked) <= 0 || int32(b.said-number) < 0 {
-			drop(notice.Replayed, "has a number that is not asked for")
-			return
-		}
-		b.acked = number
+		return
 	}
-	p.lives()
+	if int32(number-b.acked) <= 0 || int32(b.said-number) < 0 {
+		drop(notice.Replayed, "has a number that is not asked for")
+		return
+	}
+	b.acked = number
+	x.counts()
 }
 
 // named reports whether an SPI is the SA's cookies; some write them the other way round.

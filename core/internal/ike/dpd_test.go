@@ -186,3 +186,34 @@ func TestADeadPeersSAsAllEnd(t *testing.T) {
 		t.Errorf("%v; left %d SAs in the kernel, %d machines", down, len(d.a.Kernel.Keys()), len(d.a.Machines))
 	}
 }
+
+// A probe counts once by its number and not by its message ID. Played back from
+// elsewhere, whatever has become of it, it must not take the peer's traffic there.
+func TestARecordedProbeMovesNobody(t *testing.T) {
+	w, a, b := natWorld(true, iketest.Options{Remote: []func(*policy.Remote){dpd(10 * time.Second)}})
+	var said [][]byte
+	moved := 0
+	w.OnAction = func(m *iketest.Machine, act ike.Action) {
+		switch act := act.(type) {
+		case ike.Send:
+			if h, err := isakmp.ParseHeader(act.Data); err == nil && h.Exchange == isakmp.Informational && m.Host == a {
+				said = append(said, act.Data)
+			}
+		case ike.Moved:
+			moved++
+		}
+	}
+	a.Acquire(b)
+	w.Run(2 * time.Minute)
+	m, before := b.HasPeer(a), moved
+	if len(said) < 3 || m == nil {
+		t.Fatalf("%d probes have been recorded", len(said))
+	}
+	for _, msg := range said {
+		m.Post(ike.Datagram{Path: ike.Path{Local: netip.AddrPortFrom(b.Addr, 4500), Remote: netip.MustParseAddrPort("203.0.113.66:4500")}, Data: msg})
+		w.Run(2 * time.Second)
+	}
+	if moved != before {
+		t.Errorf("what was recorded has moved the peer %d times", moved-before)
+	}
+}

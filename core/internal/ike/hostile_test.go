@@ -453,3 +453,28 @@ func TestAQuickModeMayComeBeforeOurEndOfPhase1(t *testing.T) {
 		}
 	}
 }
+
+// The outbound SA of a renewed pair is due while its inbound one is being moved to
+// where a NAT has the peer now: it goes there too.
+func TestAnOutboundSAWaitsForItsPairToMove(t *testing.T) {
+	for seed := range uint64(20) {
+		w := iketest.New(seed)
+		a, b, box := w.AddHost("a"), w.AddHost("b"), w.AddNAT()
+		a.Behind(box)
+		o := iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, NATTraversal: policy.On}
+		a.Configure(b, o)
+		o.Roaming = true
+		b.Configure(a, o)
+		w.Send(&iketest.Flow{From: a, To: b}, &iketest.Flow{From: b, To: a})
+		w.Run(2*time.Minute + time.Duration(seed)*50*time.Millisecond)
+		b.SoftExpire(a)
+		w.Run(200 * time.Millisecond)
+		box.Move()
+		w.MinService, w.MaxService = 3*time.Second, 3*time.Second
+		w.Run(time.Minute)
+		w.CheckKernel()
+		if err := w.Err(); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+}

@@ -89,18 +89,26 @@ func informed(x *exchange) error {
 	if x.role == initiator {
 		return nil
 	}
+	if x.info.onlyProbes() {
+		delete(x.sa.used, x.msgID)
+	} else {
+		x.counts()
+	}
 	for _, n := range x.info.notifies {
 		x.p.heard(x, n)
 	}
 	for _, d := range x.info.deletes {
 		x.p.peerDeletes(x.sa, d)
 	}
-	if x.info.onlyProbes() {
-		delete(x.sa.used, x.msgID)
-	} else {
-		x.p.lives()
-	}
 	return nil
+}
+
+// counts notes that an informational message of the peer's is not a recorded one: it is
+// a sign of life, and the peer is where it came from.
+func (x *exchange) counts() {
+	x.sa.heardAt = x.p.now
+	x.follow()
+	x.p.lives()
 }
 
 // heard acts on one authenticated notify.

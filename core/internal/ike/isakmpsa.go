@@ -51,6 +51,7 @@ type ISAKMPSA struct {
 	heardAt time.Time // the peer last said something under it
 	renewAt time.Time // begin the phase 1 of its successor
 	endAt   time.Time // another has relieved it: end it, the peer has had its time
+	ending  bool
 
 	// Of an initiator that did not know whom it would meet, until it is handed over.
 	wants []*want
@@ -229,6 +230,10 @@ func (p *Peer) inUse(sa *ISAKMPSA) bool {
 // endISAKMP removes an ISAKMP SA; IPsec SAs belong to the peer and stay. With tell
 // the peer hears of it, and before that of what was being negotiated.
 func (p *Peer) endISAKMP(sa *ISAKMPSA, reason notice.Reason, tell bool) {
+	if sa.ending { // a negotiation that fails with it may want the same
+		return
+	}
+	sa.ending = true
 	remove := func() {
 		p.sas = slices.DeleteFunc(slices.Clone(p.sas), func(s *ISAKMPSA) bool { return s == sa })
 	}

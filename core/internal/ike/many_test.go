@@ -148,3 +148,41 @@ func TestInitialContactInQuickMode(t *testing.T) {
 	}
 	d.Run(time.Minute)
 }
+
+// Of several quick modes that time out together the first ends their ISAKMP SA, once;
+// what all of them were for is tried again with a new phase 1.
+func TestAnISAKMPSAInDoubtEndsOnce(t *testing.T) {
+	d := newDuel(t)
+	for _, h := range d.Hosts {
+		sainfos(h, &policy.SAInfo{})
+	}
+	d.a.Establish(d.b, true)
+	d.Run(10 * time.Second)
+	down, said, begun := 0, 0, 0
+	d.a.Notices = func(_ *iketest.Machine, n ike.Notice) {
+		switch {
+		case n.Event == notice.Phase1Down:
+			down++
+		case n.Event == notice.Phase2Start:
+			begun++
+		}
+	}
+	d.b.Crash()
+	d.OnAction = func(m *iketest.Machine, act ike.Action) {
+		if s, ok := act.(ike.Send); ok && m.Host == d.a && s.Data[18] == byte(isakmp.Informational) {
+			said++
+		}
+	}
+	for i := range 3 {
+		p := spd.PairFor(policy.Selector{Local: inside(d.a, i), Remote: inside(d.b, i)})
+		p.Out.Templates = []spd.Template{{Proto: 50, Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: uint32(100 + i), Src: d.a.Addr, Dst: d.b.Addr}}
+		d.a.Peer(d.b).Post(ike.Acquire{Seq: uint32(1000 + i), Pair: p, Src: d.a.Addr, Dst: d.b.Addr})
+	}
+	d.Run(40 * time.Second)
+	if down != 1 || said != 2 {
+		t.Errorf("the ISAKMP SA has ended %d times; %d informational messages, want its delete and an INITIAL-CONTACT", down, said)
+	}
+	if begun != 6 {
+		t.Errorf("%d quick modes were begun, want three and three again", begun)
+	}
+}

@@ -269,6 +269,33 @@ func TestNewMessagesMoveThePeer(t *testing.T) {
 	}
 }
 
+// A quick mode that is for the peer at its old address is one for the same traffic.
+func TestAQuickModeFollowsThePeerToItsNewAddress(t *testing.T) {
+	w := iketest.New(1)
+	a, b := w.AddHost("a"), w.AddHost("b")
+	a.Behind(w.AddNAT())
+	o := iketest.Options{NATTraversal: policy.On}
+	a.Configure(b, o)
+	o.Generate, o.Roaming = policy.GenerateUnique, true
+	b.Configure(a, o)
+	w.OnStep = w.CheckLimits
+	a.Acquire(b)
+	w.Run(5 * time.Second)
+	for range 2 { // b's quick mode goes to where a was, a's shows b where it is
+		a.NAT.Move()
+		b.Acquire(a)
+		w.Run(time.Millisecond)
+		a.Acquire(b)
+		w.Run(time.Minute)
+	}
+	w.CheckKernel()
+	w.Send(&iketest.Flow{From: b, To: a, Due: w.Since()})
+	w.Run(10 * time.Second)
+	if err := w.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func out(t *testing.T, h, to *iketest.Host) (p spd.Policy) {
 	t.Helper()
 	p, ok := h.Policy(to)
@@ -348,5 +375,40 @@ func TestClientsBehindNATs(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// The outbound SA of a renewal, due while the kernel is moving the inbound one, does
+// not stay where the peer was.
+func TestAnOutboundSAIsNotLeftBehindAMove(t *testing.T) {
+	w, a, b := natWorld(true, iketest.Options{})
+	a.Acquire(b)
+	w.Run(2 * time.Minute)
+	b.SoftExpire(a)
+	w.Run(700 * time.Millisecond) // message 3 is out, the outbound SA is not in
+	st := b.HasPeer(a).Status(w.Now()).IPsec
+	if len(st) != 2 {
+		t.Fatalf("%d pairs, want the old one and its successor", len(st))
+	}
+	w.MinService, w.MaxService = 2*time.Second, 2*time.Second
+	to := netip.AddrPortFrom(a.Outside(), 60000)
+	for key, sa := range b.Kernel.SAs {
+		if sa.Dir == spd.In {
+			b.HasPeer(a).Post(ike.Mapping{SPI: key.SPI, Remote: to})
+			break
+		}
+	}
+	w.Run(10 * time.Second)
+	n := 0
+	for key, sa := range b.Kernel.SAs {
+		if sa.Dir != spd.Out {
+			continue
+		}
+		if n++; sa.Encap == nil || sa.Encap.DstPort != to.Port() {
+			t.Errorf("%s is sent to %+v, the peer is at %v", b.Kernel.Name(key), sa.Encap, to)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d outbound SAs, want 2", n)
 	}
 }

@@ -150,7 +150,7 @@ func (x *exchange) makeRoom() error {
 // pairsFor lists the pairs for a traffic, oldest first.
 func (p *Peer) pairsFor(t traffic) (same []*pair) {
 	for _, q := range p.pairs {
-		if q.traffic() == t {
+		if q.traffic() == t || q.nat.peer && q.policy.Out.Key == t.policy && q.local == t.local { // it may be about to follow the peer
 			same = append(same, q)
 		}
 	}
@@ -182,6 +182,10 @@ func (p *Peer) carries(n *pair) {
 
 // installOutbound completes a renewed pair.
 func (p *Peer) installOutbound(q *pair) {
+	if q.moving { // where to is about to change
+		q.outAt = p.now.Add(time.Second)
+		return
+	}
 	q.outAt, q.installing = time.Time{}, true
 	p.callFor(Apply{q.ops(InstallOutbound)}, func(_ any, err error) {
 		q.installing = false
@@ -343,9 +347,14 @@ func (p *Peer) pairNotice(q *pair, n notice.Notice) {
 	p.notice(n)
 }
 
-// deadline is when the pair wants to be woken.
+// deadline is when the pair wants to be woken. While it is being moved its outbound SAs
+// wait, or they would go where it was.
 func (q *pair) deadline() time.Time {
-	return earliest(earliest(q.outAt, q.endAt), earliest(q.rekeyAt, q.moveAt))
+	t := earliest(q.endAt, earliest(q.rekeyAt, q.moveAt))
+	if !q.moving {
+		t = earliest(t, q.outAt)
+	}
+	return t
 }
 
 // wake does what is due.
@@ -355,7 +364,7 @@ func (p *Peer) wakePair(q *pair) {
 		p.endPair(q, notice.Replaced, true)
 	case due(q.moveAt, p.now):
 		q.moveAt = time.Time{} // see movePairs
-	case due(q.outAt, p.now):
+	case due(q.outAt, p.now) && !q.moving:
 		p.installOutbound(q)
 	case due(q.rekeyAt, p.now):
 		p.rekey(q)

@@ -153,7 +153,10 @@ func (p *Peer) settle() {
 	}
 	p.expireWants()
 	p.tendKept()
-	p.serveWants()
+	if len(p.wants) > 0 {
+		p.serveWants()
+		p.tendKept() // of what has failed at once nothing else would remind us
+	}
 	p.keepNATOpen()
 	p.exchanges = slices.DeleteFunc(p.exchanges, func(x *exchange) bool { return x.gone })
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/ike/iketest"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/internal/spd"
 )
@@ -178,5 +179,23 @@ func TestSomebodyElseIsNotThePeersSuccessor(t *testing.T) {
 	d.Run(5 * time.Second)
 	if got := sas(d.a, d.b); len(got) != 1 || got[0] != old[0] {
 		t.Errorf("there was %v, there is %v", old, got)
+	}
+}
+
+// What is to be kept up is tried again, ever more rarely, also where a negotiation
+// fails before anything is said: nothing else would happen.
+func TestKeptUpIsTriedAgainWhereNothingIsSaid(t *testing.T) {
+	d := newDuel(t)
+	sainfos(d.a, &policy.SAInfo{Local: network("10.77.0.0/16"), Remote: network("10.78.0.0/16")})
+	failed := 0
+	d.a.Notices = func(_ *iketest.Machine, n ike.Notice) {
+		if n.Event == notice.Phase2Failed {
+			failed++
+		}
+	}
+	d.a.KeepUp(d.b)
+	d.Run(30 * time.Minute)
+	if failed < 8 || failed > 30 {
+		t.Errorf("%d attempts in half an hour", failed)
 	}
 }

@@ -57,7 +57,7 @@ func (x *exchange) receive(st *step) error {
 			return syntaxError(err, st.hash != nil)
 		}
 	}
-	if st.proves() {
+	if st.proves() && x.info == nil { // else it depends on what it says
 		x.follow()
 	}
 	if st.then != nil {
@@ -119,8 +119,9 @@ func (x *exchange) open(st *step) (message, error) {
 		return message{}, dropf(notice.BadHash, "HASH of message %d does not verify", x.pc+1)
 	}
 	// It is the peer's: whatever else may be wrong with it, it counts only once.
-	x.sa.used[x.msgID], x.sa.lastExchange, x.sa.heardAt = true, nil, x.p.now
+	x.sa.used[x.msgID], x.sa.lastExchange = true, nil
 	if x.info == nil { // else it depends on what it says
+		x.sa.heardAt = x.p.now
 		x.p.lives()
 	}
 	return m, nil

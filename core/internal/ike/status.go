@@ -19,9 +19,10 @@ func (p *Peer) Status(now time.Time) Status {
 			DPD: sa.agreed(isakmp.VendorDPD), Fragments: sa.agreed(isakmp.VendorFragmentation)})
 	}
 	for _, q := range p.pairs {
-		st := IPsecStatus{Local: q.local, Remote: q.remote, Selector: q.policy.Selector(),
+		st := IPsecStatus{Selector: q.policy.Selector(),
 			Initiator: q.initiator, Outbound: q.outbound, Replaced: q.replaced, Since: q.since, Soft: q.soft.Time, Hard: q.hard.Time, HardKB: q.hard.KB}
 		for i := range q.in { // a bundle's SAs share all the rest
+			st.Local, st.Remote = q.out[i].Src, q.out[i].Dst // where the kernel has it
 			st.Proto, st.Mode, st.SPIIn, st.SPIOut = q.in[i].Proto, q.in[i].Mode, q.in[i].SPI, q.out[i].SPI
 			st.Encryption, st.Auth = doi.EncrName(q.suites[i].Encr, q.suites[i].KeyBits), doi.AuthName(q.suites[i].Auth)
 			st.ReqIDIn, st.ReqIDOut = q.in[i].ReqID, q.out[i].ReqID

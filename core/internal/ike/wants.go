@@ -90,9 +90,6 @@ func (p *Peer) wanted(w *want) bool {
 
 // serveWants starts what can be started.
 func (p *Peer) serveWants() {
-	if len(p.wants) == 0 {
-		return
-	}
 	sa := p.current()
 	if sa == nil && p.mayBegin() {
 		if !p.negotiatingPhase1() {
