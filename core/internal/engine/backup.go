@@ -85,7 +85,7 @@ func (b *backup) save(ops []kernel.Op, now time.Time) error {
 		return nil
 	}
 	for _, op := range ops {
-		if op.SA.Dir != kernel.In || op.SA.Encap != nil {
+		if op.SA == nil || op.SA.Dir != kernel.In || op.SA.Encap != nil {
 			continue
 		}
 		line := formatSaved(op.SA, now)
