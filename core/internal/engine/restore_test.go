@@ -257,3 +257,18 @@ func TestPoliciesAreNotSaved(t *testing.T) {
 		t.Errorf("%d SAs, %v", len(all), bad)
 	}
 }
+
+// What cannot be copied whole does not take the place of the old file.
+func TestASavedSAThatCannotBeCopiedIsAnError(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local)
+	b := backup{alive: func(ike.SAKey) bool { return true }}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	w.Close()
+	if n, err := b.copyLive(w, []byte(savedLine+"\n"), now); n != 0 || err == nil {
+		t.Errorf("%d lines, %v", n, err)
+	}
+}
