@@ -244,6 +244,8 @@ func (p *parser) checkOnLoss(r *remote) {
 		p.add(r.onLoss, codeValue, Error, "is not possible: "+r.title()+" is passive", p.write(r.head, inRemote, "on_loss on_demand;"))
 	case r.OnLoss == policy.StayDown && r.KeepUp:
 		p.add(r.onLoss, codeValue, Error, "contradicts start up", p.write(r.head, inRemote, "on_loss restart;"))
+	case r.OnLoss == policy.StayDown && !r.Literal():
+		p.add(r.onLoss, codeValue, Warning, "has no effect: the section does not name the address of one peer", p.write(r.head, inRemote, "on_loss on_demand;"))
 	}
 }
 

@@ -85,7 +85,7 @@ func (b *backup) save(ops []kernel.Op, now time.Time) error {
 		return nil
 	}
 	for _, op := range ops {
-		if op.SA.Dir != kernel.In || op.SA.Encap != nil {
+		if op.SA == nil || op.SA.Dir != kernel.In || op.SA.Encap != nil {
 			continue
 		}
 		line := formatSaved(op.SA, now)
@@ -113,23 +113,33 @@ func (b *backup) compact(now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("save SAs: %w", err)
 	}
-	n := 0
-	for line := range bytes.Lines(old) {
-		s, err := parseSaved(line, now)
-		s.zero()
-		if err == nil && s.left > 0 && b.alive(saKey(s.sa.Key)) {
-			_, werr := f.Write(line)
-			err = errors.Join(err, werr)
-			n++
-		}
+	n, err := b.copyLive(f, old, now)
+	if err == nil {
+		err = os.Rename(b.path+".new", b.path)
 	}
-	if err := os.Rename(b.path+".new", b.path); err != nil {
+	if err != nil { // the old file goes on
 		f.Close()
 		return fmt.Errorf("save SAs: %w", err)
 	}
 	b.file.Close()
 	b.file, b.lines, b.limit = f, n, 2*n+spareLines
 	return nil
+}
+
+// copyLive writes the lines of SAs that are still there, and counts them.
+func (b *backup) copyLive(to io.Writer, lines []byte, now time.Time) (n int, err error) {
+	for line := range bytes.Lines(lines) {
+		s, bad := parseSaved(line, now)
+		s.zero()
+		if bad != nil || s.left <= 0 || !b.alive(saKey(s.sa.Key)) {
+			continue
+		}
+		if _, err := to.Write(line); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }
 
 // read returns the whole file, keys and all.

@@ -57,9 +57,10 @@ func (r *registry) find(i, rr isakmp.Cookie, from netip.AddrPort) *actor {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if rr.IsZero() {
-		return r.cookies[cookieKey{i: i, from: from}]
-	}
-	if a := r.cookies[cookieKey{i: i, r: rr}]; a != nil {
+		if a := r.cookies[cookieKey{i: i, from: from}]; a != nil {
+			return a
+		}
+	} else if a := r.cookies[cookieKey{i: i, r: rr}]; a != nil {
 		r.half.prove(a)
 		return a
 	}
@@ -125,7 +126,13 @@ func (r *registry) adopt(s *actor, key ike.PeerKey, sa *ike.ISAKMPSA, fresh *act
 		r.cookies[c] = peer
 	}
 	peer.cookies = append(peer.cookies, s.cookies...)
-	s.cookies = nil
+	for _, k := range s.sas { // restored ones
+		known := r.sas[k]
+		known.owner = peer
+		r.sas[k] = known
+	}
+	peer.sas = append(peer.sas, s.sas...)
+	s.cookies, s.sas = nil, nil
 	r.half.remove(s)
 
 	s.mu.Lock()
@@ -144,7 +151,7 @@ func (r *registry) adopt(s *actor, key ike.PeerKey, sa *ike.ISAKMPSA, fresh *act
 			if peer.postLocked(m) != delivered {
 				lost++
 			}
-		case ike.Acquire, ike.Establish, ike.Delete:
+		case ike.Acquire, ike.Establish, ike.Delete, ike.KeepUp, ike.Restore, ike.Expire, ike.KernelLost:
 			peer.postLocked(m)
 		case nil:
 			peer.postLocked(mail{ask: func(machine) { m.ask(nil) }}) // the stranger is no more

@@ -32,6 +32,7 @@ func TestMessagesFindTheirMachineByCookies(t *testing.T) {
 		{"the stranger after our answer", func() { r.learn(stranger, cookie(9), cookie(10)) }, cookie(9), cookie(10), here.Remote, stranger},
 		{"its first message once more", nil, cookie(9), cookie(0), here.Remote, stranger},
 		{"an exchange of ours has one cookie at first", func() { r.learn(peer, cookie(1), cookie(0)) }, cookie(1), cookie(2), here.Remote, peer},
+		{"what refuses our first message may lack the responder's cookie", nil, cookie(1), cookie(0), here.Remote, peer},
 		{"and then both", func() { r.learn(peer, cookie(1), cookie(2)) }, cookie(1), cookie(2), here.Remote, peer},
 		{"another answer to it comes too late", nil, cookie(1), cookie(3), here.Remote, nil},
 		{"after its end nothing is left", func() { r.forget(peer, cookie(1), cookie(2)) }, cookie(1), cookie(2), here.Remote, nil},
@@ -265,5 +266,30 @@ func TestWhoReturnedTheCookieGoesLast(t *testing.T) {
 	}
 	if h.others.len() != 0 || len(h.sources) != 0 {
 		t.Errorf("%d half open, %d sources are left", h.others.len(), len(h.sources))
+	}
+}
+
+// Who turns out to be a certain peer hands over the SAs that were restored for it, and
+// what was posted meanwhile.
+func TestAnAddressHandsOverItsSAs(t *testing.T) {
+	r := newRegistry(Limits{}.withDefaults())
+	at, peer := &actor{key: ike.PeerKey{Block: "b", Addr: here.Remote}}, &actor{key: ike.PeerKey{Block: "b", Addr: here.Remote, ID: "x"}}
+	r.peer(at.key, at)
+	at.busy, peer.busy = true, true // nobody drains
+	k := ledgerKey{ike.SAKey{Dst: here.Local.Addr(), Proto: 50, SPI: 4711}, here.Remote.Addr()}
+	r.own(at, []ledgerKey{k}, settled)
+	at.post(mail{ev: ike.KeepUp{}})
+	if got, _ := r.adopt(at, peer.key, &ike.ISAKMPSA{}, peer); got != peer {
+		t.Fatal("it is not the peer's")
+	}
+	if s, ok := r.owner(k.SAKey); !ok || s.owner != peer || s.state != settled || s.src != k.src {
+		t.Errorf("the SA is %+v, known %v", s, ok)
+	}
+	if m, ok := peer.box[len(peer.box)-1].ev.(ike.KeepUp); !ok || len(peer.box) != 2 {
+		t.Errorf("the peer has %d events, the last %T", len(peer.box), m)
+	}
+	r.retire(at)
+	if r.disown(k.SAKey); len(peer.sas) != 0 {
+		t.Errorf("%d SAs are left", len(peer.sas))
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
@@ -236,5 +237,38 @@ func TestSavedSAsThatHaveEndedLeaveTheFile(t *testing.T) {
 	all, bad := b.saved(now)
 	if len(bad) != 0 || !slices.ContainsFunc(all, func(s savedSA) bool { return saKey(s.sa.Key) == live }) {
 		t.Errorf("%d SAs, without the one that lives; %v", len(all), bad)
+	}
+}
+
+// A transaction may have a generated policy beside its SAs.
+func TestPoliciesAreNotSaved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sas")
+	b := backup{alive: func(ike.SAKey) bool { return true }}
+	if err := b.open(path, false); err != nil {
+		t.Fatal(err)
+	}
+	sa := &kernel.SA{Key: kernel.Key{Src: addr("192.0.2.1"), Dst: addr("192.0.2.2"), Proto: 51, SPI: 4711}, Mode: 1, Dir: kernel.In,
+		Auth: &kernel.AlgKey{ID: 5, Key: secret.New(make([]byte, 32))}, Life: kernel.Lifetime{HardTime: time.Hour}}
+	in := spd.Policy{Key: spd.Key{Dir: spd.In, Src: prefix("192.0.2.1/32"), Dst: prefix("192.0.2.2/32")}}
+	if err := b.save([]kernel.Op{{Kind: kernel.UpdateSA, SA: sa}, policyOp(kernel.UpdatePolicy, in)}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if all, bad := b.saved(time.Now()); len(all) != 1 || len(bad) != 0 {
+		t.Errorf("%d SAs, %v", len(all), bad)
+	}
+}
+
+// What cannot be copied whole does not take the place of the old file.
+func TestASavedSAThatCannotBeCopiedIsAnError(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local)
+	b := backup{alive: func(ike.SAKey) bool { return true }}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	w.Close()
+	if n, err := b.copyLive(w, []byte(savedLine+"\n"), now); n != 0 || err == nil {
+		t.Errorf("%d lines, %v", n, err)
 	}
 }

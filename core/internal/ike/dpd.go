@@ -260,8 +260,8 @@ func (p *Peer) ask(sa *ISAKMPSA) {
 // outdated ends an ISAKMP SA under which the peer does not answer although it sends
 // through its IPsec SAs: it does not know it any more, and another one is wanted.
 func (p *Peer) outdated(sa *ISAKMPSA) {
-	p.life.missed = 0
 	p.endISAKMP(sa, notice.UnknownSA, true)
+	p.lives()
 	if p.mayBegin() && p.current() == nil {
 		p.want(&want{isakmp: true})
 	}

@@ -217,3 +217,36 @@ func TestARecordedProbeMovesNobody(t *testing.T) {
 		t.Errorf("what was recorded has moved the peer %d times", moved-before)
 	}
 }
+
+// When the ISAKMP SA that is watched ends and an older one serves again, the peer is
+// asked under that one.
+func TestAnOlderSAIsWatchedToo(t *testing.T) {
+	d := newDuel(t)
+	o := iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, Rekey: policy.On, Remote: []func(*policy.Remote){dpd(10 * time.Second)}}
+	d.Connect(d.a, d.b, o)
+	d.a.Acquire(d.b)
+	d.Run(5 * time.Second)
+	deaf := false
+	d.Fault(func(p *iketest.Packet) ([]time.Duration, bool) { return nil, deaf })
+	ike.Wear(d.a.Peer(d.b).Peer, d.Now())
+	d.a.Peer(d.b).Post(ike.Wake{})
+	d.Run(5 * time.Second)
+	if n := len(d.a.Peer(d.b).Status(d.Now()).ISAKMP); n != 2 {
+		t.Fatalf("%d ISAKMP SAs, want two", n)
+	}
+	deaf = true // to IKE; what it sends through the tunnel arrives
+	for range 20 {
+		d.b.Carry(d.a, 100, false)
+		d.Run(time.Second)
+	}
+	st := d.a.Peer(d.b).Status(d.Now()).ISAKMP
+	if len(st) != 1 {
+		t.Fatalf("%d ISAKMP SAs, want the old one", len(st))
+	}
+	dead := false
+	d.a.Notices = func(_ *iketest.Machine, n ike.Notice) { dead = dead || n.Event == notice.PeerDead }
+	d.Run(30 * time.Second)
+	if !dead {
+		t.Error("nothing is heard any more, and nobody asks")
+	}
+}

@@ -54,8 +54,9 @@ type ISAKMPSA struct {
 	ending  bool
 
 	// Of an initiator that did not know whom it would meet, until it is handed over.
-	wants []*want
-	kept  []*kept
+	wants    []*want
+	kept     []*kept
+	restored []KernelSA
 }
 
 // maxEarly bounds what is kept for a peer that has not authenticated, but has
@@ -124,7 +125,8 @@ func establish(x *exchange) error {
 	}
 	if key := KeyOf(sa.Remote, sa.PeerID, sa.Path.Remote); p.setup.Stranger || p.key.ID == "" && key.ID != "" {
 		p.gone = true
-		sa.wants, sa.kept, p.wants, p.kept = p.wants, p.kept, nil, nil
+		sa.wants, sa.kept, sa.restored = p.wants, p.kept, p.restored
+		p.wants, p.kept, p.restored = nil, nil, nil
 		p.out = append(p.out, Handover{key, sa.Remote, sa})
 		return nil
 	}
@@ -152,8 +154,10 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 		sa.lastExchange.p = p
 	}
 	sa.Remote = p.setup.Remotes[0] // there may be a younger snapshot than phase 1 began under
-	if p.closing {                 // the stranger's machine was quicker than our shutdown
+	p.restored, sa.restored = append(p.restored, sa.restored...), nil
+	if p.closing { // the stranger's machine was quicker than our shutdown
 		p.endISAKMP(sa, notice.ShuttingDown, true)
+		p.endRestored(every, notice.ShuttingDown)
 		for _, w := range sa.wants {
 			p.wantFailed(w, notice.ShuttingDown, "shutting down")
 		}

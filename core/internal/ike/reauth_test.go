@@ -199,3 +199,38 @@ func TestKeptUpIsTriedAgainWhereNothingIsSaid(t *testing.T) {
 		t.Errorf("%d attempts in half an hour", failed)
 	}
 }
+
+// Who is at an address may only turn out with phase 1. What is restored of the peer
+// goes to its machine with the rest.
+func TestRestoredSAsAreHandedOver(t *testing.T) {
+	d := newDuel(t)
+	d.a.Configure(d.b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, Anonymous: true})
+	var gone []uint32
+	handed, contact := false, false
+	d.OnAction = func(m *iketest.Machine, act ike.Action) {
+		_, h := act.(ike.Handover)
+		handed = handed || h && m.Host == d.a
+		call, _ := act.(ike.Call)
+		if apply, ok := call.Req.(ike.Apply); ok && m.Host == d.a {
+			for _, op := range apply.Ops {
+				if op.Kind == ike.DeleteSA {
+					gone = append(gone, op.SA.SPI)
+				}
+			}
+		}
+	}
+	d.b.Notices = func(_ *iketest.Machine, n ike.Notice) {
+		contact = contact || strings.Contains(n.Detail, "INITIAL-CONTACT")
+	}
+	out, _ := d.a.Policy(d.b)
+	d.a.Peer(d.b).Post(ike.Restore{SAs: []ike.KernelSA{{Dir: spd.In, Src: d.b.Addr, Dst: d.a.Addr, Proto: 50, SPI: 4711}},
+		Wanted: []ike.Wanted{{Pair: d.a.SPD.PairOf(out), Src: d.a.Addr, Dst: d.b.Addr}}})
+	d.Run(30 * time.Second)
+	if !handed || contact || gone != nil {
+		t.Errorf("handed over %v, INITIAL-CONTACT %v, ended too early: %v", handed, contact, gone)
+	}
+	d.Run(5 * time.Minute)
+	if !slices.Equal(gone, []uint32{4711}) {
+		t.Errorf("ended: %v, want the restored one", gone)
+	}
+}
