@@ -105,7 +105,9 @@ func (p *Peer) readdress(was, to Path) {
 		}
 	}
 	for _, k := range p.kept {
-		set(&k.remote)
+		if set(&k.remote) && k.policy.Generated {
+			setEnds(&k.policy, k.local, now)
+		}
 	}
 	for _, x := range p.exchanges {
 		q := x.qm

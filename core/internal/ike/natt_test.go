@@ -296,6 +296,34 @@ func TestAQuickModeFollowsThePeerToItsNewAddress(t *testing.T) {
 	}
 }
 
+// Generated policies that are to be there again name the peer's new address.
+func TestWhatIsKeptUpFollowsThePeerToItsNewAddress(t *testing.T) {
+	w := iketest.New(1)
+	a, b := w.AddHost("a"), w.AddHost("b")
+	a.Behind(w.AddNAT())
+	o := iketest.Options{NATTraversal: policy.On}
+	a.Configure(b, o)
+	o.Generate, o.Roaming = policy.GenerateUnique, true
+	b.Configure(a, o)
+	a.Acquire(b)
+	w.Run(5 * time.Second)
+	pair := b.SPD.PairOf(out(t, b, a))
+	pair.Generated = true
+	b.HasPeer(a).Post(ike.KeepUp{SAs: []ike.Wanted{{Pair: pair, Src: b.Addr, Dst: a.Outside()}}})
+	m := b.HasPeer(a)
+	a.NAT.Move()
+	a.SoftExpire(b)
+	a.Acquire(b) // it shows b where it is
+	w.Run(time.Minute)
+	m.Post(ike.Delete{Command: 1, All: true})
+	w.Run(10 * time.Second)
+	w.Send(&iketest.Flow{From: b, To: a, Due: w.Since()})
+	w.Run(10 * time.Second)
+	if err := w.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func out(t *testing.T, h, to *iketest.Host) (p spd.Policy) {
 	t.Helper()
 	p, ok := h.Policy(to)

@@ -47,8 +47,9 @@ func (h *Host) KeepUp(to *Host) {
 	if !slices.Contains(h.kept, to) {
 		h.kept = append(h.kept, to)
 	}
-	if m, out, far, ok := h.begin(to); ok {
-		m.Post(ike.KeepUp{SAs: []ike.Wanted{{Pair: h.pairOf(out), Src: h.Addr, Dst: far}}})
+	m, out, far, ok := h.begin(to)
+	if pair := h.pairOf(out); ok && !pair.Generated { // those the peer keeps up
+		m.Post(ike.KeepUp{SAs: []ike.Wanted{{Pair: pair, Src: h.Addr, Dst: far}}})
 	}
 }
 
