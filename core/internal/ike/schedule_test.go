@@ -254,6 +254,12 @@ func (s *schedule) build() {
 	roaming := s.options() // one section at the gateway is for all of them
 	roaming.Protos = nil   // AH does not pass
 	roaming.NATTraversal = policy.Toggle(s.pick(3))
+	if s.pick(6) == 0 { // behind a box that lets everybody in to it
+		box := s.w.AddNAT()
+		gateway.Behind(box)
+		box.Forward(gateway, 500, 4500)
+		roaming.NATTraversal = max(roaming.NATTraversal, policy.On)
+	}
 	level := policy.Level(s.pick(3))
 	for i, h := range s.hosts {
 		switch {
@@ -305,6 +311,12 @@ func (s *schedule) box(traversed bool) *iketest.NAT {
 // connectAny makes two hosts know each other that know where the other is.
 func (s *schedule) connectAny(a, b *iketest.Host, o iketest.Options) {
 	o.Transport = s.pick(8) == 0
+	if a.NAT != nil || b.NAT != nil {
+		o.NATTraversal = max(o.NATTraversal, policy.On)
+		if slices.Contains(o.Protos, 51) {
+			o.Protos = nil // AH does not pass
+		}
+	}
 	there := o
 	if !s.behind { // else the gateway may take it for one that roams
 		there = s.elsewhere(o)
@@ -443,15 +455,10 @@ func (s *schedule) mischief() {
 }
 
 // recovery is how long traffic may take to flow again once everything works: an SA
-// that only one end has is used until it ends, and nobody is told of an ISAKMP SA
-// that the other end has lost; unless the peer is watched, which takes an ISAKMP SA
-// to watch it under, and two ends that can begin and say that they have lost all.
-func (s *schedule) recovery(l link) time.Duration {
-	if l.o.DPDDelay > 0 && l.o.Rekey != policy.Off && l.both && !l.o.NoInitialContact {
-		return l.o.DPDDelay + 3*time.Minute
-	}
-	return s.longest + 3*time.Minute
-}
+// that only one end has, as a delete was lost, is used until it ends, and nobody is told
+// of an ISAKMP SA that the other end has lost. Who watches the peer finds out about that,
+// but not about an IPsec SA: the peer answers.
+func (s *schedule) recovery(link) time.Duration { return s.longest + 3*time.Minute }
 
 // peace repairs everything, and waits for traffic to flow again.
 func (s *schedule) peace() {
@@ -535,10 +542,10 @@ func (s *schedule) accident() {
 		s.due(heal, h, to)
 		h.Delete(to, s.pick(2) == 0, true)
 	case 4:
-		if h.NAT == nil {
+		if !slices.Contains(s.boxes, h.NAT) {
 			h = to
 		}
-		if h.NAT != nil {
+		if slices.Contains(s.boxes, h.NAT) {
 			s.due(s.found, h.NAT.Hosts()...)
 			s.translate(h.NAT)
 		}
