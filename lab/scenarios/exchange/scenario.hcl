@@ -11,7 +11,7 @@ matrix {
     full     aggressive  racoon      racoon      left
     full     aggressive  racoon      racoon      right
     full     aggressive  racoon      racoon      both
-    core     base        racoon      racoon      none
+    full     base        racoon      racoon      none
     full     base        racoon      racoon      left
     full     base        racoon      racoon      right
     core     base        racoon      racoon      both
@@ -20,7 +20,7 @@ matrix {
     full     main        racoon      strongswan  right
     core     main        racoon      strongswan  both
     full     aggressive  racoon      strongswan  none
-    core     aggressive  racoon      strongswan  left
+    full     aggressive  racoon      strongswan  left
     full     aggressive  racoon      strongswan  right
     full     aggressive  racoon      strongswan  both
     full     main        strongswan  racoon      none
@@ -33,7 +33,7 @@ matrix {
     core     aggressive  strongswan  racoon      both
     full     main        racoon      libreswan   none
     full     main        racoon      libreswan   left
-    core     main        racoon      libreswan   right
+    full     main        racoon      libreswan   right
     full     main        racoon      libreswan   both
     full     aggressive  racoon      libreswan   none
     full     aggressive  racoon      libreswan   left
@@ -43,7 +43,7 @@ matrix {
     core     main        libreswan   racoon      left
     full     main        libreswan   racoon      right
     full     main        libreswan   racoon      both
-    core     aggressive  libreswan   racoon      none
+    full     aggressive  libreswan   racoon      none
     full     aggressive  libreswan   racoon      left
     full     aggressive  libreswan   racoon      right
     full     aggressive  libreswan   racoon      both

@@ -4,7 +4,7 @@ matrix {
   table = <<-T
     tags     exchange    left        right       frag
     core     main        racoon      racoon      on
-    core     aggressive  racoon      strongswan  force
+    full     aggressive  racoon      strongswan  force
     full     main        racoon      strongswan  on
     full     main        strongswan  racoon      on
     full     aggressive  strongswan  racoon      force

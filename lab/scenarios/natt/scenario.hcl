@@ -6,10 +6,10 @@ matrix {
     core  racoon      racoon      force
     full  racoon      strongswan  force
     full  strongswan  racoon      force
-    core  racoon      racoon      transport
+    full  racoon      racoon      transport
     full  strongswan  racoon      transport
     full  racoon      libreswan   drafts
-    core  libreswan   racoon      drafts
+    full  libreswan   racoon      drafts
   T
 }
 

@@ -3,7 +3,7 @@ description = "AH, IPComp and bundles of them with ESP, as policies ask for them
 matrix {
   table = <<-T
     tags  mode       protocols
-    core  transport  ah
+    full  transport  ah
     full  tunnel     ah
     core  tunnel     esp+ah
     full  transport  esp+ah

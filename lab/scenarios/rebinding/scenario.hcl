@@ -5,7 +5,7 @@ matrix {
     tags     left        right
     core     racoon      racoon
     full     racoon      strongswan
-    core     strongswan  racoon
+    full     strongswan  racoon
     full     libreswan   racoon
     control  strongswan  strongswan
   T
