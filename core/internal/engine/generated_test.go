@@ -305,3 +305,36 @@ func TestATunnelWithGeneratedPoliciesComesUpAndGoesDown(t *testing.T) {
 	}
 	eventually(t, "the policies go with the SAs", func() bool { return len(inKernel(t, kb)) == 0 && len(b.ledger.allPolicies()) == 0 })
 }
+
+// A client's network must not have another one's traffic in it.
+func TestAGeneratedPolicyCoversNobodyElse(t *testing.T) {
+	sel := func(remote string, proto uint8, port uint16) policy.Selector {
+		return policy.Selector{Local: prefix("0.0.0.0/0"), Remote: prefix(remote), Proto: proto, RemotePort: port}
+	}
+	first, second := &actor{}, &actor{}
+	for _, tt := range []struct {
+		has, wants policy.Selector
+		ok         bool
+	}{
+		{sel("10.9.1.0/24", 0, 0), sel("10.9.0.0/16", 0, 0), false},
+		{sel("10.9.1.1/32", 0, 0), sel("0.0.0.0/0", 0, 0), false},
+		{sel("10.9.1.0/24", 6, 22), sel("10.9.0.0/16", 0, 0), false},
+		{sel("10.9.1.0/24", 6, 22), sel("10.9.0.0/16", 6, 80), true},
+		{sel("10.9.1.0/24", 6, 22), sel("10.9.0.0/16", 17, 0), true},
+		{sel("10.9.1.0/24", 0, 0), sel("10.9.2.0/24", 0, 0), true},
+		{sel("10.9.1.1/32", 0, 0), sel("10.9.1.2/32", 0, 0), true},
+		{sel("10.9.1.0/24", 0, 0), sel("2001:db8::/32", 0, 0), true},
+	} {
+		var g generated
+		free := func(uint32) bool { return false }
+		if _, err := g.reserve(first, tt.has, free); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.reserve(second, tt.wants, free); (err == nil) != tt.ok {
+			t.Errorf("%v beside %v: %v", tt.wants, tt.has, err)
+		}
+		if _, err := g.reserve(first, tt.wants, free); tt.ok == (err == nil) {
+			t.Errorf("%v for who has %v: %v", tt.wants, tt.has, err)
+		}
+	}
+}
