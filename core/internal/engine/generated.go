@@ -153,7 +153,11 @@ func (e *Engine) pairOf(out spd.Policy) spd.Pair {
 func (e *Engine) reservePolicy(a *actor, req ike.ReservePolicy) (any, error) {
 	e.spdMu.RLock()
 	defer e.spdMu.RUnlock()
-	return e.generated.reserve(a, req.Selector, e.spd.UsesReqID)
+	id, err := e.generated.reserve(a, req.Selector, e.spd.UsesReqID)
+	if err != nil {
+		return nil, err
+	}
+	return id, nil
 }
 
 // matchPolicy answers from our copy of the kernel's policies.

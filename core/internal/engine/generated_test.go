@@ -116,7 +116,11 @@ func TestGeneratedPoliciesAreOneMachinesFromReservationToTheirEnd(t *testing.T) 
 			t.Errorf("the same again: %+v", r)
 		}
 		h.calls(b, ike.ReservePolicy{Selector: narrow})
-		if r := lastReply(t, mb); r.Value == id || r.Value == nil {
+		if taken(mb, true); lastReply(t, mb).Value != nil {
+			t.Errorf("with an error the reply has %v", lastReply(t, mb).Value)
+		}
+		h.calls(b, ike.ReservePolicy{Selector: policy.Selector{Local: behind.Local, Remote: prefix("10.3.0.0/16")}})
+		if r := lastReply(t, mb); r.Err != nil || r.Value == id || r.Value == nil {
 			t.Errorf("the request ID of another selector: %+v", r)
 		}
 
