@@ -18,6 +18,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/internal/spd"
+	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/plugintest/kerneltest"
 )
@@ -340,5 +341,23 @@ func TestAGeneratedPolicyCoversNobodyElse(t *testing.T) {
 		if _, err := g.reserve(first, tt.wants, free); tt.ok == (err == nil) {
 			t.Errorf("%v for who has %v: %v", tt.wants, tt.has, err)
 		}
+	}
+}
+
+// What the kernel plugin refuses to delete does not keep its traffic for ever: the next
+// comparison with the kernel finds it by the ledger.
+func TestTrafficIsFreeWhenTheDeletionIsRefused(t *testing.T) {
+	h := newHouse(t, Options{})
+	a, b := &actor{}, &actor{}
+	if _, err := h.generated.reserve(a, behind, h.spd.UsesReqID); err != nil {
+		t.Fatal(err)
+	}
+	h.kern.fault = func(kernel.Transaction) (before, after error) { return errs.Errorf(errs.Invalid, "no"), nil }
+	ending := h.generated.leave(a, []spd.Policy{onWish(behind, 1).Out})
+	if err := h.deleteSAs(nil, ending); len(ending) != 1 || err == nil {
+		t.Fatalf("%d policies, %v", len(ending), err)
+	}
+	if _, err := h.generated.reserve(b, behind, h.spd.UsesReqID); err != nil {
+		t.Error(err)
 	}
 }
