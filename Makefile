@@ -35,6 +35,7 @@ full: build cross schedules-full live-all bench ## all scenarios, long schedules
 soak: build ## hours: long schedules, long fuzzing, the scenarios again and again
 	$(GO) test ./core/internal/ike/ -run Schedules -schedules 10000000 -timeout 0
 	$(MAKE) fuzz FUZZTIME=10m
+	$(BUILD)/lab run -tags soak
 	for i in $$(seq 20); do $(BUILD)/lab run -j 2 || exit 1; done
 
 demo: setup build ## a tunnel from policy to ping, shown for a person

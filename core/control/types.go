@@ -37,6 +37,10 @@ type ISAKMPSA struct {
 	Group      string         `json:"group"`
 	Since      time.Time      `json:"since,omitzero"`
 	Expire     time.Time      `json:"expire,omitzero"`
+	Exchange   string         `json:"exchange"`      // "main", "aggressive", "base"
+	NAT        string         `json:"nat,omitempty"` // who is behind one: "none", "local", "remote", "both"; absent: NAT traversal is not in use
+	DPD        bool           `json:"dpd"`           // agreed on
+	Fragments  bool           `json:"fragments"`     // agreed on
 }
 
 // IPsecSA is a pair of phase 2 SAs, inbound and outbound.
@@ -58,6 +62,10 @@ type IPsecSA struct {
 	Since      time.Time  `json:"since,omitzero"`
 	Soft       Seconds    `json:"soft_seconds"` // lifetimes, 0 = none
 	Hard       Seconds    `json:"hard_seconds"`
+	HardKB     uint64     `json:"hard_kb"` // 0 = no limit
+	// Ports of ESP in UDP, 0 = not encapsulated.
+	EncapLocal  uint16 `json:"encap_local"`
+	EncapRemote uint16 `json:"encap_remote"`
 }
 
 // Selector is the traffic of a pair of SAs.

@@ -55,7 +55,8 @@ func peerFromProto(p *controlv1.Peer) (Peer, error) {
 	for _, sa := range p.GetIsakmp() {
 		peer.ISAKMP = append(peer.ISAKMP, ISAKMPSA{Cookies: cookies(sa.GetCkyI(), sa.GetCkyR()), Local: r.addrPort(sa.GetLocal()),
 			Remote: r.addrPort(sa.GetRemote()), Initiator: sa.GetInitiator(), PeerID: sa.GetPeerId(), Encryption: sa.GetEncryption(),
-			Hash: sa.GetHash(), Group: sa.GetGroup(), Since: moment(sa.GetSince()), Expire: moment(sa.GetExpire())})
+			Hash: sa.GetHash(), Group: sa.GetGroup(), Since: moment(sa.GetSince()), Expire: moment(sa.GetExpire()),
+			Exchange: sa.GetExchange(), NAT: sa.GetNat(), DPD: sa.GetDpd(), Fragments: sa.GetFragments()})
 	}
 	for _, sa := range p.GetIpsec() {
 		peer.IPsec = append(peer.IPsec, r.ipsec(sa))
@@ -74,7 +75,8 @@ func (r *reader) ipsec(sa *controlv1.IpsecSa) IPsecSA {
 			LocalPort: uint16(sel.GetLocalPort()), RemotePort: uint16(sel.GetRemotePort()), Proto: uint8(sel.GetProto())},
 		SPIIn: SPI(sa.GetSpiIn()), SPIOut: SPI(sa.GetSpiOut()), ReqIDIn: sa.GetReqidIn(), ReqIDOut: sa.GetReqidOut(),
 		Encryption: sa.GetEncryption(), Auth: sa.GetAuth(), Initiator: sa.GetInitiator(), Outbound: sa.GetOutbound(),
-		Replaced: sa.GetReplaced(), Since: moment(sa.GetSince()), Soft: Seconds(sa.GetSoft().GetSeconds()), Hard: Seconds(sa.GetHard().GetSeconds())}
+		Replaced: sa.GetReplaced(), Since: moment(sa.GetSince()), Soft: Seconds(sa.GetSoft().GetSeconds()), Hard: Seconds(sa.GetHard().GetSeconds()),
+		HardKB: sa.GetHardKb(), EncapLocal: uint16(sa.GetEncapLocal()), EncapRemote: uint16(sa.GetEncapRemote())}
 }
 
 func noticeFromProto(n *controlv1.Notice) Notice {

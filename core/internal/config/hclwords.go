@@ -124,7 +124,7 @@ func (r *hclReader) labels(b *hclsyntax.Block, n int) bool {
 		case n > 0:
 			fix = "write a block for each"
 		case b.Type == "sainfo":
-			fix = `write sainfo { ... }, and in it local = "10.0.0.0/8" and remote = "10.1.0.0/16"`
+			fix = `write sainfo { ... }, and in it local = "10.0.0.0/8" and remote = "10.1.0.0/16"; without them it is anonymous`
 		}
 		r.errorf(b.LabelRanges[n], codeSyntax, "is one label too many", fix)
 	}

@@ -236,12 +236,16 @@ func (p *parser) remoteClose() {
 func (p *parser) checkOnLoss(r *remote) {
 	switch {
 	case r.OnLoss == policy.OnDemand:
-	case !r.DPD || r.DPDDelay == 0:
-		p.add(r.onLoss, codeValue, Warning, "has no effect: nothing asks whether the peer is there", p.write(r.head, inRemote, "dpd on; dpd_delay 20;"))
+	case !r.DPD:
+		p.add(r.onLoss, codeValue, Warning, "has no effect: nothing asks whether the peer is there", p.write(r.head, inRemote, "dpd on;"))
+	case r.DPDDelay == 0:
+		p.add(r.onLoss, codeValue, Warning, "has no effect: nothing asks whether the peer is there", p.write(r.head, inRemote, "dpd_delay 20;"))
 	case r.OnLoss == policy.Restart && r.Passive:
 		p.add(r.onLoss, codeValue, Error, "is not possible: "+r.title()+" is passive", p.write(r.head, inRemote, "on_loss on_demand;"))
 	case r.OnLoss == policy.StayDown && r.KeepUp:
 		p.add(r.onLoss, codeValue, Error, "contradicts start up", p.write(r.head, inRemote, "on_loss restart;"))
+	case r.OnLoss == policy.StayDown && !r.Literal():
+		p.add(r.onLoss, codeValue, Warning, "has no effect: the section does not name the address of one peer", p.write(r.head, inRemote, "on_loss on_demand;"))
 	}
 }
 

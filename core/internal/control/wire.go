@@ -25,6 +25,7 @@ func peerToProto(st *ike.Status) *controlv1.Peer {
 		p.Isakmp = append(p.Isakmp, &controlv1.IsakmpSa{
 			CkyI: sa.CkyI[:], CkyR: sa.CkyR[:], Local: portText(sa.Path.Local), Remote: portText(sa.Path.Remote), Initiator: sa.Initiator,
 			PeerId: sa.PeerID, Encryption: sa.Encryption, Hash: sa.Hash, Group: sa.Group, Since: moment(sa.Since), Expire: moment(sa.Expire),
+			Exchange: sa.Mode.String(), Nat: sa.NAT, Dpd: sa.DPD, Fragments: sa.Fragments,
 		})
 	}
 	for i := range st.IPsec {
@@ -46,6 +47,7 @@ func ipsecToProto(sa *ike.IPsecStatus) *controlv1.IpsecSa {
 		Proto: protoName(sa.Proto), Mode: modeName(sa.Mode), SpiIn: sa.SPIIn, SpiOut: sa.SPIOut, ReqidIn: sa.ReqIDIn, ReqidOut: sa.ReqIDOut,
 		Encryption: sa.Encryption, Auth: sa.Auth, Initiator: sa.Initiator, Outbound: sa.Outbound, Replaced: sa.Replaced,
 		Since: moment(sa.Since), Soft: span(sa.Soft), Hard: span(sa.Hard),
+		HardKb: sa.HardKB, EncapLocal: uint32(sa.EncapLocal), EncapRemote: uint32(sa.EncapRemote),
 	}
 }
 

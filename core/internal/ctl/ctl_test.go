@@ -106,10 +106,11 @@ func peers() []ike.Status {
 	esp := ike.IPsecStatus{Local: path.Local.Addr(), Remote: path.Remote.Addr(), Selector: sel, Proto: 50, Mode: spd.Tunnel, SPIIn: 0xc0ffee01, SPIOut: 0x0badcafe,
 		ReqIDIn: 1, ReqIDOut: 2, Encryption: "aes-128-cbc", Auth: "hmac-sha256", Initiator: true, Outbound: true, Replaced: true, Since: at, Soft: 48 * time.Minute, Hard: time.Hour}
 	ah := esp
+	esp.HardKB, esp.EncapLocal, esp.EncapRemote = 4608000, 4500, 30001
 	ah.Proto, ah.Mode, ah.SPIIn, ah.SPIOut, ah.Selector, ah.Outbound, ah.Replaced = 51, spd.Transport, 0x11, 0x22, withPorts, false, false
 	return []ike.Status{
 		{Key: ike.PeerKey{Block: "office"}, Path: path,
-			ISAKMP: []ike.ISAKMPStatus{{CkyI: cookies(1), CkyR: cookies(9), Path: path, Initiator: true, PeerID: "fqdn \x1b[2J", Encryption: "aes-128-cbc", Hash: "sha256", Group: "modp2048", Since: at, Expire: at.Add(8 * time.Hour)}},
+			ISAKMP: []ike.ISAKMPStatus{{CkyI: cookies(1), CkyR: cookies(9), Path: path, Initiator: true, PeerID: "fqdn \x1b[2J", Encryption: "aes-128-cbc", Hash: "sha256", Group: "modp2048", Since: at, Expire: at.Add(8 * time.Hour), Mode: policy.Aggressive, NAT: "local", DPD: true}},
 			IPsec:  []ike.IPsecStatus{esp, ah}},
 		{Key: ike.PeerKey{Block: "home"}, Path: ike.Path{Local: path.Local, Remote: netip.MustParseAddrPort("[2001:db8::1]:500")}, Queued: 2,
 			Exchanges: []ike.ExchangeStatus{{Exchange: isakmp.ExchangeType(2), CkyI: cookies(3), Step: 3, Waiting: "DHShared", Since: at}}},
@@ -121,10 +122,12 @@ const espText = `src 192.0.2.1 dst 192.0.2.2
 	proto esp spi 0x0badcafe reqid 2 mode tunnel replaced
 	enc aes-128-cbc auth hmac-sha256
 	sel src 10.1.0.0/16 dst 10.2.0.0/24
+	encap type espinudp sport 4500 dport 30001
 src 192.0.2.2 dst 192.0.2.1
 	proto esp spi 0xc0ffee01 reqid 1 mode tunnel replaced
 	enc aes-128-cbc auth hmac-sha256
 	sel src 10.2.0.0/24 dst 10.1.0.0/16
+	encap type espinudp sport 30001 dport 4500
 `
 
 const ahText = `src 192.0.2.1 dst 192.0.2.2
@@ -175,6 +178,7 @@ func TestShowSA(t *testing.T) {
 	t.Run("at length", func(t *testing.T) {
 		_, out, _ := run("-s", socket, "show-sa", "-l")
 		for _, want := range []string{`local 192.0.2.1.500 initiator remote "office" id "fqdn \x1b[2J"`, "enc aes-128-cbc hash sha256 group modp2048 expires 2026-01-02 11:04:05",
+			"exchange aggressive nat local dpd on fragments off", "initiator since 2026-01-02 03:04:05 soft 2880s hard 3600s hard 4608000KB",
 			"initiator since 2026-01-02 03:04:05 soft 2880s hard 3600s"} {
 			if !strings.Contains(out, "\t"+want+"\n") {
 				t.Errorf("no line %q in\n%s", want, out)

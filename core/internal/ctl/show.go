@@ -95,6 +95,11 @@ func (l *textList) isakmp(p *control.Peer, sa *control.ISAKMPSA) {
 	if l.s.long {
 		fmt.Fprintf(l.w, "\tlocal %s %s remote %s id %s\n", dotted(sa.Local), side(sa.Initiator), strconv.Quote(p.Section), strconv.Quote(sa.PeerID))
 		fmt.Fprintf(l.w, "\tenc %s hash %s group %s expires %s\n", plain(sa.Encryption), plain(sa.Hash), plain(sa.Group), local(sa.Expire))
+		nat := sa.NAT
+		if nat == "" {
+			nat = "off"
+		}
+		fmt.Fprintf(l.w, "\texchange %s nat %s dpd %s fragments %s\n", plain(sa.Exchange), plain(nat), onOff(sa.DPD), onOff(sa.Fragments))
 	}
 }
 
@@ -124,8 +129,19 @@ func (l *textList) direction(sa *control.IPsecSA, src, dst netip.Addr, spi contr
 		fmt.Fprintf(l.w, " dport %d", dport)
 	}
 	l.w.WriteByte('\n')
+	if sa.EncapRemote != 0 {
+		from, to := sa.EncapLocal, sa.EncapRemote
+		if src != sa.Local {
+			from, to = to, from
+		}
+		fmt.Fprintf(l.w, "\tencap type espinudp sport %d dport %d\n", from, to)
+	}
 	if l.s.long {
-		fmt.Fprintf(l.w, "\t%s since %s soft %ds hard %ds\n", side(sa.Initiator), local(sa.Since), sa.Soft, sa.Hard)
+		fmt.Fprintf(l.w, "\t%s since %s soft %ds hard %ds", side(sa.Initiator), local(sa.Since), sa.Soft, sa.Hard)
+		if sa.HardKB != 0 {
+			fmt.Fprintf(l.w, " hard %dKB", sa.HardKB)
+		}
+		l.w.WriteByte('\n')
 	}
 }
 
@@ -167,6 +183,13 @@ func dotted(a netip.AddrPort) string {
 		return "-"
 	}
 	return a.Addr().String() + "." + strconv.Itoa(int(a.Port()))
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }
 
 func side(initiator bool) string {

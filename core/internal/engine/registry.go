@@ -57,9 +57,10 @@ func (r *registry) find(i, rr isakmp.Cookie, from netip.AddrPort) *actor {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if rr.IsZero() {
-		return r.cookies[cookieKey{i: i, from: from}]
-	}
-	if a := r.cookies[cookieKey{i: i, r: rr}]; a != nil {
+		if a := r.cookies[cookieKey{i: i, from: from}]; a != nil {
+			return a
+		}
+	} else if a := r.cookies[cookieKey{i: i, r: rr}]; a != nil {
 		r.half.prove(a)
 		return a
 	}

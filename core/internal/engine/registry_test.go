@@ -32,6 +32,7 @@ func TestMessagesFindTheirMachineByCookies(t *testing.T) {
 		{"the stranger after our answer", func() { r.learn(stranger, cookie(9), cookie(10)) }, cookie(9), cookie(10), here.Remote, stranger},
 		{"its first message once more", nil, cookie(9), cookie(0), here.Remote, stranger},
 		{"an exchange of ours has one cookie at first", func() { r.learn(peer, cookie(1), cookie(0)) }, cookie(1), cookie(2), here.Remote, peer},
+		{"what refuses our first message may lack the responder's cookie", nil, cookie(1), cookie(0), here.Remote, peer},
 		{"and then both", func() { r.learn(peer, cookie(1), cookie(2)) }, cookie(1), cookie(2), here.Remote, peer},
 		{"another answer to it comes too late", nil, cookie(1), cookie(3), here.Remote, nil},
 		{"after its end nothing is left", func() { r.forget(peer, cookie(1), cookie(2)) }, cookie(1), cookie(2), here.Remote, nil},

@@ -50,6 +50,10 @@ type ISAKMPStatus struct {
 	Hash          string
 	Group         string
 	Since, Expire time.Time
+	Mode          policy.ExchangeMode // of its phase 1
+	NAT           string              // who is behind one: none, local, remote, both; "": NAT traversal is not in use
+	DPD           bool                // agreed on
+	Fragments     bool                // agreed on
 }
 
 // IPsecStatus is a pair of IPsec SAs.
@@ -67,6 +71,8 @@ type IPsecStatus struct {
 	Since             time.Time
 	Soft, Hard        time.Duration
 	HardKB            uint64 // kilobytes it may carry, 0 = without limit
+	// Ports of ESP in UDP, 0: not encapsulated.
+	EncapLocal, EncapRemote uint16
 }
 
 // ExchangeStatus is a negotiation in progress.

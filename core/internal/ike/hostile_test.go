@@ -13,6 +13,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
 // duel is two hosts, everything they have sent, and how to forge more.
@@ -395,6 +396,45 @@ func TestTwoWhoBeginAtOneMomentDoNotForgetEachOther(t *testing.T) {
 	}
 }
 
+// The kernel says once that a soft lifetime is over, perhaps to nobody.
+func TestAPairIsRenewedAlthoughItsExpireWasNotHeard(t *testing.T) {
+	d := newDuel(t)
+	d.Connect(d.a, d.b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, IPsecLife: 600 * time.Second})
+	d.a.Acquire(d.b)
+	d.Run(440 * time.Second)
+	d.a.Kernel.Die(50 * time.Second) // the soft lifetime ends between 450 and 480 s
+	d.Run(80 * time.Second)
+	st := d.a.Peer(d.b).Status(d.Now()).IPsec
+	if young := st[len(st)-1]; d.Now().Sub(young.Since) > 80*time.Second {
+		t.Errorf("the pair is %v old and lives 600 s", d.Now().Sub(young.Since))
+	}
+}
+
+// What was reserved for a quick mode is given back, also when the quick mode ends
+// before the kernel refuses its SAs.
+func TestASelectorIsNotKeptForAQuickModeThatIsNoMore(t *testing.T) {
+	d := newDuel(t)
+	o := iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, Generate: policy.GenerateUnique}
+	d.b.SPD = spd.DB{}
+	d.b.Configure(d.a, o)
+	once := true
+	d.OnAction = func(m *iketest.Machine, act ike.Action) {
+		if call, ok := act.(ike.Call); ok && once {
+			if req, ok := call.Req.(ike.Apply); ok && req.Ops[0].Kind == ike.InstallInbound && m.Host == d.b {
+				once = false
+				d.b.Kernel.RefuseInstalls = 1
+				d.After(0, func() { d.b.Delete(d.a, true, true) })
+			}
+		}
+	}
+	d.a.Acquire(d.b)
+	d.Run(5 * time.Second)
+	if once {
+		t.Fatal("nothing has been installed")
+	}
+	d.CheckKernel()
+}
+
 // What a peer says first under a new ISAKMP SA may come while we still compute its
 // keys: it is not lost, in any exchange.
 func TestAQuickModeMayComeBeforeOurEndOfPhase1(t *testing.T) {
@@ -414,16 +454,27 @@ func TestAQuickModeMayComeBeforeOurEndOfPhase1(t *testing.T) {
 	}
 }
 
-// The kernel says once that a soft lifetime is over, perhaps to nobody.
-func TestAPairIsRenewedAlthoughItsExpireWasNotHeard(t *testing.T) {
-	d := newDuel(t)
-	d.Connect(d.a, d.b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, IPsecLife: 600 * time.Second})
-	d.a.Acquire(d.b)
-	d.Run(440 * time.Second)
-	d.a.Kernel.Die(50 * time.Second) // the soft lifetime ends between 450 and 480 s
-	d.Run(80 * time.Second)
-	st := d.a.Peer(d.b).Status(d.Now()).IPsec
-	if young := st[len(st)-1]; d.Now().Sub(young.Since) > 80*time.Second {
-		t.Errorf("the pair is %v old and lives 600 s", d.Now().Sub(young.Since))
+// The outbound SA of a renewed pair is due while its inbound one is being moved to
+// where a NAT has the peer now: it goes there too.
+func TestAnOutboundSAWaitsForItsPairToMove(t *testing.T) {
+	for seed := range uint64(20) {
+		w := iketest.New(seed)
+		a, b, box := w.AddHost("a"), w.AddHost("b"), w.AddNAT()
+		a.Behind(box)
+		o := iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}, NATTraversal: policy.On}
+		a.Configure(b, o)
+		o.Roaming = true
+		b.Configure(a, o)
+		w.Send(&iketest.Flow{From: a, To: b}, &iketest.Flow{From: b, To: a})
+		w.Run(2*time.Minute + time.Duration(seed)*50*time.Millisecond)
+		b.SoftExpire(a)
+		w.Run(200 * time.Millisecond)
+		box.Move()
+		w.MinService, w.MaxService = 3*time.Second, 3*time.Second
+		w.Run(time.Minute)
+		w.CheckKernel()
+		if err := w.Err(); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
 	}
 }

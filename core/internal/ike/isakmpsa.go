@@ -27,6 +27,7 @@ type ISAKMPSA struct {
 
 	began       time.Time // its phase 1
 	role        role
+	mode        policy.ExchangeMode // of its phase 1
 	established bool
 	hash        oakley.Hash
 	cipher      oakley.Cipher
@@ -107,7 +108,7 @@ func establish(x *exchange) error {
 	}
 	sa, f, p := x.sa, x.p1, x.p
 	_ = float(x) // base mode finds the NAT with its last message
-	sa.Remote, sa.Path = f.remotes[0], x.path
+	sa.Remote, sa.Path, sa.mode = f.remotes[0], x.path, policy.ExchangeMode(x.kind)
 	sa.Since, sa.Expires = p.now, p.now.Add(f.choice.Proposal.Lifetime)
 	sa.lastBlock = x.lastBlock()
 	sa.established, sa.initialContact = true, f.initialContact

@@ -51,8 +51,9 @@ func (p *Peer) mapping(ev Mapping) {
 
 // found notes where a new ISAKMP SA has found a peer with a NAT in between.
 func (p *Peer) found(sa *ISAKMPSA) {
-	if sa.nat.found() && sa.Path != p.natPath {
+	if was := p.natPath; sa.nat.found() && sa.Path != was {
 		p.natPath = sa.Path
+		p.readdress(was, sa.Path)
 		p.out = append(p.out, Moved{sa.Path})
 	}
 }
@@ -74,16 +75,52 @@ func (p *Peer) move(to Path) {
 			x.path = to
 		}
 	}
-	for _, w := range p.wants {
-		if w.remote == was.Remote.Addr() {
-			w.remote = to.Remote.Addr()
-		}
-	}
+	p.readdress(was, to)
 	if p.setup.Path == was {
 		p.setup.Path = to
 	}
 	p.notice(notice.Notice{Event: notice.PeerMoved, Local: to.Local, Peer: to.Remote, Detail: "from " + was.Remote.String()})
 	p.out = append(p.out, Moved{to})
+}
+
+// readdress has what is for the peer at one address be for another. Where the kernel
+// has the SAs changes behind that, in movePairs.
+func (p *Peer) readdress(was, to Path) {
+	from, now := was.plain().Remote.Addr(), to.plain().Remote.Addr()
+	set := func(remote *netip.Addr) bool {
+		if *remote != from || from == now {
+			return false
+		}
+		*remote = now
+		return true
+	}
+	for _, q := range p.pairs {
+		if q.nat.found() {
+			set(&q.remote)
+		}
+	}
+	for _, w := range p.wants {
+		if set(&w.remote) && w.policy.Generated {
+			setEnds(&w.policy, w.local, now)
+		}
+	}
+	for _, k := range p.kept {
+		set(&k.remote)
+	}
+	for _, x := range p.exchanges {
+		q := x.qm
+		if q == nil || x.over || !x.sa.nat.found() || !set(&q.remote) {
+			continue
+		}
+		if q.want != nil {
+			set(&q.want.remote)
+		}
+		if q.pair != nil { // it is being installed, or about to be taken into use
+			set(&q.pair.remote)
+		} else if q.policy.Generated {
+			setEnds(&q.policy, q.local, now)
+		}
+	}
 }
 
 // plain is a path as SAs have it: without zones.

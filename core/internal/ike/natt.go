@@ -74,6 +74,21 @@ type nat struct {
 
 func (n nat) found() bool { return n.us || n.peer }
 
+// ends names those behind a NAT, "" if NAT traversal is not spoken.
+func (n nat) ends() string {
+	switch {
+	case n.version == nil:
+		return ""
+	case n.us && n.peer:
+		return "both"
+	case n.us:
+		return "local"
+	case n.peer:
+		return "remote"
+	}
+	return "none"
+}
+
 // String says who is behind a NAT, and what is spoken.
 func (n nat) String() string {
 	return map[bool]string{true: "we are behind it", false: "we are not behind it"}[n.us] +

@@ -269,6 +269,33 @@ func TestNewMessagesMoveThePeer(t *testing.T) {
 	}
 }
 
+// A quick mode that is for the peer at its old address is one for the same traffic.
+func TestAQuickModeFollowsThePeerToItsNewAddress(t *testing.T) {
+	w := iketest.New(1)
+	a, b := w.AddHost("a"), w.AddHost("b")
+	a.Behind(w.AddNAT())
+	o := iketest.Options{NATTraversal: policy.On}
+	a.Configure(b, o)
+	o.Generate, o.Roaming = policy.GenerateUnique, true
+	b.Configure(a, o)
+	w.OnStep = w.CheckLimits
+	a.Acquire(b)
+	w.Run(5 * time.Second)
+	for range 2 { // b's quick mode goes to where a was, a's shows b where it is
+		a.NAT.Move()
+		b.Acquire(a)
+		w.Run(time.Millisecond)
+		a.Acquire(b)
+		w.Run(time.Minute)
+	}
+	w.CheckKernel()
+	w.Send(&iketest.Flow{From: b, To: a, Due: w.Since()})
+	w.Run(10 * time.Second)
+	if err := w.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func out(t *testing.T, h, to *iketest.Host) (p spd.Policy) {
 	t.Helper()
 	p, ok := h.Policy(to)

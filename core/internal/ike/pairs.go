@@ -150,7 +150,7 @@ func (x *exchange) makeRoom() error {
 // pairsFor lists the pairs for a traffic, oldest first.
 func (p *Peer) pairsFor(t traffic) (same []*pair) {
 	for _, q := range p.pairs {
-		if q.traffic() == t {
+		if q.traffic() == t || q.nat.peer && q.policy.Out.Key == t.policy && q.local == t.local { // it may be about to follow the peer
 			same = append(same, q)
 		}
 	}
@@ -182,6 +182,10 @@ func (p *Peer) carries(n *pair) {
 
 // installOutbound completes a renewed pair.
 func (p *Peer) installOutbound(q *pair) {
+	if q.moving { // where to is about to change
+		q.outAt = p.now.Add(time.Second)
+		return
+	}
 	q.outAt, q.installing = time.Time{}, true
 	p.callFor(Apply{q.ops(InstallOutbound)}, func(_ any, err error) {
 		q.installing = false

@@ -234,15 +234,13 @@ func (p *Peer) undo(c *pendingCall, ev Reply) {
 		}
 	case Apply:
 		c.x.qm.pair.zero()
-		if mayBeDone(ev.Err) {
-			var sas []KernelSA
-			for _, op := range req.Ops {
-				if op.Policy == nil {
-					sas = append(sas, op.SA)
-				}
+		var sas []KernelSA
+		for _, op := range req.Ops {
+			if op.Policy == nil && mayBeDone(ev.Err) {
+				sas = append(sas, op.SA)
 			}
-			p.deleteSAs(append(deletes(sas), p.ungenerate(c.x.qm.policy)...))
 		}
+		p.deleteSAs(append(deletes(sas), p.ungenerate(c.x.qm.policy)...)) // the selector has been reserved in any case
 	}
 }
 

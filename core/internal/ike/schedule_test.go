@@ -85,6 +85,7 @@ type schedule struct {
 	steps int
 
 	longest time.Duration // of all lifetimes
+	behind  bool          // hosts may be behind boxes
 	up      bool          // an SA has come since the limits were checked
 }
 
@@ -178,6 +179,12 @@ func (s *schedule) options() iketest.Options {
 	if s.pick(8) == 0 {
 		o.Protos = [][]uint8{{51}, {50, 51}, {108, 50}, {108, 50, 51}}[s.pick(4)]
 	}
+	if s.pick(4) == 0 {
+		o.NATTraversal = policy.Toggle(1 + s.pick(2))
+		if slices.Contains(o.Protos, 51) { // AH does not go into UDP
+			o.NATTraversal = policy.On
+		}
+	}
 	if s.pick(3) == 0 {
 		o.IKEFrag = policy.Toggle(1 + s.pick(2))
 	}
@@ -242,27 +249,36 @@ func (s *schedule) build() {
 			h.Config.Padding = all
 		}
 	}
-	gateway, behind := s.hosts[1], s.pick(4) == 0
+	gateway := s.hosts[1]
+	s.behind = s.pick(4) == 0
 	roaming := s.options() // one section at the gateway is for all of them
 	roaming.Protos = nil   // AH does not pass
+	roaming.NATTraversal = policy.Toggle(s.pick(3))
+	if s.pick(6) == 0 { // behind a box that lets everybody in to it
+		box := s.w.AddNAT()
+		gateway.Behind(box)
+		box.Forward(gateway, 500, 4500)
+		roaming.NATTraversal = max(roaming.NATTraversal, policy.On)
+	}
 	level := policy.Level(s.pick(3))
 	for i, h := range s.hosts {
 		switch {
 		case i == 1:
-		case behind && s.pick(2) == 0:
-			box := s.w.AddNAT()
-			box.Preserve = s.pick(2) == 0
-			s.boxes = append(s.boxes, box)
-			h.Behind(box)
+		case s.behind && s.pick(2) == 0:
+			h.Behind(s.box(roaming.NATTraversal != policy.Off))
 			there := roaming
 			there.Roaming, there.Generate = true, level
 			s.connect(h, gateway, roaming, there)
 		default:
-			s.connectAny(h, gateway)
+			o := s.options()
+			if s.behind {
+				o = roaming
+			}
+			s.connectAny(h, gateway, o)
 		}
 	}
 	if n := len(s.hosts); n > 2 && s.hosts[0].NAT == nil && s.hosts[2].NAT == nil && s.pick(2) == 0 {
-		s.connectAny(s.hosts[0], s.hosts[2])
+		s.connectAny(s.hosts[0], s.hosts[2], s.options())
 	}
 	for _, h := range s.hosts {
 		wide := func(l link) bool { return l.of([]*iketest.Host{h}) && !l.narrow() }
@@ -277,14 +293,37 @@ func (s *schedule) build() {
 	}
 }
 
+// box is a NAT box, with NAT traversal perhaps one that has somebody behind it already:
+// without, it can tell ESP for two hosts apart no more than in life.
+func (s *schedule) box(traversed bool) *iketest.NAT {
+	if n := len(s.boxes); traversed && n > 0 && s.pick(2) == 0 {
+		return s.boxes[s.pick(n)]
+	}
+	b := s.w.AddNAT()
+	b.Preserve = s.pick(2) == 0
+	if traversed {
+		b.Idle = s.seconds(30, 180) // keepalives come every 20 s
+	}
+	s.boxes = append(s.boxes, b)
+	return b
+}
+
 // connectAny makes two hosts know each other that know where the other is.
-func (s *schedule) connectAny(a, b *iketest.Host) {
-	o := s.options()
+func (s *schedule) connectAny(a, b *iketest.Host, o iketest.Options) {
 	o.Transport = s.pick(8) == 0
-	there := s.elsewhere(o)
+	if a.NAT != nil || b.NAT != nil {
+		o.NATTraversal = max(o.NATTraversal, policy.On)
+		if slices.Contains(o.Protos, 51) {
+			o.Protos = nil // AH does not pass
+		}
+	}
+	there := o
+	if !s.behind { // else the gateway may take it for one that roams
+		there = s.elsewhere(o)
+	}
 	if (s.kind == hostile || s.kind == calm) && s.pick(8) == 0 && b == s.hosts[1] && !slices.Equal(o.Protos, []uint8{51}) {
 		there.Generate = []policy.Level{policy.GenerateRequire, policy.GenerateUnique}[s.pick(2)]
-	} else if s.pick(8) == 0 { // one of them
+	} else if s.pick(8) == 0 && !s.behind { // one of them; a section for roaming hosts would do for its peer
 		o.Passive = s.pick(2) == 0
 		there.Passive = !o.Passive
 	}
@@ -294,6 +333,11 @@ func (s *schedule) connectAny(a, b *iketest.Host) {
 			one, all = all, one
 		}
 		one.PSK, all.PSK = []string{"secret", "other"}, []string{"another", "secret"}
+	}
+	if s.kind == hostile && o.DPDDelay > 0 && len(o.PSK) < 2 && !o.Passive && !there.Passive && there.Generate == policy.GenerateOff && s.pick(3) == 0 {
+		// One of them, once the other was dead, waits until it begins.
+		e := []*iketest.Options{&o, &there}[s.pick(2)]
+		e.Remote = append(slices.Clip(e.Remote), func(r *policy.Remote) { r.OnLoss = policy.StayDown })
 	}
 	s.connect(a, b, o, there)
 }
@@ -308,6 +352,11 @@ func (s *schedule) connect(a, b *iketest.Host, here, there iketest.Options) {
 	both := !here.Passive && !there.Passive && !there.Roaming && there.Generate == policy.GenerateOff && len(here.PSK) < 2
 	s.links = append(s.links, link{a, b, here, both, flows})
 	s.w.Send(flows...)
+	for _, e := range [][2]*iketest.Host{{a, b}, {b, a}} {
+		if s.pick(6) == 0 {
+			s.w.After(s.seconds(0, 30), func() { e[0].KeepUp(e[1]) })
+		}
+	}
 }
 
 // action keeps the books of what a machine does.
@@ -400,25 +449,16 @@ func (s *schedule) mischief() {
 		s.w.Net.ReplayAny(s.r)
 	default:
 		if len(s.boxes) > 0 {
-			if b := s.boxes[s.pick(len(s.boxes))]; s.pick(2) == 0 {
-				b.Move()
-			} else {
-				b.Forget()
-			}
+			s.translate(s.boxes[s.pick(len(s.boxes))])
 		}
 	}
 }
 
 // recovery is how long traffic may take to flow again once everything works: an SA
-// that only one end has is used until it ends, and nobody is told of an ISAKMP SA
-// that the other end has lost; unless the peer is watched, which takes an ISAKMP SA
-// to watch it under, and two ends that can begin.
-func (s *schedule) recovery(l link) time.Duration {
-	if l.o.DPDDelay > 0 && l.o.Rekey != policy.Off && l.both {
-		return l.o.DPDDelay + 3*time.Minute
-	}
-	return s.longest + 3*time.Minute
-}
+// that only one end has, as a delete was lost, is used until it ends, and nobody is told
+// of an ISAKMP SA that the other end has lost. Who watches the peer finds out about that,
+// but not about an IPsec SA: the peer answers.
+func (s *schedule) recovery(link) time.Duration { return s.longest + 3*time.Minute }
 
 // peace repairs everything, and waits for traffic to flow again.
 func (s *schedule) peace() {
@@ -488,7 +528,7 @@ func (s *schedule) accident() {
 		}
 		return pause + 90*time.Second
 	}
-	switch s.pick(4) {
+	switch s.pick(5) {
 	case 0:
 		s.due(heal, h)
 		h.Stop(pause)
@@ -501,6 +541,32 @@ func (s *schedule) accident() {
 	case 3:
 		s.due(heal, h, to)
 		h.Delete(to, s.pick(2) == 0, true)
+	case 4:
+		if !slices.Contains(s.boxes, h.NAT) {
+			h = to
+		}
+		if slices.Contains(s.boxes, h.NAT) {
+			s.due(s.found, h.NAT.Hosts()...)
+			s.translate(h.NAT)
+		}
+	}
+}
+
+// found is how long traffic may take to flow again when a box translates in another
+// way. With NAT traversal the next packet from inside shows where to send.
+func (s *schedule) found(l link) time.Duration {
+	if l.o.NATTraversal != policy.Off {
+		return time.Minute
+	}
+	return s.recovery(l)
+}
+
+// translate has a box translate in another way.
+func (s *schedule) translate(b *iketest.NAT) {
+	if s.pick(2) == 0 {
+		b.Move()
+	} else {
+		b.Forget()
 	}
 }
 

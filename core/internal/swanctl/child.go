@@ -11,10 +11,13 @@ type child struct {
 	mode     string // tunnel, transport, pass, drop
 	suite    suite
 	life     uint64
+	kb       uint64 // what its SAs may carry, in 1024 octets; 0 = no limit
 	ends     []ends
 	policies bool
 	starts   bool // traffic, or charon itself, begins the negotiation
-	restarts bool // charon negotiates again when the peer is dead
+	up       bool // charon begins it without traffic
+	again    bool // and again when the SAs end
+	restarts bool // or the peer is dead
 	reqid    uint64
 }
 
@@ -64,7 +67,7 @@ func (im *importer) child(c *conn, ch *child) (why string) {
 	if ch.suite, ok = im.phase2(ch.section); !ok {
 		return "none of its proposals is left"
 	}
-	ch.life = im.childLife(ch.section)
+	ch.life, ch.kb = im.childLife(ch.section), im.childVolume(ch.section)
 	return ""
 }
 
@@ -79,18 +82,17 @@ func (im *importer) actions(ch *child) {
 		case "trap", "route":
 			ch.starts = true
 		case "start", "restart":
-			ch.starts = true
-			im.note(at, Warning, "start_action: racoon negotiates with the first packet, or with racoonctl")
+			ch.starts, ch.up = true, true
 		case "none", "clear":
 		default:
 			im.note(at, Warning, "start_action: this is none of its values")
 		}
 	}
-	if text, at := ch.get("close_action", ""); strings.Contains(strings.ToLower(text), "start") {
-		im.note(at, Warning, "close_action: racoon negotiates again with the next packet and not before")
+	starts := func(key string) bool {
+		text, _ := ch.get(key, "")
+		return strings.Contains(strings.ToLower(text), "start")
 	}
-	text, _ := ch.get("dpd_action", "")
-	ch.restarts = strings.Contains(strings.ToLower(text), "start")
+	ch.again, ch.restarts = starts("close_action"), starts("dpd_action")
 }
 
 // selector reads the selector that IKEv1 has room for.
@@ -143,7 +145,7 @@ func (im *importer) unknownEnds(c *conn, ch *child) {
 		return
 	}
 	if last.remote.dynamic() {
-		im.note(ch.at, Warning, "child %s: a sainfo section for the client's address, which is read and not chosen yet", show(ch.name))
+		im.note(ch.at, Remark, "child %s: the sainfo section is for the address the peer comes from", show(ch.name))
 	}
 	if last.local.dynamic() && !c.virtual {
 		im.note(ch.at, Remark, "child %s: local_addrs does not name one address, so that the sainfo section is for any of ours: the policies decide", show(ch.name))
@@ -169,4 +171,15 @@ func (im *importer) childLife(s *section) uint64 {
 		return defaultLife
 	}
 	return life
+}
+
+// childVolume is the hard limit of octets charon proposes: life_bytes, or a tenth
+// more than rekey_bytes.
+func (im *importer) childVolume(s *section) uint64 {
+	life, ok := im.octets(s, "life_bytes")
+	if !ok {
+		rekey, _ := im.octets(s, "rekey_bytes")
+		life = rekey + rekey/10
+	}
+	return life / 1024
 }

@@ -247,12 +247,15 @@ func union(list, more []string) []string {
 }
 
 // body writes a suite as a sainfo section has it.
-func (su suite) body(life uint64) string {
+func (su suite) body(life, kb uint64) string {
 	var b strings.Builder
 	if su.group != "" {
 		fmt.Fprintf(&b, "\tpfs_group %s;\n", su.group)
 	}
 	fmt.Fprintf(&b, "\tlifetime time %d sec;\n", life)
+	if kb > 0 {
+		fmt.Fprintf(&b, "\tlifetime_kb %d;\n", kb)
+	}
 	fmt.Fprintf(&b, "\tencryption_algorithm %s;\n", strings.Join(su.ciphers, ", "))
 	if len(su.auths) > 0 {
 		fmt.Fprintf(&b, "\tauthentication_algorithm %s;\n", strings.Join(su.auths, ", "))

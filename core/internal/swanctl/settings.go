@@ -44,7 +44,7 @@ var connKeys = []known{
 const (
 	noInterface = "policies have no XFRM interface in setkey(8): the SAs get the one of the kernel's policy"
 	noMark      = "policies have no mark in setkey(8): write them with ip xfrm policy"
-	noVolume    = "racoon negotiates no life in bytes or packets: only time counts"
+	noPackets   = "an SA's life is not counted in packets"
 )
 
 // authKeys are those of local<suffix> and remote<suffix>.
@@ -64,13 +64,12 @@ var childKeys = []known{
 	{name: "policies"}, {name: "reqid"}, {name: "start_action"}, {name: "close_action"}, {name: "dpd_action"},
 	{name: "sha256_96", idle: never, words: "SHA-256 is always cut to 128 bits: the peer must do so too", sev: Warning},
 	{name: "rand_time", words: "racoon chooses by itself when to renew an SA", sev: Remark},
-	{name: "rekey_bytes", idle: none, words: noVolume, sev: Warning}, {name: "life_bytes", idle: none, words: noVolume, sev: Warning},
-	{name: "rand_bytes", idle: []string{"*"}},
-	{name: "rekey_packets", idle: none, words: noVolume, sev: Warning}, {name: "life_packets", idle: none, words: noVolume, sev: Warning},
+	{name: "rekey_bytes"}, {name: "life_bytes"}, {name: "rand_bytes", idle: []string{"*"}},
+	{name: "rekey_packets", idle: none, words: noPackets, sev: Warning}, {name: "life_packets", idle: none, words: noPackets, sev: Warning},
 	{name: "rand_packets", idle: []string{"*"}},
 	{name: "updown", words: "no script is run for an SA of phase 2: see script, which is for phase 1", sev: Warning}, {name: "hostaccess", idle: []string{"*"}},
 	{name: "policies_fwd_out", idle: never, words: "policies that forward outwards are not written", sev: Warning},
-	{name: "ipcomp", idle: never, words: "compression is not negotiated yet", sev: Warning},
+	{name: "ipcomp", idle: never, words: "compression is not carried over: put ipcomp before esp in the policies, and write complex_bundle off", sev: Warning},
 	{name: "inactivity", idle: none, words: "SAs are not deleted when idle", sev: Warning},
 	{name: "priority", idle: none, words: "the policies are written without a priority: add prio after the direction", sev: Warning},
 	{name: "interface", words: "policies have no interface in setkey(8)", sev: Warning},

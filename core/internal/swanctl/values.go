@@ -80,6 +80,27 @@ func (im *importer) seconds(s *section, key string) (n uint64, ok bool) {
 	return n, true
 }
 
+// octets reads an amount of data; ok is false if the setting is absent or wrong.
+func (im *importer) octets(s *section, key string) (n uint64, ok bool) {
+	if !s.has(key) {
+		return 0, false
+	}
+	text, at := s.get(key, "")
+	digits, shift := text, 0
+	if i := strings.IndexByte("kmg", text[len(text)-1]|0x20); i >= 0 {
+		digits, shift = text[:len(text)-1], 10*(i+1)
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(digits), 0, 64)
+	if err != nil || n > maxVolume>>shift {
+		im.note(at, Warning, "%s: this is no number of octets, the default is used", key)
+		return 0, false
+	}
+	return n << shift, true
+}
+
+// maxVolume is more than an SA will carry, and fits lifetime_kb with a tenth on top.
+const maxVolume = 1 << 41
+
 // number reads a number up to a limit.
 func (im *importer) number(s *section, key string, def, most uint64) uint64 {
 	if !s.has(key) {

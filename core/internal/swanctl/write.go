@@ -45,7 +45,7 @@ func (im *importer) writeConf() {
 // writeRemotes writes a section for each address of the peer: those of hosts
 // inherit from the first, those of networks are named by them.
 func (im *importer) writeRemotes(b *strings.Builder, c *conn, names map[string]bool) {
-	body, parent := im.remoteBody(c, true), ""
+	body, parent := "", ""
 	named := func(address string) {
 		name := unused(c.name, names)
 		fmt.Fprintf(b, "remote \"%s\"", name)
@@ -64,16 +64,18 @@ func (im *importer) writeRemotes(b *strings.Builder, c *conn, names map[string]b
 		for _, n := range c.remote.names {
 			hint += "\t# remote_address ADDRESS; of " + n + "\n"
 		}
+		body = im.remoteBody(c, true)
 		named(hint)
 		parent = "" // the others differ from it
 	}
-	body = im.remoteBody(c, false)
+	if len(c.remote.hosts) > 0 {
+		body = im.remoteBody(c, false)
+	}
 	for _, h := range c.remote.hosts {
 		named("\tremote_address " + addrPort(h.String(), c.port) + ";\n")
 	}
-	body = im.remoteBody(c, true)
 	for _, n := range c.remote.nets {
-		fmt.Fprintf(b, "remote %s {\n%s}\n\n", addrPort(n.String(), c.port), body)
+		fmt.Fprintf(b, "remote %s {\n%s}\n\n", addrPort(n.String(), c.port), im.remoteBody(c, true))
 	}
 }
 
@@ -110,6 +112,7 @@ func (im *importer) remoteBody(c *conn, open bool) string {
 	}
 	d.add("nat_traversal %s", natt)
 	d.add("ike_frag %s", im.fragmentation(c.section))
+	im.writeStart(c, d, passive)
 	im.writeDPD(c, d, passive)
 	if c.life > 0 {
 		d.add("rekey force")
@@ -188,6 +191,33 @@ func (im *importer) fragmentation(s *section) string {
 	return "on"
 }
 
+// writeStart has the SAs made without traffic. start is the whole section's: what one
+// child asks for all get.
+func (im *importer) writeStart(c *conn, d *directives, passive bool) {
+	for _, ch := range c.children {
+		if ch.up && passive {
+			_, at := ch.get("start_action", "")
+			im.note(at, Warning, "start_action: the peer's address is not known here, so that it has to begin")
+		}
+		if ch.up && !passive && slices.ContainsFunc(c.children, func(other *child) bool { return !other.up && !other.shunt() }) {
+			_, at := ch.get("start_action", "")
+			im.note(at, Remark, "start_action: start is the section's: the other children of connection %s begin at once too", show(c.name))
+		}
+		if ch.again && (passive || !c.up()) {
+			_, at := ch.get("close_action", "")
+			im.note(at, Warning, "close_action: racoon negotiates again with the next packet and not before; with start up it would at once")
+		}
+	}
+	if c.up() && !passive {
+		d.add("start up")
+	}
+}
+
+// up: charon begins with one of the children by itself.
+func (c *conn) up() bool {
+	return slices.ContainsFunc(c.children, func(ch *child) bool { return ch.up && !ch.shunt() })
+}
+
 // charonRetransmits is for how long charon waits for an answer: five tries, each
 // 1.8 times as long as the one before.
 const charonRetransmits = 165
@@ -208,15 +238,15 @@ func (im *importer) writeDPD(c *conn, d *directives, passive bool) {
 		d.add("dpd_maxfail %d", (timeout+retry-1)/retry)
 	}
 	i := slices.IndexFunc(c.children, func(ch *child) bool { return ch.restarts })
-	if i < 0 {
-		return
+	if i < 0 || c.up() && !passive {
+		return // start up makes them again in any case
 	}
 	if delay > 0 && !passive {
 		d.add("on_loss restart")
 		return
 	}
 	_, at := c.children[i].get("dpd_action", "")
-	im.note(at, Warning, "dpd_action: racoon negotiates again with the next packet and not before")
+	im.note(at, Warning, "dpd_action: racoon negotiates again with the next packet and not before, unless the section has an address and dpd_delay")
 }
 
 // writeSAInfos writes a section for each pair of selectors of a connection.
@@ -226,7 +256,7 @@ func (im *importer) writeSAInfos(b *strings.Builder, c *conn) {
 		if ch.shunt() {
 			continue
 		}
-		body := ch.suite.body(ch.life)
+		body := ch.suite.body(ch.life, ch.kb)
 		if c.ph1id > 0 {
 			body = fmt.Sprintf("\tremoteid %d;\n", c.ph1id) + body
 		}

@@ -99,6 +99,9 @@ func repository() (string, error) {
 	}
 }
 
+// soak is the tag of what takes many minutes: it is run only if asked for.
+const soak = "soak"
+
 // chosen scenarios. Choosing none is an error: a run of nothing proves nothing.
 func (c *cli) chosen() ([]*scenario.Scenario, error) {
 	all, err := scenario.LoadAll(filepath.Join(c.repo, "lab", "scenarios"))
@@ -111,7 +114,11 @@ func (c *cli) chosen() ([]*scenario.Scenario, error) {
 	}
 	var some []*scenario.Scenario
 	for _, s := range all {
-		if re.MatchString(s.Name) && (c.tags == "" || s.Has(strings.Split(c.tags, ","))) {
+		chosen := !s.Has([]string{soak})
+		if c.tags != "" {
+			chosen = s.Has(strings.Split(c.tags, ","))
+		}
+		if chosen && re.MatchString(s.Name) {
 			some = append(some, s)
 		}
 	}

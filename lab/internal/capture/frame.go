@@ -17,9 +17,10 @@ const (
 	ESP                  // IP protocol 50
 	IKE                  // UDP 500, or UDP 4500 behind the non-ESP marker
 	ESPinUDP             // RFC 3948
+	AH                   // IP protocol 51
 )
 
-func (k Kind) String() string { return [...]string{"other", "ESP", "IKE", "ESP in UDP"}[k] }
+func (k Kind) String() string { return [...]string{"other", "ESP", "IKE", "ESP in UDP", "AH"}[k] }
 
 // Frame is one Ethernet frame, as far as the judgement needs it.
 type Frame struct {
@@ -27,7 +28,7 @@ type Frame struct {
 	Src, Dst netip.Addr // invalid when the frame is not IP
 	Proto    byte       // IP protocol
 	Rest     bool       // a fragment but the first: no transport header
-	SPI      uint32     // of ESP, and of ESP in UDP
+	SPI      uint32     // of ESP, of ESP in UDP, and of AH
 	IKEFrag  bool       // IKE, in a fragment of its own making
 	id       uint32     // of the fragmented datagram
 	icmpType byte
@@ -38,7 +39,7 @@ var errShort = errors.New("frame is cut short")
 const (
 	etherIPv4, etherIPv6 = 0x0800, 0x86dd
 
-	protoICMP, protoUDP, protoFragment, protoESP, protoICMPv6 = 1, 17, 44, 50, 58
+	protoICMP, protoUDP, protoFragment, protoESP, protoAH, protoICMPv6 = 1, 17, 44, 50, 51, 58
 )
 
 // Parse reads an Ethernet frame. A frame whose IP header is damaged is an
@@ -106,6 +107,9 @@ func (f Frame) transport(b []byte) (Frame, error) {
 	case f.Proto == protoESP:
 		f.Kind = ESP
 		f.spi(b)
+	case f.Proto == protoAH:
+		f.Kind = AH
+		f.spi(b[min(4, len(b)):]) // RFC 4302 §2
 	case f.Rest:
 	case f.Proto == protoUDP:
 		if len(b) < 8 {

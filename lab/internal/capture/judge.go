@@ -13,7 +13,7 @@ type Judge struct {
 	Protected []netip.Prefix // networks, or the hosts of transport mode
 
 	Count   map[Kind]int
-	SPIs    map[netip.Addr]map[uint32]int // frames with ESP, or ESP in UDP, by sender and SPI
+	SPIs    map[netip.Addr]map[uint32]int // frames with ESP, ESP in UDP or AH, by sender and SPI
 	Frags   map[netip.Addr]int            // IKE messages that are fragments, by sender
 	Clear   []string                      // the first clear frames, described
 	Cleared int                           // all clear frames
@@ -87,7 +87,7 @@ func (j *Judge) Summary() string {
 	for _, p := range j.Protected {
 		networks = append(networks, p.String())
 	}
-	for _, k := range []Kind{IKE, ESP, ESPinUDP, Other} {
+	for _, k := range []Kind{IKE, ESP, ESPinUDP, AH, Other} {
 		if n := j.Count[k]; n > 0 || k == ESP || k == IKE {
 			fmt.Fprintf(&b, "%6d %s\n", n, k)
 		}

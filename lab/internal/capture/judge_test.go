@@ -48,6 +48,7 @@ func TestJudgeKnowsWhatIsProtected(t *testing.T) {
 	}{
 		{"ESP between the gateways", ip4(gw1, gw2, 50, 0, spi...), ESP, false},
 		{"a later fragment of ESP", ip4(gw1, gw2, 50, 1480, 1, 2, 3), ESP, false},
+		{"AH between the gateways", ip4(gw1, gw2, 51, 0, append([]byte{4, 4, 0, 0}, spi...)...), AH, false},
 		{"ESP over IPv6", ip6(six1, six2, 50, spi...), ESP, false},
 		{"IKE", ip4(gw1, gw2, 17, 0, udp(500, 500, spi...)...), IKE, false},
 		{"IKE from another port", ip4(gw1, gw2, 17, 0, udp(30061, 500, spi...)...), IKE, false},

@@ -45,7 +45,7 @@ var kinds = map[string]kind{
 		files:   []string{"racoon.conf", "psk.txt", "plugins.hcl"},
 		command: func(v scenario.View) []string {
 			// A scenario may have made an HCL file of it.
-			return []string{"sh", "-c", "cd " + confDir + "; f=racoon.conf; test -e racoon.hcl && f=racoon.hcl; exec racoon -F -f " + confDir + "/$f -l " + v.Log}
+			return []string{"sh", "-c", "cd " + confDir + "; f=racoon.conf; test -e racoon.hcl && f=racoon.hcl; exec racoon -F " + v.Params["flags"] + " -f " + confDir + "/$f -l " + v.Log}
 		},
 		ready: "racoonctl show-sa",
 	},

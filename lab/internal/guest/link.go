@@ -146,7 +146,7 @@ func (n network) protect(ctx context.Context, name string) error {
 			lines = append(lines, fmt.Sprintf("route add %s via %s src %s", peer.Protected, n.gateway(name, peer), self.Inner))
 		}
 		if *n.s.End(name).Policy {
-			lines = append(lines, policies(n.s.Mode, self, peer)...)
+			lines = append(lines, policies(n.s, self, peer)...)
 		}
 	}
 	if len(lines) == 0 {
@@ -163,18 +163,34 @@ func (n network) gateway(name string, peer scenario.Place) netip.Addr {
 	return peer.Address
 }
 
+// protoWord is what ip(8) calls a protocol.
+var protoWord = map[string]string{"ah": "ah", "esp": "esp", "ipcomp": "comp"}
+
+// level of a protocol in a policy. What does not get smaller comes without IPComp (RFC 3173 §2.2).
+func level(proto, dir string) string {
+	if proto == "ipcomp" && dir != "out" {
+		return "use"
+	}
+	return "required"
+}
+
 // policies an administrator would write with setkey or ip xfrm.
-func policies(mode string, self, peer scenario.Place) []string {
+func policies(s *scenario.Scenario, self, peer scenario.Place) []string {
 	one := func(dir string, from, to scenario.Place) string {
-		ends := ""
-		if mode == "tunnel" {
-			ends = fmt.Sprintf("src %s dst %s ", from.Address, to.Address)
+		line := fmt.Sprintf("xfrm policy add src %s dst %s dir %s", from.Protected, to.Protected, dir)
+		mode := s.Mode
+		for proto := range strings.SplitSeq(s.Protocols, "+") {
+			ends := ""
+			if mode == "tunnel" {
+				ends = fmt.Sprintf("src %s dst %s ", from.Address, to.Address)
+			}
+			line += fmt.Sprintf(" tmpl %sproto %s mode %s reqid %d level %s", ends, protoWord[proto], mode, peer.ReqID, level(proto, dir))
+			mode = "transport" // of what is around the first
 		}
-		return fmt.Sprintf("xfrm policy add src %s dst %s dir %s tmpl %sproto esp mode %s reqid %d level required",
-			from.Protected, to.Protected, dir, ends, mode, peer.ReqID)
+		return line
 	}
 	all := []string{one("out", self, peer), one("in", peer, self)}
-	if mode == "tunnel" {
+	if s.Mode == "tunnel" {
 		all = append(all, one("fwd", peer, self))
 	}
 	return all

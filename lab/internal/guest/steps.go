@@ -130,6 +130,9 @@ var echoReply = regexp.MustCompile(`icmp_seq=(\d+) .*time=`)
 // tick of the guest's kernel, by which a wait may be too long.
 const tick = 10 * time.Millisecond
 
+// countEvery so often: each time is a process in a slow guest.
+const countEvery = 500 * time.Millisecond
+
 // ping a peer's protected address from our own.
 func (t *trial) ping(ctx context.Context, s *scenario.Step, e *end) (string, error) {
 	p, self, peer := s.Ping, t.s.Place(e.name), t.s.Seen(s.Ping.To)
@@ -142,9 +145,13 @@ func (t *trial) ping(ctx context.Context, s *scenario.Step, e *end) (string, err
 		wait = 2 // a late one is not lost
 	}
 	pace := max(p.Pace()-tick, 0)
+	counted := t.countMeanwhile(ctx, p.MaxSAs)
 	out, _, err := e.shell(ctx, fmt.Sprintf("ping -n -c %d -i %g -W %g -I %s %s",
 		p.Count, pace.Seconds(), wait, self.Protected.Addr(), peer.Protected.Addr()))
 	if err != nil {
+		return out, err
+	}
+	if err := counted(); err != nil {
 		return out, err
 	}
 	summary := pingSummary(out)
@@ -161,6 +168,40 @@ func (t *trial) ping(ctx context.Context, s *scenario.Step, e *end) (string, err
 		}
 	}
 	return summary, nil
+}
+
+// countMeanwhile looks now and then whether an end has more SAs than it may,
+// until the function it returns is called, which says so.
+func (t *trial) countMeanwhile(ctx context.Context, most int) (stop func() error) {
+	if most == 0 {
+		return func() error { return nil }
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	found := make(chan error, 1)
+	go func() {
+		for {
+			for _, e := range t.at("") {
+				all, err := e.states(ctx)
+				if n := len(xfrm.Keyed(all)); err == nil && n > most {
+					err = fmt.Errorf("%d SAs at %s, at most %d are to be: %v", n, e.name, most, xfrm.Keyed(all))
+				}
+				if err != nil && ctx.Err() == nil {
+					found <- err
+					return
+				}
+			}
+			select {
+			case <-ctx.Done():
+				found <- nil
+				return
+			case <-time.After(countEvery):
+			}
+		}
+	}()
+	return func() error {
+		cancel()
+		return <-found
+	}
 }
 
 // missingReplies are the sequence numbers 1 to count without an answer.

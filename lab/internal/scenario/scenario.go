@@ -26,6 +26,7 @@ type Scenario struct {
 	Mode        string            `hcl:"mode,optional"`       // tunnel or transport; default tunnel
 	IKE         string            `hcl:"ike,optional"`        // phase 1 proposals, e.g. aes128-sha256-modp2048
 	ESP         string            `hcl:"esp,optional"`        // phase 2 proposals, e.g. aes128-sha256
+	Protocols   string            `hcl:"protocols,optional"`  // of racoon's policies, inside first, e.g. ipcomp+esp+ah; default esp
 	PSK         string            `hcl:"psk,optional"`
 	Netem       string            `hcl:"netem,optional"`  // of both directions, as tc-netem(8) spells it
 	Params      map[string]string `hcl:"params,optional"` // free words for the templates
@@ -85,6 +86,7 @@ type Ping struct {
 	Count    int    `hcl:"count,optional"`    // default 1
 	Interval string `hcl:"interval,optional"` // default 20ms
 	Answered string `hcl:"answered,optional"` // all, none or any; default all
+	MaxSAs   int    `hcl:"max_sas,optional"`  // usable SAs that either end may have meanwhile; 0: any number
 	Lost     int    `hcl:"lost,optional"`     // how many of all may be missing: what a foreign peer loses by itself
 
 	interval time.Duration
@@ -137,6 +139,7 @@ func (s *Scenario) Needs(daemon string) bool {
 func (s *Scenario) settle() error {
 	setDefault(&s.Family, 4)
 	setDefault(&s.Mode, "tunnel")
+	setDefault(&s.Protocols, "esp")
 	setDefault(&s.IKE, "aes128-sha256-modp2048")
 	setDefault(&s.ESP, "aes128-sha256")
 	setDefault(&s.PSK, "a shared secret of the lab")
@@ -150,6 +153,11 @@ func (s *Scenario) settle() error {
 	}
 	if err := oneOf("mode", s.Mode, "tunnel", "transport"); err != nil {
 		return err
+	}
+	for p := range strings.SplitSeq(s.Protocols, "+") {
+		if err := oneOf("protocols", p, "ah", "esp", "ipcomp"); err != nil {
+			return err
+		}
 	}
 	for _, name := range s.Ends() {
 		if err := s.End(name).settle(s, name); err != nil {

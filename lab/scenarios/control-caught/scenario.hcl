@@ -11,13 +11,17 @@ matrix {
     control,core  orphan
     control,core  leaves-sa
     control,core  kernel-error
+    control,core  encap
   T
 }
 
 time_limit = "20s"
 
 # Without trap policies nothing makes the left end protect its packets.
-params = var.fault == "clear" ? { swanctl_start = "none" } : {}
+params = {
+  swanctl_start = var.fault == "clear" ? "none" : "trap"
+  natt          = var.fault == "encap" ? "force" : ""
+}
 
 left { daemon = "strongswan" }
 right {
@@ -50,6 +54,7 @@ step "the fault" {
     dies         = "kill -9 $(cat /run/charon.pid)"
     orphan       = "setsid sleep 60 >/dev/null 2>&1 &"
     leaves-sa    = "ip xfrm state add src 192.0.2.9 dst 192.0.2.1 proto esp spi 9 mode transport enc 'cbc(aes)' 0x00112233445566778899aabbccddeeff auth 'hmac(sha1)' 0x000102030405060708090a0b0c0d0e0f10111213"
+    encap        = ":"
     kernel-error = "ip xfrm state deleteall src 192.0.2.2; ping -c 1 -W 0.5 -I 10.1.0.1 10.2.0.1; true"
   }[var.fault]
 }
@@ -57,6 +62,7 @@ step "the fault" {
 expect {
   sas = var.fault == "leaves-sa" ? null : 2
   esp = true
+  ike_frag = var.fault == "encap" ? true : null
   fails = {
     clear        = ["no clear packet", "SAs at left", "SAs at right", "ESP counters at left", "ESP counters at right", "ESP on the link"]
     silent       = ["SAs at left", "ESP counters at left"]
@@ -65,6 +71,7 @@ expect {
     dies         = ["alive at left", "no SA left at left"]
     orphan       = ["no orphan process at left"]
     leaves-sa    = ["no SA left at left"]
+    encap        = ["encapsulation", "IKE fragments"]
     kernel-error = ["SAs at left", "ESP counters at left", "xfrm_stat"]
   }[var.fault]
 }

@@ -4,16 +4,49 @@ matrix {
   table = <<-T
     tags     exchange    left        right       nat
     full     main        racoon      racoon      none
+    core     main        racoon      racoon      left
+    full     main        racoon      racoon      right
+    full     main        racoon      racoon      both
     core     aggressive  racoon      racoon      none
-    core     base        racoon      racoon      none
+    full     aggressive  racoon      racoon      left
+    full     aggressive  racoon      racoon      right
+    full     aggressive  racoon      racoon      both
+    full     base        racoon      racoon      none
+    full     base        racoon      racoon      left
+    full     base        racoon      racoon      right
+    core     base        racoon      racoon      both
     full     main        racoon      strongswan  none
+    full     main        racoon      strongswan  left
+    full     main        racoon      strongswan  right
+    core     main        racoon      strongswan  both
     full     aggressive  racoon      strongswan  none
+    full     aggressive  racoon      strongswan  left
+    full     aggressive  racoon      strongswan  right
+    full     aggressive  racoon      strongswan  both
     full     main        strongswan  racoon      none
+    full     main        strongswan  racoon      left
+    full     main        strongswan  racoon      right
+    full     main        strongswan  racoon      both
     full     aggressive  strongswan  racoon      none
+    full     aggressive  strongswan  racoon      left
+    full     aggressive  strongswan  racoon      right
+    core     aggressive  strongswan  racoon      both
     full     main        racoon      libreswan   none
+    full     main        racoon      libreswan   left
+    full     main        racoon      libreswan   right
+    full     main        racoon      libreswan   both
     full     aggressive  racoon      libreswan   none
+    full     aggressive  racoon      libreswan   left
+    full     aggressive  racoon      libreswan   right
+    full     aggressive  racoon      libreswan   both
     full     main        libreswan   racoon      none
-    core     aggressive  libreswan   racoon      none
+    core     main        libreswan   racoon      left
+    full     main        libreswan   racoon      right
+    full     main        libreswan   racoon      both
+    full     aggressive  libreswan   racoon      none
+    full     aggressive  libreswan   racoon      left
+    full     aggressive  libreswan   racoon      right
+    full     aggressive  libreswan   racoon      both
     control  main        strongswan  libreswan   none
     control  main        libreswan   strongswan  none
     control  aggressive  libreswan   strongswan  none

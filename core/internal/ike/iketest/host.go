@@ -41,7 +41,8 @@ type Host struct {
 	secret    [8]byte
 	byCookies map[cookies]*Machine
 	byKey     map[ike.PeerKey]*Machine
-	closing   bool // the daemon is ending
+	kept      []*Host // whose SAs are kept up
+	closing   bool    // the daemon is ending
 	acquires  uint32
 	commands  uint64
 }

@@ -289,20 +289,29 @@ func (k *Kernel) learn(m *Machine, ops []ike.SAOp) {
 	}
 }
 
-// settle notes that a transaction has been carried out.
-func (k *Kernel) settle(ops []ike.SAOp) {
+// settle notes how a transaction has ended. The engine does not give up deleting: it
+// is over with the policies whatever the plugin has said.
+func (k *Kernel) settle(m *Machine, ops []ike.SAOp, done bool) {
 	for _, op := range ops {
-		if op.Kind == ike.DeletePolicy {
-			sel := op.Policy.Key.Selector()
-			if g := k.Generated[sel]; g != nil && g.leaving && len(g.Policies) == 0 {
-				delete(k.Generated, sel)
-			}
-			continue
-		}
-		if o, ok := k.ours[op.SA.Key()]; ok && op.Kind != ike.DeleteSA {
+		switch o, ok := k.ours[op.SA.Key()]; {
+		case op.Kind == ike.DeletePolicy:
+			k.release(m, op)
+		case done && ok && op.Kind != ike.DeleteSA:
 			o.state = settled
 			k.ours[op.SA.Key()] = o
 		}
+	}
+}
+
+// release forgets the traffic of policies that have been deleted.
+func (k *Kernel) release(m *Machine, op ike.SAOp) {
+	g := k.generated(m, op)
+	if g == nil || !g.leaving {
+		return
+	}
+	k.applyPolicy(m, op)
+	if len(g.Policies) == 0 {
+		delete(k.Generated, op.Policy.Key.Selector())
 	}
 }
 

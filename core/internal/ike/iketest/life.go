@@ -2,6 +2,7 @@ package iketest
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -40,8 +41,12 @@ func (h *Host) begin(to *Host) (m *Machine, out spd.Policy, far netip.Addr, ok b
 	return m, out, far, m != nil
 }
 
-// KeepUp is the configuration asking for the SAs with another host, always.
+// KeepUp is the configuration asking for the SAs with another host, always: after a
+// restart too.
 func (h *Host) KeepUp(to *Host) {
+	if !slices.Contains(h.kept, to) {
+		h.kept = append(h.kept, to)
+	}
 	if m, out, far, ok := h.begin(to); ok {
 		m.Post(ike.KeepUp{SAs: []ike.Wanted{{Pair: h.pairOf(out), Src: h.Addr, Dst: far}}})
 	}
@@ -108,7 +113,12 @@ func (h *Host) Stop(pause time.Duration) {
 	}
 	h.Crash()
 	h.Off = true
-	h.w.After(pause, func() { h.Off = false })
+	h.w.After(pause, func() {
+		h.Off = false
+		for _, to := range h.kept {
+			h.KeepUp(to)
+		}
+	})
 }
 
 // Crash forgets every machine; the kernel is cleared as at the next start.

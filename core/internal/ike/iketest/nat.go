@@ -49,6 +49,9 @@ func (h *Host) Behind(b *NAT) {
 	h.NAT, h.Addr = b, netip.AddrFrom4([4]byte{192, 168, 1, byte(len(b.host) + 1)})
 }
 
+// Hosts are those behind the box.
+func (b *NAT) Hosts() []*Host { return b.host }
+
 // Outside is the address a host has for those who are not behind its box.
 func (h *Host) Outside() netip.Addr {
 	if h.NAT != nil {

@@ -76,9 +76,7 @@ func (h *Host) reply(m *Machine, c ike.Call, after time.Duration, v any, err err
 		}
 		switch req := c.Req.(type) {
 		case ike.Apply:
-			if err == nil {
-				h.Kernel.settle(req.Ops)
-			}
+			h.Kernel.settle(m, req.Ops, err == nil)
 		case ike.MoveSAs:
 			if err != errDown {
 				h.Kernel.settleMoves(req.Moves, err == nil)

@@ -323,17 +323,25 @@ func (x *Peer) GetQueued() uint32 {
 type IsakmpSa struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 8 octets each.
-	CkyI          []byte                 `protobuf:"bytes,1,opt,name=cky_i,json=ckyI,proto3" json:"cky_i,omitempty"`
-	CkyR          []byte                 `protobuf:"bytes,2,opt,name=cky_r,json=ckyR,proto3" json:"cky_r,omitempty"`
-	Local         string                 `protobuf:"bytes,3,opt,name=local,proto3" json:"local,omitempty"`
-	Remote        string                 `protobuf:"bytes,4,opt,name=remote,proto3" json:"remote,omitempty"`
-	Initiator     bool                   `protobuf:"varint,5,opt,name=initiator,proto3" json:"initiator,omitempty"`
-	PeerId        string                 `protobuf:"bytes,6,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
-	Encryption    string                 `protobuf:"bytes,7,opt,name=encryption,proto3" json:"encryption,omitempty"`
-	Hash          string                 `protobuf:"bytes,8,opt,name=hash,proto3" json:"hash,omitempty"`
-	Group         string                 `protobuf:"bytes,9,opt,name=group,proto3" json:"group,omitempty"`
-	Since         *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=since,proto3" json:"since,omitempty"`
-	Expire        *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=expire,proto3" json:"expire,omitempty"`
+	CkyI       []byte                 `protobuf:"bytes,1,opt,name=cky_i,json=ckyI,proto3" json:"cky_i,omitempty"`
+	CkyR       []byte                 `protobuf:"bytes,2,opt,name=cky_r,json=ckyR,proto3" json:"cky_r,omitempty"`
+	Local      string                 `protobuf:"bytes,3,opt,name=local,proto3" json:"local,omitempty"`
+	Remote     string                 `protobuf:"bytes,4,opt,name=remote,proto3" json:"remote,omitempty"`
+	Initiator  bool                   `protobuf:"varint,5,opt,name=initiator,proto3" json:"initiator,omitempty"`
+	PeerId     string                 `protobuf:"bytes,6,opt,name=peer_id,json=peerId,proto3" json:"peer_id,omitempty"`
+	Encryption string                 `protobuf:"bytes,7,opt,name=encryption,proto3" json:"encryption,omitempty"`
+	Hash       string                 `protobuf:"bytes,8,opt,name=hash,proto3" json:"hash,omitempty"`
+	Group      string                 `protobuf:"bytes,9,opt,name=group,proto3" json:"group,omitempty"`
+	Since      *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=since,proto3" json:"since,omitempty"`
+	Expire     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=expire,proto3" json:"expire,omitempty"`
+	// "main", "aggressive", "base"
+	Exchange string `protobuf:"bytes,12,opt,name=exchange,proto3" json:"exchange,omitempty"`
+	// Who is behind a NAT: "none", "local", "remote", "both"; "" = NAT traversal is
+	// not in use.
+	Nat string `protobuf:"bytes,13,opt,name=nat,proto3" json:"nat,omitempty"`
+	// Agreed on: dead peer detection, fragments of IKE messages.
+	Dpd           bool `protobuf:"varint,14,opt,name=dpd,proto3" json:"dpd,omitempty"`
+	Fragments     bool `protobuf:"varint,15,opt,name=fragments,proto3" json:"fragments,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -445,6 +453,34 @@ func (x *IsakmpSa) GetExpire() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *IsakmpSa) GetExchange() string {
+	if x != nil {
+		return x.Exchange
+	}
+	return ""
+}
+
+func (x *IsakmpSa) GetNat() string {
+	if x != nil {
+		return x.Nat
+	}
+	return ""
+}
+
+func (x *IsakmpSa) GetDpd() bool {
+	if x != nil {
+		return x.Dpd
+	}
+	return false
+}
+
+func (x *IsakmpSa) GetFragments() bool {
+	if x != nil {
+		return x.Fragments
+	}
+	return false
+}
+
 // A pair of IPsec SAs, inbound and outbound.
 type IpsecSa struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -466,10 +502,15 @@ type IpsecSa struct {
 	// The outbound SA is installed too.
 	Outbound bool `protobuf:"varint,13,opt,name=outbound,proto3" json:"outbound,omitempty"`
 	// A newer pair carries the traffic.
-	Replaced      bool                   `protobuf:"varint,14,opt,name=replaced,proto3" json:"replaced,omitempty"`
-	Since         *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=since,proto3" json:"since,omitempty"`
-	Soft          *durationpb.Duration   `protobuf:"bytes,16,opt,name=soft,proto3" json:"soft,omitempty"`
-	Hard          *durationpb.Duration   `protobuf:"bytes,17,opt,name=hard,proto3" json:"hard,omitempty"`
+	Replaced bool                   `protobuf:"varint,14,opt,name=replaced,proto3" json:"replaced,omitempty"`
+	Since    *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=since,proto3" json:"since,omitempty"`
+	Soft     *durationpb.Duration   `protobuf:"bytes,16,opt,name=soft,proto3" json:"soft,omitempty"`
+	Hard     *durationpb.Duration   `protobuf:"bytes,17,opt,name=hard,proto3" json:"hard,omitempty"`
+	// ESP in UDP: our port and the peer's, 0 = ESP as it is.
+	EncapLocal  uint32 `protobuf:"varint,18,opt,name=encap_local,json=encapLocal,proto3" json:"encap_local,omitempty"`
+	EncapRemote uint32 `protobuf:"varint,19,opt,name=encap_remote,json=encapRemote,proto3" json:"encap_remote,omitempty"`
+	// What each SA may carry, in 1024 octets, 0 = no limit.
+	HardKb        uint64 `protobuf:"varint,20,opt,name=hard_kb,json=hardKb,proto3" json:"hard_kb,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -621,6 +662,27 @@ func (x *IpsecSa) GetHard() *durationpb.Duration {
 		return x.Hard
 	}
 	return nil
+}
+
+func (x *IpsecSa) GetEncapLocal() uint32 {
+	if x != nil {
+		return x.EncapLocal
+	}
+	return 0
+}
+
+func (x *IpsecSa) GetEncapRemote() uint32 {
+	if x != nil {
+		return x.EncapRemote
+	}
+	return 0
+}
+
+func (x *IpsecSa) GetHardKb() uint64 {
+	if x != nil {
+		return x.HardKb
+	}
+	return 0
 }
 
 type Selector struct {
@@ -1855,7 +1917,7 @@ const file_racoon_control_v1_control_proto_rawDesc = "" +
 	"\x06isakmp\x18\x05 \x03(\v2\x1b.racoon.control.v1.IsakmpSaR\x06isakmp\x120\n" +
 	"\x05ipsec\x18\x06 \x03(\v2\x1a.racoon.control.v1.IpsecSaR\x05ipsec\x129\n" +
 	"\texchanges\x18\a \x03(\v2\x1b.racoon.control.v1.ExchangeR\texchanges\x12\x16\n" +
-	"\x06queued\x18\b \x01(\rR\x06queued\"\xc9\x02\n" +
+	"\x06queued\x18\b \x01(\rR\x06queued\"\xa7\x03\n" +
 	"\bIsakmpSa\x12\x13\n" +
 	"\x05cky_i\x18\x01 \x01(\fR\x04ckyI\x12\x13\n" +
 	"\x05cky_r\x18\x02 \x01(\fR\x04ckyR\x12\x14\n" +
@@ -1870,7 +1932,11 @@ const file_racoon_control_v1_control_proto_rawDesc = "" +
 	"\x05group\x18\t \x01(\tR\x05group\x120\n" +
 	"\x05since\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x122\n" +
-	"\x06expire\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x06expire\"\x9c\x04\n" +
+	"\x06expire\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x06expire\x12\x1a\n" +
+	"\bexchange\x18\f \x01(\tR\bexchange\x12\x10\n" +
+	"\x03nat\x18\r \x01(\tR\x03nat\x12\x10\n" +
+	"\x03dpd\x18\x0e \x01(\bR\x03dpd\x12\x1c\n" +
+	"\tfragments\x18\x0f \x01(\bR\tfragments\"\xf9\x04\n" +
 	"\aIpsecSa\x12\x14\n" +
 	"\x05local\x18\x01 \x01(\tR\x05local\x12\x16\n" +
 	"\x06remote\x18\x02 \x01(\tR\x06remote\x127\n" +
@@ -1891,7 +1957,11 @@ const file_racoon_control_v1_control_proto_rawDesc = "" +
 	"\breplaced\x18\x0e \x01(\bR\breplaced\x120\n" +
 	"\x05since\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12-\n" +
 	"\x04soft\x18\x10 \x01(\v2\x19.google.protobuf.DurationR\x04soft\x12-\n" +
-	"\x04hard\x18\x11 \x01(\v2\x19.google.protobuf.DurationR\x04hard\"\x8e\x01\n" +
+	"\x04hard\x18\x11 \x01(\v2\x19.google.protobuf.DurationR\x04hard\x12\x1f\n" +
+	"\vencap_local\x18\x12 \x01(\rR\n" +
+	"encapLocal\x12!\n" +
+	"\fencap_remote\x18\x13 \x01(\rR\vencapRemote\x12\x17\n" +
+	"\ahard_kb\x18\x14 \x01(\x04R\x06hardKb\"\x8e\x01\n" +
 	"\bSelector\x12\x14\n" +
 	"\x05local\x18\x01 \x01(\tR\x05local\x12\x16\n" +
 	"\x06remote\x18\x02 \x01(\tR\x06remote\x12\x1d\n" +
