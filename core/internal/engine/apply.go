@@ -159,6 +159,7 @@ func (e *Engine) deleteSAs(keys []ledgerKey, policies []spd.Policy) error {
 	}
 	res, again, err := e.transact(ops, kernel.Continue, 0)
 	if err != nil {
+		e.generated.release(policies)
 		return err
 	}
 	e.strike(keys, policies, res)

@@ -37,6 +37,8 @@ func (g *generated) reserve(a *actor, sel policy.Selector, used func(uint32) boo
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch r := g.by[sel]; {
+	case r == nil && g.crosses(a, sel):
+		return 0, taken(sel)
 	case r == nil:
 		r = &reservation{owner: a, reqID: g.fresh(used)}
 		if g.by == nil {
@@ -52,6 +54,26 @@ func (g *generated) reserve(a *actor, sel policy.Selector, used func(uint32) boo
 		return r.reqID, nil
 	}
 }
+
+// crosses reports whether a network has some of another machine's traffic in it: which
+// of the two policies the kernel then takes depends on which came first, and after a
+// renewal one client would have what is for the other. A host alone has nobody inside
+// it; whose network it is in our copy of the policies says.
+func (g *generated) crosses(a *actor, sel policy.Selector) bool {
+	if sel.Remote.IsSingleIP() {
+		return false
+	}
+	for o, r := range g.by {
+		if r.owner != a && o.Remote.Overlaps(sel.Remote) && o.Local.Overlaps(sel.Local) && both(o.Proto, sel.Proto) &&
+			both(o.LocalPort, sel.LocalPort) && both(o.RemotePort, sel.RemotePort) {
+			return true
+		}
+	}
+	return false
+}
+
+// both reports whether two numbers, 0 being any, have something in common.
+func both[T uint8 | uint16](x, y T) bool { return x == 0 || y == 0 || x == y }
 
 func (g *generated) fresh(used func(uint32) bool) uint32 {
 	for tried := 0; ; tried++ {
@@ -131,7 +153,11 @@ func (e *Engine) pairOf(out spd.Policy) spd.Pair {
 func (e *Engine) reservePolicy(a *actor, req ike.ReservePolicy) (any, error) {
 	e.spdMu.RLock()
 	defer e.spdMu.RUnlock()
-	return e.generated.reserve(a, req.Selector, e.spd.UsesReqID)
+	id, err := e.generated.reserve(a, req.Selector, e.spd.UsesReqID)
+	if err != nil {
+		return nil, err
+	}
+	return id, nil
 }
 
 // matchPolicy answers from our copy of the kernel's policies.

@@ -18,6 +18,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/internal/spd"
+	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/plugintest/kerneltest"
 )
@@ -116,7 +117,11 @@ func TestGeneratedPoliciesAreOneMachinesFromReservationToTheirEnd(t *testing.T) 
 			t.Errorf("the same again: %+v", r)
 		}
 		h.calls(b, ike.ReservePolicy{Selector: narrow})
-		if r := lastReply(t, mb); r.Value == id || r.Value == nil {
+		if taken(mb, true); lastReply(t, mb).Value != nil {
+			t.Errorf("with an error the reply has %v", lastReply(t, mb).Value)
+		}
+		h.calls(b, ike.ReservePolicy{Selector: policy.Selector{Local: behind.Local, Remote: prefix("10.3.0.0/16")}})
+		if r := lastReply(t, mb); r.Err != nil || r.Value == id || r.Value == nil {
 			t.Errorf("the request ID of another selector: %+v", r)
 		}
 
@@ -304,4 +309,55 @@ func TestATunnelWithGeneratedPoliciesComesUpAndGoesDown(t *testing.T) {
 		t.Error(err)
 	}
 	eventually(t, "the policies go with the SAs", func() bool { return len(inKernel(t, kb)) == 0 && len(b.ledger.allPolicies()) == 0 })
+}
+
+// A client's network must not have another one's traffic in it.
+func TestAGeneratedPolicyCoversNobodyElse(t *testing.T) {
+	sel := func(remote string, proto uint8, port uint16) policy.Selector {
+		return policy.Selector{Local: prefix("0.0.0.0/0"), Remote: prefix(remote), Proto: proto, RemotePort: port}
+	}
+	first, second := &actor{}, &actor{}
+	for _, tt := range []struct {
+		has, wants policy.Selector
+		ok         bool
+	}{
+		{sel("10.9.1.0/24", 0, 0), sel("10.9.0.0/16", 0, 0), false},
+		{sel("10.9.1.1/32", 0, 0), sel("0.0.0.0/0", 0, 0), false},
+		{sel("10.9.1.0/24", 6, 22), sel("10.9.0.0/16", 0, 0), false},
+		{sel("10.9.1.0/24", 6, 22), sel("10.9.0.0/16", 6, 80), true},
+		{sel("10.9.1.0/24", 6, 22), sel("10.9.0.0/16", 17, 0), true},
+		{sel("10.9.1.0/24", 0, 0), sel("10.9.2.0/24", 0, 0), true},
+		{sel("10.9.1.1/32", 0, 0), sel("10.9.1.2/32", 0, 0), true},
+		{sel("10.9.1.0/24", 0, 0), sel("2001:db8::/32", 0, 0), true},
+	} {
+		var g generated
+		free := func(uint32) bool { return false }
+		if _, err := g.reserve(first, tt.has, free); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.reserve(second, tt.wants, free); (err == nil) != tt.ok {
+			t.Errorf("%v beside %v: %v", tt.wants, tt.has, err)
+		}
+		if _, err := g.reserve(first, tt.wants, free); tt.ok == (err == nil) {
+			t.Errorf("%v for who has %v: %v", tt.wants, tt.has, err)
+		}
+	}
+}
+
+// What the kernel plugin refuses to delete does not keep its traffic for ever: the next
+// comparison with the kernel finds it by the ledger.
+func TestTrafficIsFreeWhenTheDeletionIsRefused(t *testing.T) {
+	h := newHouse(t, Options{})
+	a, b := &actor{}, &actor{}
+	if _, err := h.generated.reserve(a, behind, h.spd.UsesReqID); err != nil {
+		t.Fatal(err)
+	}
+	h.kern.fault = func(kernel.Transaction) (before, after error) { return errs.Errorf(errs.Invalid, "no"), nil }
+	ending := h.generated.leave(a, []spd.Policy{onWish(behind, 1).Out})
+	if err := h.deleteSAs(nil, ending); len(ending) != 1 || err == nil {
+		t.Fatalf("%d policies, %v", len(ending), err)
+	}
+	if _, err := h.generated.reserve(b, behind, h.spd.UsesReqID); err != nil {
+		t.Error(err)
+	}
 }
