@@ -46,7 +46,7 @@ func remoteDirectives() []directive {
 
 		{name: "nat_traversal", args: "SWITCH|force", doc: "UDP encapsulation through NAT", def: "off", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.NATTraversal })},
 		{name: "ike_frag", args: "SWITCH|force", doc: "fragments of IKE messages: on, take them and send them to a peer that takes them; force, send them unasked", def: "off", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.IKEFrag })},
-		{name: "rekey", args: "SWITCH|force", from: ipsecTools, doc: "renew phase 1 before it expires: while there are IPsec SAs, or always", def: "on", set: setRekey},
+		{name: "rekey", args: "SWITCH|force", from: ipsecTools, doc: "renew phase 1 before it expires: while there are IPsec SAs, or always", def: "on", set: setToggle(func(r *policy.Remote) *policy.Toggle { return &r.Rekey })},
 		{name: "dpd", args: "SWITCH", doc: "dead peer detection (RFC 3706)", def: "on", set: remoteSwitch(func(r *policy.Remote) *bool { return &r.DPD })},
 		{name: "dpd_delay", args: "NUMBER", doc: "seconds without a sign of life before the peer is asked, 0 = never", def: "0", set: func(p *parser, a []arg) { p.time(a[0], 0, &p.remote.DPDDelay) }},
 		{name: "dpd_retry", args: "NUMBER", doc: "seconds between probes that are not answered", def: "5", set: func(p *parser, a []arg) { p.time(a[0], 0, &p.remote.DPDRetry) }},
@@ -90,37 +90,10 @@ func (p *parser) later() {
 	p.add(p.word, codeNoEffectYet, Warning, "is accepted and has no effect yet: "+p.row.why, "")
 }
 
-func laterSwitch(field func(*policy.Remote) *bool) func(*parser, []arg) {
-	return func(p *parser, a []arg) {
-		if *field(p.remote.Remote) = a[0].n == 1; a[0].n == 1 {
-			p.later()
-		}
-	}
-}
-
 func setToggle(field func(*policy.Remote) *policy.Toggle) func(*parser, []arg) {
 	return func(p *parser, a []arg) {
-		switch to := field(p.remote.Remote); a[0].text {
-		case "off":
-			*to = policy.Off
-			return
-		case "on":
-			*to = policy.On
-		case "force":
-			*to = policy.Force
-		}
-		if p.row.state == partly {
-			p.later()
-		}
+		*field(p.remote.Remote) = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[a[0].text]
 	}
-}
-
-func setNATTraversal(p *parser, a []arg) {
-	p.remote.NATTraversal = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[a[0].text]
-}
-
-func setRekey(p *parser, a []arg) {
-	p.remote.Rekey = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[a[0].text]
 }
 
 func setOnLoss(p *parser, a []arg) {

@@ -478,3 +478,27 @@ func TestAnOutboundSAWaitsForItsPairToMove(t *testing.T) {
 		}
 	}
 }
+
+// With weak_phase1_check a refusal in clear is believed, but not from where the peer is not.
+func TestAClearRefusalFromElsewhereIsNotBelieved(t *testing.T) {
+	w := iketest.New(1)
+	a, b, c := w.AddHost("a"), w.AddHost("b"), w.AddHost("c")
+	w.Connect(a, b, iketest.Options{Weak: true})
+	b.Off = true
+	a.Acquire(b)
+	w.Run(time.Second)
+	m := a.Peer(b)
+	refuse := func(from *iketest.Host) int {
+		h := isakmp.Header{CkyI: m.Status(w.Now()).Exchanges[0].CkyI, CkyR: isakmp.Cookie{1}, Version: isakmp.Version1, Exchange: isakmp.Informational, MessageID: 1}
+		n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, Type: isakmp.NotifyNoProposalChosen}
+		w.Net.Inject(from, a, isakmp.AppendMessage(nil, h, []isakmp.Payload{{Type: isakmp.PayloadN, Body: n.Append(nil)}}))
+		w.Run(time.Second)
+		return len(m.Status(w.Now()).Exchanges)
+	}
+	if refuse(c) != 1 {
+		t.Error("anybody can end a negotiation")
+	}
+	if refuse(b) != 0 {
+		t.Error("the peer cannot")
+	}
+}

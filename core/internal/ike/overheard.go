@@ -27,7 +27,7 @@ func (p *Peer) overheard(ev Datagram, h isakmp.Header) {
 			}
 		}
 	}
-	if x := p.keyless(h); x != nil && err != nil && x.credulous() {
+	if x := p.keyless(ev.Path, h); x != nil && err != nil && x.credulous() {
 		x.notice(notice.Notice{Event: notice.Finding, Reason: notice.Unauthenticated,
 			Detail: says + ", in clear, is believed because weak_phase1_check is on: anybody can end this negotiation"})
 		x.fail(reasonOf(err), err)
@@ -38,10 +38,10 @@ func (p *Peer) overheard(ev Datagram, h isakmp.Header) {
 }
 
 // keyless finds the phase 1 a clear message is about, if it has no keys yet. To
-// message 1 a peer may answer with any cookie.
-func (p *Peer) keyless(h isakmp.Header) *exchange {
+// message 1 a peer may answer with any cookie; it comes from where the peer is.
+func (p *Peer) keyless(from Path, h isakmp.Header) *exchange {
 	i := slices.IndexFunc(p.exchanges, func(x *exchange) bool {
-		return x.p1 != nil && !x.over && x.p1.keys == nil && x.sa.CkyI == h.CkyI && (x.sa.CkyR == h.CkyR || x.sa.CkyR.IsZero())
+		return x.p1 != nil && !x.over && x.p1.keys == nil && x.path.Remote.Addr() == from.Remote.Addr() && x.sa.CkyI == h.CkyI && (x.sa.CkyR == h.CkyR || x.sa.CkyR.IsZero())
 	})
 	if i < 0 {
 		return nil
