@@ -44,7 +44,9 @@ func TestRenewalsLeaveNoGap(t *testing.T) {
 			one, two := addr("127.0.0.1"), addr("127.0.0.2")
 			section := func(to string) *policy.Remote {
 				r := peerSection(addr(to), p, oakley.X25519)
-				r.Proposals[0].Lifetime, r.Rekey, r.InitialContact = time.Second, policy.On, true
+				// A third ISAKMP SA ends the first with all that goes on under it: on a slow
+				// machine too a quick mode must be over by then.
+				r.Proposals[0].Lifetime, r.Rekey, r.InitialContact = 2500*time.Millisecond, policy.On, true
 				if anonymous {
 					r.Name, r.Addr = "anonymous", netip.Addr{}
 				}
@@ -59,7 +61,7 @@ func TestRenewalsLeaveNoGap(t *testing.T) {
 			a.kern.tell(kernel.Event{Kind: kernel.Acquire, Policy: pa, AcquireSeq: 7})
 			eventually(t, "up", func() bool { both, odd := sads(a, b); return len(both) == 2 && len(odd) == 0 })
 			renewed := 0
-			eventually(t, "five ISAKMP SAs", func() bool {
+			eventually(t, "four ISAKMP SAs", func() bool {
 				for _, way := range [][2]*end{{a, b}, {b, a}} {
 					if key, ok := carries(way[0], way[1]); !ok {
 						t.Fatalf("%v sends with %+v, which is not there", way[0].addr, key)
@@ -74,7 +76,7 @@ func TestRenewalsLeaveNoGap(t *testing.T) {
 					e.kern.mu.Unlock()
 					e.kern.tell(kernel.Event{Kind: kernel.ExpireSoft, Key: kernel.Key{Dst: key.Dst, Proto: key.Proto, SPI: key.SPI}})
 				}
-				return n >= 5
+				return n >= 4
 			})
 			for _, e := range []*end{a, b} {
 				sts, err := e.Statuses(t.Context())
