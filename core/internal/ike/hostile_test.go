@@ -502,3 +502,23 @@ func TestAClearRefusalFromElsewhereIsNotBelieved(t *testing.T) {
 		t.Error("the peer cannot")
 	}
 }
+
+// A peer that is killed and back within a few seconds has forgotten all it had begun,
+// however little time lies between its two phases 1.
+func TestAPeerThatIsBackAtOnceIsBelieved(t *testing.T) {
+	for seed := range uint64(20) {
+		w := iketest.New(seed)
+		w.Net.MinDelay, w.Net.MaxDelay = 200*time.Millisecond, 200*time.Millisecond
+		a, b := w.AddHost("a"), w.AddHost("b")
+		w.Connect(a, b, iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}})
+		a.Acquire(b)
+		w.Run(1500 * time.Millisecond) // the answer to its quick mode is under way
+		a.Crash()
+		a.Acquire(b)
+		w.Run(6 * time.Second)
+		st, own := b.Peer(a).Status(w.Now()), a.Peer(b).Status(w.Now())
+		if len(st.ISAKMP) != 1 || len(own.ISAKMP) != 1 || st.ISAKMP[0].CkyI != own.ISAKMP[0].CkyI || len(st.Exchanges) != 0 || len(st.IPsec) != 1 {
+			t.Errorf("seed %d: b has %+v, %+v, a has %+v", seed, st.ISAKMP, st.Exchanges, own.ISAKMP)
+		}
+	}
+}

@@ -222,7 +222,7 @@ func (p *Peer) forgetPeer(by *ISAKMPSA) {
 	}
 	p.endRestored(every, notice.PeerRestarted)
 	for _, sa := range slices.Clone(p.sas) {
-		if sa != by && p.known(sa.Since, by) {
+		if sa != by && p.knew(sa, by) {
 			p.endISAKMP(sa, notice.PeerRestarted, false)
 		}
 	}

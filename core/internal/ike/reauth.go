@@ -96,7 +96,7 @@ func (p *Peer) relieve(n *ISAKMPSA) {
 // outlives reports whether an older ISAKMP SA stays although a younger one is there:
 // of two that were made at one time both ends keep the one with the larger cookie.
 func (p *Peer) outlives(sa, n *ISAKMPSA) bool {
-	return !p.known(sa.Since, n) && bytes.Compare(sa.CkyI[:], n.CkyI[:]) > 0
+	return !p.knew(sa, n) && bytes.Compare(sa.CkyI[:], n.CkyI[:]) > 0
 }
 
 // flight is how long a message may be under way.
@@ -107,6 +107,12 @@ const flight = 3 * time.Second
 // What is as close as that counts as of one time, at both ends. A message 1 that is
 // repeated later does not come from a peer whose own phase 1 has been overtaken.
 func (p *Peer) known(since time.Time, n *ISAKMPSA) bool { return since.Add(flight).Before(n.began) }
+
+// knew reports whether the peer had an ISAKMP SA behind it when it began the phase 1 of
+// n. Who begins both begins the second when the first is there, or forgotten.
+func (p *Peer) knew(sa, n *ISAKMPSA) bool {
+	return sa.role == n.role && sa.began.Before(n.began) || p.known(sa.Since, n)
+}
 
 // serveAgain makes the youngest ISAKMP SA that is left serve again, when all others
 // have ended.
