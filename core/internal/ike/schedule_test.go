@@ -588,10 +588,11 @@ func (s *schedule) flow() {
 }
 
 // settled waits for a moment without negotiation, of which there must be one, and
-// compares both ends. What only one end has lives until its lifetime ends.
+// compares both ends. What only one end has lives until its lifetime ends; with five
+// hosts another two may have come apart meanwhile, hence several lifetimes.
 func (s *schedule) settled() {
-	for end := s.w.Since() + s.longest + 3*time.Minute; s.w.Since() < end && !(s.w.Quiet() && s.w.Symmetric()); {
-		s.w.Run(5 * time.Second)
+	for end := s.w.Since() + 3*s.longest + 10*time.Minute; s.w.Since() < end && !(s.w.Quiet() && s.w.Symmetric()); {
+		s.w.Run(2 * time.Second)
 	}
 	s.w.CheckQuiet()
 	s.w.CheckKernel()
