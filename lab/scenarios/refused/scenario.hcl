@@ -54,7 +54,7 @@ step "the log says why" {
   }[var.case] : {
     # What the peer tells us is all we know.
     wrong-psk = ["phase 1 negotiation failed.* reason=timed-out"]
-    no-phase1 = ["the peer says: NO-PROPOSAL-CHOSEN"]
+    no-phase1 = ["the peer says: N{NO-PROPOSAL-CHOSEN"]
     no-phase2 = ["phase 2 negotiation failed: the peer refuses: NO-PROPOSAL-CHOSEN.* reason=peer-refused"]
   }[var.case]
 }
