@@ -21,6 +21,7 @@ import (
 
 var (
 	schedules = flag.Int("schedules", 300, "how many random schedules to play")
+	from      = flag.Uint64("from", 0, "play the seeds behind this one, 0 = new ones every time")
 	seed      = flag.Uint64("seed", 0, "play the one schedule of this seed, with its transcript in $TMPDIR/schedule.txt")
 )
 
@@ -40,7 +41,10 @@ func TestHostileSchedules(t *testing.T) {
 		}
 		return
 	}
-	start, workers := rand.Uint64()>>1, uint64(runtime.GOMAXPROCS(0))
+	start, workers := *from, uint64(runtime.GOMAXPROCS(0))
+	if start == 0 {
+		start = rand.Uint64() >> 1
+	}
 	t.Logf("seeds from %d", start)
 	for first := range workers {
 		t.Run(fmt.Sprint(first), func(t *testing.T) {
