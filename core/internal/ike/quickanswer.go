@@ -142,9 +142,9 @@ func (x *exchange) collide() error {
 // than the other may be one that the peer has lost.
 func (x *exchange) precedes(o *exchange) bool {
 	switch p := x.p; {
-	case p.knew(o.sa, x.sa):
+	case p.known(o.sa.Since, x.sa):
 		return true
-	case p.knew(x.sa, o.sa):
+	case p.known(x.sa.Since, o.sa):
 		return false
 	}
 	return cmp.Or(bytes.Compare(x.sa.CkyI[:], o.sa.CkyI[:]), bytes.Compare(x.sa.CkyR[:], o.sa.CkyR[:]), cmp.Compare(x.msgID, o.msgID)) > 0

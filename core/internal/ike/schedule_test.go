@@ -596,7 +596,7 @@ func (s *schedule) flow() {
 // hosts another two may have come apart meanwhile, hence several lifetimes.
 func (s *schedule) settled() {
 	for end := s.w.Since() + 3*s.longest + 10*time.Minute; s.w.Since() < end && !(s.w.Quiet() && s.w.Symmetric()); {
-		s.w.Run(2 * time.Second)
+		s.w.Run(5 * time.Second)
 	}
 	s.w.CheckQuiet()
 	s.w.CheckKernel()
