@@ -81,9 +81,7 @@ func (p *Peer) probeID(sa *ISAKMPSA) uint32 {
 // sayProbe sends R-U-THERE or its answer.
 func (p *Peer) sayProbe(sa *ISAKMPSA, t isakmp.NotifyType, number uint32) {
 	n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, SPI: sa.spi(), Type: t, Data: binary.BigEndian.AppendUint32(nil, number)}
-	x := sa.exchange(isakmp.Informational, p.informational, initiator, p.probeID(sa))
-	x.info = &notes{notifies: []isakmp.Notify{n}}
-	p.start(x)
+	p.say(sa, notes{notifies: []isakmp.Notify{n}}, p.probeID(sa))
 }
 
 func isProbe(n isakmp.Notify) bool {

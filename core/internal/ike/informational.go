@@ -19,8 +19,11 @@ type notes struct {
 }
 
 // inform sends notifies and deletes under an ISAKMP SA: one message, no answer.
-func (p *Peer) inform(sa *ISAKMPSA, n notes) {
-	x := sa.exchange(isakmp.Informational, p.informational, initiator, p.messageID(sa))
+func (p *Peer) inform(sa *ISAKMPSA, n notes) { p.say(sa, n, p.messageID(sa)) }
+
+// say is inform under a message ID of the caller's.
+func (p *Peer) say(sa *ISAKMPSA, n notes, msgID uint32) {
+	x := sa.exchange(isakmp.Informational, p.informational, initiator, msgID)
 	x.info = &n
 	p.start(x)
 }
