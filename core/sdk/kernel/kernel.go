@@ -92,6 +92,8 @@ const (
 	FeatOffload
 	FeatOutputMark
 	FeatOwnsEncapPort // the backend owns the NAT-T port (user-space ESP): see EncapPort
+	FeatNoReplay      // an SA may be without anti-replay: SA.NoReplay
+	FeatLabel         // SAs and policies may have a Label
 )
 
 type Algorithm struct {
@@ -217,14 +219,18 @@ type Lifetime struct {
 	SoftPackets, HardPackets uint64
 }
 type SA struct {
-	Key            Key
-	ReqID, Seq     uint32
-	Mode           uint8 // tunnel/transport
-	Sel            *Selector
-	Encr, Auth     *AlgKey
-	Comp           uint16
-	Life           Lifetime
-	ReplayWindow   uint32
+	Key          Key
+	ReqID, Seq   uint32
+	Mode         uint8 // tunnel/transport
+	Sel          *Selector
+	Encr, Auth   *AlgKey
+	Comp         uint16
+	Life         Lifetime
+	ReplayWindow uint32
+	// NoReplay turns anti-replay off, which manual keys need: their sequence numbers
+	// begin again with each start of the peer (RFC 2406 section 3.4.3). Only setkey
+	// asks for it, and only with FeatNoReplay. In dumps a ReplayWindow of 0 tells.
+	NoReplay       bool
 	Encap          *Encap
 	NewSrc, NewDst netip.Addr // UpdateSA
 	OutputMark     *Mark
@@ -233,7 +239,7 @@ type SA struct {
 	Dir            Direction
 	State          SAState  // in dumps
 	Current        Lifetime // in dumps: use so far, in the Hard fields
-	Label          string
+	Label          string   // security label of the LSM (SELinux); needs FeatLabel
 }
 
 // Modes of an SA or a template.
@@ -287,6 +293,7 @@ type Policy struct {
 	Priority  int32
 	Templates []Template
 	Life      Lifetime
+	Label     string // security label of the LSM (SELinux); needs FeatLabel
 }
 type Template struct {
 	Proto, Mode, Level uint8
@@ -310,7 +317,8 @@ type Stats struct {
 type DumpFilter struct {
 	SAs, Policies, Addresses bool
 	ReqIDs                   []uint32
-	// WithKeys asks for keys. Honoured only by an instance configured for setkey.
+	// WithKeys asks for keys. Honoured only by an instance configured for setkey: with
+	// dump_keys = true, an attribute of the backend's schema.
 	WithKeys bool
 }
 type Object struct {

@@ -41,6 +41,9 @@ type Fake struct {
 	OpError func(kernel.Op) *errs.Error
 	// Route, if set, answers LookupRoutes. Set it before use.
 	Route func(kernel.RouteQuery) kernel.Route
+	// DumpKeys makes Dump honour WithKeys, as a backend configured for setkey does. Set
+	// it before use.
+	DumpKeys bool
 	// Now, if set, is the clock. Set it before use.
 	Now func() time.Time
 
@@ -143,7 +146,8 @@ func (f *Fake) Capabilities(ctx context.Context) (kernel.Capabilities, error) {
 		Platform: "fake",
 		Features: kernel.FeatTunnel | kernel.FeatTransport | kernel.FeatESP | kernel.FeatAH | kernel.FeatIPComp |
 			kernel.FeatNATT | kernel.FeatESN | kernel.FeatAcquire | kernel.FeatAcquireSeq | kernel.FeatUseTime |
-			kernel.FeatPolicyEvents | kernel.FeatUpdateAddresses | kernel.FeatAddresses | kernel.FeatRoutes | kernel.FeatMark | kernel.FeatIfID,
+			kernel.FeatPolicyEvents | kernel.FeatUpdateAddresses | kernel.FeatAddresses | kernel.FeatRoutes | kernel.FeatMark | kernel.FeatIfID |
+			kernel.FeatNoReplay | kernel.FeatLabel,
 		Algorithms: []kernel.Algorithm{
 			{Kind: kernel.AlgEncr, ID: 3, MinKey: 192, MaxKey: 192},
 			{Kind: kernel.AlgEncr, ID: 12, MinKey: 128, MaxKey: 256},
@@ -259,7 +263,9 @@ func (f *Fake) objects(filter kernel.DumpFilter) []kernel.Object {
 				continue
 			}
 			v := s.SA
-			v.Encr, v.Auth = keyless(v.Encr), keyless(v.Auth)
+			if !f.DumpKeys || !filter.WithKeys {
+				v.Encr, v.Auth = keyless(v.Encr), keyless(v.Auth)
+			}
 			v.Current = kernel.Lifetime{HardBytes: s.stats.Bytes, HardPackets: s.stats.Packets, HardTime: f.now().Sub(s.stats.Added)}
 			all = append(all, kernel.Object{SA: &v, Stats: s.stats})
 		}
