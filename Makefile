@@ -18,8 +18,8 @@ TESTRUN  := ./lab/testrun
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
-build: ## daemon, racoonctl and plugins into build/
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/sbin/ ./cmd/racoon ./cmd/racoonctl
+build: ## daemon, racoonctl, setkey and plugins into build/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/sbin/ ./cmd/racoon ./cmd/racoonctl ./cmd/setkey
 	@mkdir -p $(PLUGDIR)
 	@for p in $(PLUGINS); do $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(PLUGDIR)/racoon-$$p ./plugins/$$p || exit 1; done
 	$(GO) build -trimpath -o $(BUILD)/lab ./lab/cmd/lab
