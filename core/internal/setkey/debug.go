@@ -14,7 +14,6 @@ import (
 
 // Types of messages and of SAs.
 const (
-	sadbGetSPI     = 1
 	sadbUpdate     = 2
 	sadbAdd        = 3
 	sadbDelete     = 4
@@ -25,9 +24,8 @@ const (
 	sadbSPDAdd     = 14
 	sadbSPDDelete  = 15
 	sadbSPDFlush   = 19
-	sadbSPDExpire  = 21
-	sadbMigrate    = 23
-	sadbNewMapping = 24
+	sadbNewMapping = 23
+	sadbMigrate    = 24
 
 	satypeAH     = 2
 	satypeESP    = 3
@@ -38,6 +36,9 @@ var opTypes = map[kernel.OpKind]int{
 	kernel.AddSA: sadbAdd, kernel.UpdateSA: sadbUpdate, kernel.DeleteSA: sadbDelete, kernel.FlushSAs: sadbFlush,
 	kernel.AddPolicy: sadbSPDAdd, kernel.UpdatePolicy: sadbSPDUpdate, kernel.DeletePolicy: sadbSPDDelete, kernel.FlushPolicies: sadbSPDFlush,
 }
+
+// policyTypes are IPSEC_POLICY_DISCARD and its sisters.
+var policyTypes = map[uint8]int{kernel.ActionDiscard: 0, kernel.ActionNone: 1, kernel.ActionIPsec: 2, kernel.ActionBypass: 4}
 
 var eventTypes = map[kernel.EventKind]int{
 	kernel.Acquire: sadbAcquire, kernel.ExpireSoft: sadbExpire, kernel.ExpireHard: sadbExpire, kernel.Mapping: sadbNewMapping,
@@ -112,7 +113,7 @@ func (d *debug) sa(sa *kernel.SA) {
 }
 
 func (d *debug) policy(p *kernel.Policy) {
-	d.line("sadb_x_policy{ type=%d dir=%d id=%d priority=%d", p.Action-1, p.Key.Dir, p.Key.ID, toKernel(p.Priority))
+	d.line("sadb_x_policy{ type=%d dir=%d id=%d priority=%d", policyTypes[p.Action], p.Key.Dir, p.Key.ID, toKernel(p.Priority))
 	for _, t := range p.Templates {
 		d.line("  { proto=%d mode=%d level=%d reqid=%d %s }", t.Proto, t.Mode, t.Level, t.ReqID, (&Runner{}).templateText(t))
 	}

@@ -123,7 +123,7 @@ func (p *parser) command(c *Command) {
 	p.advance()
 	switch verb {
 	case Flush, Dump:
-		if !p.is(";") {
+		if !p.is(";") && p.tok.kind != end {
 			c.Proto = p.protocol(c)
 		}
 	case SPDFlush, SPDDump:
@@ -224,8 +224,8 @@ func (p *parser) context() string {
 	if p.err == nil && p.tok.kind != quoted {
 		p.fail("%s is not expected here: the label of -ctx is a quoted string", p.tok)
 	}
-	if p.err == nil && (p.tok.text == "" || len(p.tok.text) > 255 || strings.ContainsAny(p.tok.text, "\x00\n")) {
-		p.fail("the label of -ctx has 1 to 255 octets and is on one line")
+	if p.err == nil && (p.tok.text == "" || len(p.tok.text) > 255 || strings.ContainsFunc(p.tok.text, func(r rune) bool { return r <= ' ' || r >= 0x7f })) {
+		p.fail("the label of -ctx has 1 to 255 characters of ASCII, and no blanks")
 	}
 	return p.take().text
 }
