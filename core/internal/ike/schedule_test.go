@@ -216,7 +216,7 @@ func (s *schedule) flow() {
 // had the same SAs. What only one end has lives until its lifetime ends.
 func (s *schedule) settled() {
 	open := s.w.Unsettled()
-	for end := s.w.Since() + 2*s.longest + 10*time.Minute; s.w.Since() < end && len(open) > 0; {
+	for end := s.w.Since() + 2*s.longest + 10*time.Minute; s.w.Since() < end && (len(open) > 0 || !s.w.Quiet()); {
 		s.w.Run(5 * time.Second)
 		now := s.w.Unsettled()
 		for what := range open {
@@ -231,7 +231,9 @@ func (s *schedule) settled() {
 		s.w.Break("%s: never settled: %s", what, open[what])
 	}
 	s.w.CheckKernel()
-	s.w.CheckWiped("KEYMAT", "g^xy", "SKEYID", "private key") // who lives on SKEYID_d, _a and _e needs none of them
+	if s.w.Quiet() { // with many hosts there may have been no such moment
+		s.w.CheckWiped("KEYMAT", "g^xy", "SKEYID", "private key") // who lives on SKEYID_d, _a and _e needs none of them
+	}
 }
 
 // end shuts everything down: nothing may be left.
