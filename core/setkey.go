@@ -190,7 +190,7 @@ func (s *setkeyRun) backend(ctx context.Context) (kernel.Backend, func(), error)
 	if err != nil {
 		return nil, nil, err
 	}
-	log := slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	log := slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	host, err := pluginhost.New(pluginhost.Options{RunDir: dir, HostVersion: Version, Logger: log})
 	if err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))
@@ -202,7 +202,7 @@ func (s *setkeyRun) backend(ctx context.Context) (kernel.Backend, func(), error)
 		_ = os.RemoveAll(dir)
 	}
 	spec := pluginhost.Spec{Kind: pluginhost.KindKernel, Name: chosen.Name, Path: chosen.Path, SHA256: chosen.SHA256, Critical: true, Generation: 1,
-		Decode: withKeys(chosen), Env: environment(chosen), LogLevel: slog.LevelWarn}
+		Decode: withKeys(chosen), Env: environment(chosen), LogLevel: slog.LevelError}
 	if uid, gid, err := userOf(spec.Kind); err == nil && os.Geteuid() == 0 {
 		spec.UID, spec.GID, spec.Capabilities = uid, gid, []string{capNetAdmin}
 	}
