@@ -201,15 +201,16 @@ func (s *setkeyRun) backend(ctx context.Context) (kernel.Backend, func(), error)
 		host.Close(ctx)
 		_ = os.RemoveAll(dir)
 	}
-	spec := pluginhost.Spec{Kind: pluginhost.KindKernel, Name: chosen.Name, Path: chosen.Path, SHA256: chosen.SHA256, Critical: true, Generation: 1,
-		Decode: withKeys(chosen), Env: environment(chosen), LogLevel: slog.LevelError}
+	p := &plugin{kind: pluginhost.KindKernel, name: chosen.Name, spec: chosen}
+	spec := pluginhost.Spec{Kind: p.kind, Name: p.name, Path: chosen.Path, SHA256: chosen.SHA256, Critical: true, Generation: 1,
+		Decode: withKeys(p.decode), Env: environment(chosen), LogLevel: slog.LevelError}
 	if uid, gid, err := userOf(spec.Kind); err == nil && os.Geteuid() == 0 {
 		spec.UID, spec.GID, spec.Capabilities = uid, gid, []string{capNetAdmin}
 	}
 	k, err := host.StartKernel(ctx, spec, pluginhost.Hooks[kernel.Backend]{})
 	if err != nil {
 		closeHost()
-		return nil, nil, explain(&plugin{kind: pluginhost.KindKernel, name: chosen.Name, spec: chosen}, err)
+		return nil, nil, explain(p, err)
 	}
 	return k, closeHost, nil
 }
@@ -226,10 +227,10 @@ func (s *setkeyRun) choose() (config.PluginSpec, error) {
 	return spec, err
 }
 
-// withKeys is the plugin's configuration as setkey(8) wants it: with keys in dumps.
-func withKeys(chosen config.PluginSpec) func(*sdk.Schema) (json.RawMessage, error) {
+// withKeys makes of a plugin's configuration what setkey(8) wants: keys in dumps.
+func withKeys(decode func(*sdk.Schema) (json.RawMessage, error)) func(*sdk.Schema) (json.RawMessage, error) {
 	return func(schema *sdk.Schema) (json.RawMessage, error) {
-		text, err := chosen.Decode(schema)
+		text, err := decode(schema)
 		if err != nil || schema == nil {
 			return text, err
 		}

@@ -17,8 +17,9 @@ left  { daemon = "racoon" }
 right { daemon = "racoon" }
 
 step "no policies are left but those of setkey" {
-  run   = "setkey -C /run/lab/racoon.conf -FP && setkey -C /run/lab/racoon.conf -DP"
-  match = ["^No SPD entries\\.\n$"]
+  within = "20s"
+  run    = "setkey -C /run/lab/racoon.conf -FP && setkey -C /run/lab/racoon.conf -DP"
+  match  = ["^No SPD entries\\.\n$"]
 }
 
 step "setkey loads a file at the left end" {
@@ -32,9 +33,10 @@ step "and reads commands at the right end" {
 }
 
 step "it shows them, with the twin of the policy of direction in" {
-  at    = "left"
-  run   = "setkey -C /run/lab/racoon.conf -DP"
-  match = { tunnel = ["10\\.1\\.0\\.0/16\\[any\\] 10\\.2\\.0\\.0/16\\[any\\] 255\\n\\tout prio def ipsec\\n\\tesp/tunnel/192\\.0\\.2\\.1-192\\.0\\.2\\.2/require", "\\tin prio", "\\tfwd prio", "lastused"],
+  within = "20s"
+  at     = "left"
+  run    = "setkey -C /run/lab/racoon.conf -DP"
+  match  = { tunnel = ["10\\.1\\.0\\.0/16\\[any\\] 10\\.2\\.0\\.0/16\\[any\\] 255\\n\\tout prio def ipsec\\n\\tesp/tunnel/192\\.0\\.2\\.1-192\\.0\\.2\\.2/require", "\\tin prio", "\\tfwd prio", "lastused"],
             bundle = ["10\\.1\\.0\\.0/16\\[any\\] 10\\.2\\.0\\.0/16\\[any\\] 255\\n\\tout prio high \\+ 5 ipsec\\n\\tesp/tunnel/192\\.0\\.2\\.1-192\\.0\\.2\\.2/unique:5\\n\\tah/transport//unique:6", "\\tin prio", "\\tfwd prio"] }[var.policies]
 }
 
@@ -50,6 +52,7 @@ step "nothing is lost" {
 }
 
 step "setkey -D shows the SAs with their keys and what went through them" {
+  within = "20s"
   at     = "left"
   run    = "setkey -C /run/lab/racoon.conf -D"
   match  = ["192\\.0\\.2\\.1 192\\.0\\.2\\.2 \\n\\tesp mode=tunnel spi=", "192\\.0\\.2\\.2 192\\.0\\.2\\.1 \\n", "state=mature", "\\tE: [a-z0-9-]+ ( [0-9a-f]{8}){4}", "current: [1-9][0-9]*\\(bytes\\)", "sadb_seq=0 "]
@@ -57,7 +60,8 @@ step "setkey -D shows the SAs with their keys and what went through them" {
 }
 
 step "setkey -F deletes the SAs" {
-  run = "setkey -C /run/lab/racoon.conf -F && setkey -C /run/lab/racoon.conf -D"
+  within = "20s"
+  run    = "setkey -C /run/lab/racoon.conf -F && setkey -C /run/lab/racoon.conf -D"
 }
 
 step "traffic flows again" {
@@ -67,10 +71,11 @@ step "traffic flows again" {
 }
 
 step "a command that fails tells so" {
-  at    = "left"
-  run   = "echo 'spddelete 10.77.0.0/16 10.78.0.0/16 any -P out;' | setkey -C /run/lab/racoon.conf -c 2>&1"
-  exit  = 1
-  match = ["setkey: stdin:1: No entry"]
+  within = "20s"
+  at     = "left"
+  run    = "echo 'spddelete 10.77.0.0/16 10.78.0.0/16 any -P out;' | setkey -C /run/lab/racoon.conf -c 2>&1"
+  exit   = 1
+  match  = ["setkey: stdin:1: No entry"]
 }
 
 expect {
