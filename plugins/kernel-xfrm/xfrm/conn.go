@@ -31,7 +31,14 @@ func dial(family int, groups ...uint32) (*netlink.Conn, error) {
 	return nl, nil
 }
 
-func dialXFRM() (*netlink.Conn, error)  { return dial(syscall.NETLINK_XFRM) }
+func dialXFRM() (*netlink.Conn, error) {
+	nl, err := dial(syscall.NETLINK_XFRM)
+	if errors.Is(err, syscall.EPROTONOSUPPORT) {
+		return nil, toError("this kernel has no XFRM; load the module xfrm_user, or use a kernel with CONFIG_XFRM_USER", err)
+	}
+	return nl, err
+}
+
 func dialRoute() (*netlink.Conn, error) { return dial(syscall.NETLINK_ROUTE) }
 
 // conn is the socket of the requests. It is opened at the first one, and opened

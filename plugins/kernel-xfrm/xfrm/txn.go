@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -164,24 +163,12 @@ func (b *Backend) runSA(kind kernel.OpKind, sa *kernel.SA, keep bool) (undo, err
 	return func() error { _, err := b.deleteSA(sa.Key, false); return err }, nil
 }
 
-// protocols are what a kernel without one needs: the module's name for IPv4 and for
-// IPv6.
-var protocols = map[uint8]struct{ name, v4, v6 string }{
-	protoESP: {"ESP", "esp4", "esp6"}, protoAH: {"AH", "ah4", "ah6"}, protoIPComp: {"IPComp", "ipcomp", "ipcomp6"},
-}
-
 // missingPart says what the kernel lacks, and tells the crypto API's ENOENT, a
 // missing algorithm, from that of an SA that is not there.
 func missingPart(kind kernel.OpKind, k kernel.Key, err error) error {
-	p, known := protocols[k.Proto]
 	switch {
-	case errors.Is(err, syscall.EPROTONOSUPPORT) && known:
-		family, module, option := "IPv4", p.v4, "CONFIG_INET_"
-		if k.Dst.Unmap().Is6() {
-			family, module, option = "IPv6", p.v6, "CONFIG_INET6_"
-		}
-		return toError(fmt.Sprintf("this kernel has no %s for %s; load the module %s, or use a kernel with %s%s",
-			p.name, family, module, option, strings.ToUpper(p.name)), err)
+	case errors.Is(err, syscall.EPROTONOSUPPORT) && isIPsec(k.Proto):
+		return toError(lacks(k.Proto, k.Dst.Unmap()), err)
 	case kind == kernel.AddSA && errors.Is(err, syscall.ENOENT):
 		e := toError("the kernel lacks a part of this algorithm", err)
 		e.Reason = errs.Unsupported

@@ -92,6 +92,8 @@ func unmapPrefix(p netip.Prefix) netip.Prefix {
 	return p
 }
 
+func hostPrefix(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+
 func putSelector(b []byte, s kernel.Selector) error {
 	src, dst := unmapPrefix(s.Src).Masked(), unmapPrefix(s.Dst).Masked()
 	if !src.IsValid() || !dst.IsValid() || src.Addr().Is4() != dst.Addr().Is4() {
