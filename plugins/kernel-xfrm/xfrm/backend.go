@@ -212,6 +212,7 @@ func (b *Backend) Dump(ctx context.Context, f kernel.DumpFilter, emit func(kerne
 
 func (b *Backend) dumpSAs(f kernel.DumpFilter, emit func(kernel.Object) error) error {
 	withKeys := f.WithKeys && b.cfg.DumpKeys
+	names := linkNames{conn: b.route, byIndex: make(map[uint32]link)}
 	// Without a body: the kernel then dumps SAs of all protocols.
 	return dump(b.xfrm.dial, msgGetSA, nil, func(m netlink.Message) error {
 		defer clear(m.Data) // it has the keys
@@ -222,6 +223,9 @@ func (b *Backend) dumpSAs(f kernel.DumpFilter, emit func(kernel.Object) error) e
 		// The kernel makes SAs of IP in IP for itself beside those of IPComp tunnels.
 		if !isIPsec(o.SA.Key.Proto) || !wanted(f.ReqIDs, o.SA.ReqID) {
 			return nil
+		}
+		if err := nameOffload(o, m.Data, names); err != nil {
+			return err
 		}
 		return emit(o)
 	})

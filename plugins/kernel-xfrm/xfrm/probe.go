@@ -169,7 +169,11 @@ func (b *Backend) probeVariants(p *probed, withDir bool) error {
 		}
 		p.features |= v.feat
 	}
-	return nil
+	known, err := b.knowsOffload(withDir)
+	if known {
+		p.features |= kernel.FeatOffload
+	}
+	return err
 }
 
 // probeAlgorithms lists the algorithms that this kernel takes.
@@ -218,9 +222,9 @@ var (
 	probeSrc6, probeDst6 = netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
 )
 
-// trySA makes an SA and deletes it. missing says why the kernel cannot have it;
-// err that the question got no answer.
-func (b *Backend) trySA(sa kernel.SA, withDir bool) (missing, err error) {
+// trySA makes an SA, with more attributes, and deletes it. missing says why the kernel
+// cannot have it; err that the question got no answer.
+func (b *Backend) trySA(sa kernel.SA, withDir bool, more ...byte) (missing, err error) {
 	var spi [2]byte
 	rand.Read(spi[:])
 	sa.Key.SPI = minSPI + uint32(big.Uint16(spi[:]))%(maxCPI-minSPI) // a CPI too
@@ -244,7 +248,7 @@ func (b *Backend) trySA(sa kernel.SA, withDir bool) (missing, err error) {
 	if err != nil {
 		return nil, err
 	}
-	switch err := b.xfrm.ack(msgNewSA, body); {
+	switch err := b.xfrm.ack(msgNewSA, append(body, more...)); {
 	case err == nil:
 		return nil, b.xfrm.ack(msgDelSA, id)
 	case errors.Is(err, syscall.EEXIST): // so it was possible

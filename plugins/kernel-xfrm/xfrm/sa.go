@@ -15,6 +15,19 @@ import (
 type saOptions struct {
 	window  uint32 // of inbound SAs that name none, packets
 	withDir bool   // the kernel knows XFRMA_SA_DIR
+	offload uint32 // index of the interface called SA.Offload
+}
+
+func (b *Backend) saOptions(sa *kernel.SA) (opt saOptions, err error) {
+	opt = saOptions{window: b.cfg.ReplayWindow, withDir: b.knowsSADir()}
+	if sa.Offload == "" {
+		return opt, nil
+	}
+	if sa.Dir != kernel.In && sa.Dir != kernel.Out {
+		return opt, invalid("offload to %s of an SA without direction", sa.Offload)
+	}
+	opt.offload, err = b.linkIndex(sa.Offload)
+	return opt, err
 }
 
 func describeKey(k kernel.Key) string {
@@ -45,8 +58,6 @@ func encodeSA(sa *kernel.SA, opt saOptions) ([]byte, error) {
 		return nil, unsupported("SA mode %d", sa.Mode)
 	}
 	switch {
-	case sa.Offload != "":
-		return nil, unsupported("offload to interface %s", sa.Offload)
 	case sa.Label != "":
 		return nil, unsupported("security label on an SA")
 	case sa.Dir > kernel.Out:
@@ -89,6 +100,9 @@ func encodeSA(sa *kernel.SA, opt saOptions) ([]byte, error) {
 		b = appendAttr32(b, attrSetMarkMask, m.Mask)
 	}
 	b = appendIfID(b, sa.Key.IfID)
+	if sa.Offload != "" {
+		b = appendOffload(b, sa, opt.offload)
+	}
 	if opt.withDir && sa.Dir != 0 {
 		b = appendAttr(b, attrSADir, []byte{map[kernel.Direction]byte{kernel.In: saDirIn, kernel.Out: saDirOut}[sa.Dir]})
 	}

@@ -148,7 +148,11 @@ func (b *Backend) runSA(kind kernel.OpKind, sa *kernel.SA, keep bool) (undo, err
 		u, err := b.moveSA(sa)
 		return u, wrap(what, err)
 	}
-	body, err := encodeSA(sa, saOptions{window: b.cfg.ReplayWindow, withDir: b.knowsSADir()})
+	opt, err := b.saOptions(sa)
+	if err != nil {
+		return nil, wrap(what, err)
+	}
+	body, err := encodeSA(sa, opt)
 	if err != nil {
 		return nil, wrap(what, err)
 	}

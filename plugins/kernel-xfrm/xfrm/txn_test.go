@@ -151,7 +151,7 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 		{"AcquireDone without an acquire", kernel.Op{Kind: kernel.AcquireDone}, errs.Invalid},
 		{"a mode that is none", sa(func(s *kernel.SA) { s.Mode = 9 }), errs.Unsupported},
 		{"a direction that is none", sa(func(s *kernel.SA) { s.Dir = kernel.Fwd }), errs.Unsupported},
-		{"offload", sa(func(s *kernel.SA) { s.Offload = "eth0" }), errs.Unsupported},
+		{"offload of an SA that is neither in nor out", sa(func(s *kernel.SA) { s.Offload, s.Dir = "lo", 0 }), errs.Invalid},
 		{"a label", sa(func(s *kernel.SA) { s.Label = "x" }), errs.Unsupported},
 		{"SPI 0", sa(func(s *kernel.SA) { s.Key.SPI = 0 }), errs.Invalid},
 		{"addresses of two families", sa(func(s *kernel.SA) { s.Key.Src = v6a }), errs.Invalid},

@@ -41,6 +41,7 @@ const (
 	attrAlgAuthTrunc = 20
 	attrMark         = 21
 	attrReplayESN    = 23
+	attrOffload      = 28
 	attrSetMark      = 29
 	attrSetMarkMask  = 30
 	attrIfID         = 31
