@@ -10,11 +10,11 @@ right {
   daemon = "none"
 }
 
-# Where the host's kernel has no ESP, `go test` skips these.
-step "SAs are installed, mature, expire, roll back and move" {
+# Where the host's kernel has no ESP, `go test` skips most of these.
+step "every protocol, mode and family carries packets; SAs are installed, mature, expire, roll back and move" {
   at     = "left"
-  run    = "cd \"$REPO/plugins/kernel-xfrm/xfrm\" && \"$REPO/build/xfrm.test\" -test.v -test.run '^Test(EverySupported|ALarval|TimeLimits|AFailed|AnSAMoves)'"
-  match  = ["PASS: TestEverySupportedAlgorithmMakesAnSA", "PASS: TestALarvalSABecomesMatureAndPassesPackets", "PASS: TestTimeLimitsExpireAnSA", "PASS: TestAFailedTransactionIsRolledBack", "PASS: TestAnSAMovesToNewEndpointsWithKeysAndCounters"]
+  run    = "cd \"$REPO/plugins/kernel-xfrm/xfrm\" && \"$REPO/build/xfrm.test\" -test.v -test.skip '^TestARequestTheKernelCannotServe'"
+  match  = ["PASS: TestTrafficPasses", "PASS: TestEverySupportedAlgorithmMakesAnSA", "PASS: TestALarvalSABecomesMatureAndPassesPackets", "PASS: TestTimeLimitsExpireAnSA", "PASS: TestAFailedTransactionIsRolledBack", "PASS: TestAnSAMovesToNewEndpointsWithKeysAndCounters"]
   absent = ["SKIP", "FAIL"]
 }
 

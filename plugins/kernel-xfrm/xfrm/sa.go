@@ -4,6 +4,7 @@ package xfrm
 
 import (
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"time"
 
@@ -127,6 +128,11 @@ func appendReplay(b []byte, sa *kernel.SA, opt saOptions) ([]byte, error) {
 	if window > replayESNMax {
 		return nil, invalid("a replay window of %d packets; the kernel has at most %d", window, replayESNMax)
 	}
+	if window > replayLegacy {
+		// The kernel finds a packet's bit by sequence number modulo window, from 2^32-1 on
+		// in a new SA: with another window than a power of two it forgets the first packet.
+		window = 1 << bits.Len32(window-1)
+	}
 	if !sa.ESN && window <= replayLegacy {
 		b[saWindow] = byte(window)
 		return b, nil
@@ -202,7 +208,8 @@ func decodeSA(b []byte, now time.Time, withKeys bool) (kernel.Object, error) {
 		sa.Sel = &sel
 	}
 	o := kernel.Object{SA: sa, Stats: getStats(b[saCur:])}
-	o.Stats.ReplayErrors = uint64(native.Uint32(b[saStatReplay:]))
+	// What is behind the window and what was seen before are counted apart.
+	o.Stats.ReplayErrors = uint64(native.Uint32(b[saStatWindow:])) + uint64(native.Uint32(b[saStatReplay:]))
 	o.Stats.IntegrityErrors = uint64(native.Uint32(b[saStatIntegrity:]))
 	err := eachAttr(b[sizeSAInfo:], func(typ uint16, data []byte) error {
 		if typ == attrLastUsed {

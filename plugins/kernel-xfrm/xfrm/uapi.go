@@ -92,7 +92,8 @@ const (
 	saSel, saDst, saSPI, saProto = 0, 56, 72, 76
 	saSrc                        = 80
 	saLife, saCur                = 96, 160
-	saStatReplay                 = 196 // xfrm_stats: replay_window, replay, integrity_failed
+	saStatWindow                 = 192 // xfrm_stats: replay_window, replay, integrity_failed
+	saStatReplay                 = 196
 	saStatIntegrity              = 200
 	saSeq, saReqID               = 204, 208
 	saFamily, saMode             = 212, 214
