@@ -114,7 +114,12 @@ func isVerdict(err error) bool {
 	return errors.As(err, &op) && op.Sequence != 0
 }
 
+// errChanged is a dump of what changed meanwhile, so that some of it may be missing.
+// The tables of XFRM are not such: the kernel keeps its place in them.
+var errChanged = fmt.Errorf("the kernel's table changed while it was read: %w", syscall.EAGAIN)
+
 // dump sends a dump request on a socket of its own and calls f with every answer.
+// The kernel goes on as fast as f does; no buffer can overflow.
 func dump(dial dialer, typ netlink.HeaderType, data []byte, f func(netlink.Message) error) error {
 	nl, err := dial()
 	if err != nil {
@@ -130,7 +135,7 @@ func dump(dial dialer, typ netlink.HeaderType, data []byte, f func(netlink.Messa
 			return err
 		}
 		if m.Header.Flags&netlink.DumpInterrupted != 0 {
-			return fmt.Errorf("dump changed while it was read: %w", syscall.EAGAIN)
+			return errChanged
 		}
 		if err := f(m); err != nil {
 			return err

@@ -105,6 +105,24 @@ func TestPoliciesOfSocketsAreNotReported(t *testing.T) {
 	}
 }
 
+func TestSubPoliciesAreNotReported(t *testing.T) {
+	for typ, reported := range map[byte]bool{0: true, 1: false} {
+		body := appendAttr(bytes.Clone(eventBodies(t)[msgNewPolicy]), attrPolicyType, []byte{typ, 0, 0, 0, 0, 0})
+		if ev, err := decodeEvent(msgNewPolicy, body); (ev.Kind != 0) != reported || err != nil {
+			t.Errorf("type %d: event %+v, %v", typ, ev, err)
+		}
+	}
+}
+
+// Who moves SAs and policies by XFRM_MSG_MIGRATE does it without us.
+func TestMigrationsAreLeftAlone(t *testing.T) {
+	const msgMigrate = 0x21
+	body := append(bytes.Clone(eventBodies(t)[msgDelPolicy][:sizePolicyID]), make([]byte, 64)...)
+	if ev, err := decodeEvent(msgMigrate, body); ev.Kind != 0 || err != nil {
+		t.Errorf("event %+v, %v", ev, err)
+	}
+}
+
 func TestShortMessagesAreErrors(t *testing.T) {
 	head := map[netlink.HeaderType]int{
 		msgAcquire: sizeAcquire, msgExpire: sizeExpire, msgPolExpire: sizePolExpire, msgDelSA: sizeSAID,

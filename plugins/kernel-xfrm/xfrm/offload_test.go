@@ -17,7 +17,7 @@ import (
 
 // withLink gives b one interface, eth7 with the index 7. (XFRM_MSG_GETSA and
 // RTM_GETLINK have one number, so it is a kernel of its own.)
-func withLink(t *testing.T, b *Backend) {
+func withLink(t *testing.T, b *Backend) *fakeKernel {
 	k := newFakeKernel(t)
 	b.route.dial = k.dial
 	body := make([]byte, sizeIfInfo)
@@ -30,6 +30,7 @@ func withLink(t *testing.T, b *Backend) {
 		}
 		return reply(req[0], unix.RTM_NEWLINK, body), nil
 	}
+	return k
 }
 
 func TestAnInterfaceIsAskedToDoTheWorkOfAnSA(t *testing.T) {

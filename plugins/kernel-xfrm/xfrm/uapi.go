@@ -37,6 +37,7 @@ const (
 	attrLifetimeVal  = 9
 	attrReplayVal    = 10
 	attrLastUsed     = 15
+	attrPolicyType   = 16
 	attrAlgAEAD      = 18
 	attrAlgAuthTrunc = 20
 	attrMark         = 21
