@@ -20,6 +20,7 @@ type fakeKernel struct {
 	t       testing.TB
 	handler map[netlink.HeaderType]nltest.Func
 
+	forget   bool // keep nothing
 	mu       sync.Mutex
 	messages []netlink.Message
 }
@@ -47,11 +48,13 @@ func (k *fakeKernel) backend() *Backend {
 func (k *fakeKernel) dial() (*netlink.Conn, error) { return nltest.Dial(k.answer), nil }
 
 func (k *fakeKernel) answer(req []netlink.Message) ([]netlink.Message, error) {
-	kept := req[0]
-	kept.Data = bytes.Clone(kept.Data) // the sender wipes it
-	k.mu.Lock()
-	k.messages = append(k.messages, kept)
-	k.mu.Unlock()
+	if !k.forget {
+		kept := req[0]
+		kept.Data = bytes.Clone(kept.Data) // the sender wipes it
+		k.mu.Lock()
+		k.messages = append(k.messages, kept)
+		k.mu.Unlock()
+	}
 	if h := k.handler[req[0].Header.Type]; h != nil {
 		return h(req)
 	}

@@ -65,6 +65,8 @@ func encodeSA(sa *kernel.SA, opt saOptions) ([]byte, error) {
 		return nil, unsupported("SA direction %d", sa.Dir)
 	case sa.Key.SPI == 0:
 		return nil, invalid("SA with SPI 0")
+	case sa.Mode == kernel.ModeBEET && sa.Sel == nil:
+		return nil, invalid("an SA of BEET mode without a selector: it has the inner addresses")
 	}
 	b := make([]byte, sizeSAInfo, 1024) // room for all attributes: append must leave no copy of a key behind
 	if sa.Sel != nil {

@@ -153,6 +153,7 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 		{"a direction that is none", sa(func(s *kernel.SA) { s.Dir = kernel.Fwd }), errs.Unsupported},
 		{"offload of an SA that is neither in nor out", sa(func(s *kernel.SA) { s.Offload, s.Dir = "lo", 0 }), errs.Invalid},
 		{"a label", sa(func(s *kernel.SA) { s.Label = "x" }), errs.Unsupported},
+		{"BEET without inner addresses", sa(func(s *kernel.SA) { s.Mode = kernel.ModeBEET }), errs.Invalid},
 		{"SPI 0", sa(func(s *kernel.SA) { s.Key.SPI = 0 }), errs.Invalid},
 		{"addresses of two families", sa(func(s *kernel.SA) { s.Key.Src = v6a }), errs.Invalid},
 		{"no source", sa(func(s *kernel.SA) { s.Key.Src = netip.Addr{} }), errs.Invalid},
