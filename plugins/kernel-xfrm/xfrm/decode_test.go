@@ -306,3 +306,19 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// The kernel makes a selector of everything for an SA that has none; in tunnel mode
+// one of everything leaves the other family out, and so is one.
+func TestASelectorOfEverythingIsNoneInTransportMode(t *testing.T) {
+	for mode, want := range map[uint8]bool{kernel.ModeTransport: false, kernel.ModeTunnel: true} {
+		sa := goldenSAs()["esp-3des-md5"]
+		sa.Mode, sa.Sel = mode, &kernel.Selector{Src: prefix("0.0.0.0/0"), Dst: prefix("0.0.0.0/0")}
+		body, err := encodeSA(sa, saOptions{window: 32})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, err := decodeSA(body, time.Time{}, false); err != nil || (o.SA.Sel != nil) != want {
+			t.Errorf("mode %d: selector %v, %v", mode, o.SA.Sel, err)
+		}
+	}
+}

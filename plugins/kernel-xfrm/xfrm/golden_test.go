@@ -168,7 +168,7 @@ func goldenPolicies() map[string]*kernel.Policy {
 		},
 		"policy-bundle-mixed": {
 			Key: kernel.PolicyKey{
-				Dir: kernel.Out, Sel: kernel.Selector{Src: prefix("2001:db8:1::/48"), Dst: prefix("2001:db8:2::/48")},
+				Dir: kernel.Out, Sel: kernel.Selector{Src: prefix("2001:db8:1::/48"), Dst: prefix("2001:db8:3::/48")},
 			},
 			Action: kernel.ActionIPsec,
 			Templates: []kernel.Template{

@@ -209,6 +209,9 @@ func decodeSA(b []byte, now time.Time, withKeys bool) (kernel.Object, error) {
 	if sel, ok := getSelector(b[saSel:]); ok {
 		sa.Sel = &sel
 	}
+	if sa.Mode == kernel.ModeTransport && sa.Sel != nil && isAny(*sa.Sel) {
+		sa.Sel = nil // the kernel's, for an SA that got none
+	}
 	o := kernel.Object{SA: sa, Stats: getStats(b[saCur:])}
 	// What is behind the window and what was seen before are counted apart.
 	o.Stats.ReplayErrors = uint64(native.Uint32(b[saStatWindow:])) + uint64(native.Uint32(b[saStatReplay:]))

@@ -141,6 +141,11 @@ func getSelector(b []byte) (s kernel.Selector, ok bool) {
 	return s, s.Src.IsValid() && s.Dst.IsValid()
 }
 
+// isAny says whether s leaves nothing out, its family apart.
+func isAny(s kernel.Selector) bool {
+	return s.Src.Bits() == 0 && s.Dst.Bits() == 0 && s.Proto == 0 && s.SrcPort == 0 && s.DstPort == 0
+}
+
 // putLifetime writes an xfrm_lifetime_cfg. Zero is no limit, which the kernel
 // calls XFRM_INF for octets and packets, and 0 for seconds.
 func putLifetime(b []byte, l kernel.Lifetime) {

@@ -61,7 +61,7 @@ record policy-fwd-update policy update dir fwd src 10.2.0.0/16 dst 10.1.0.0/16 p
 	tmpl src 192.0.2.2 dst 192.0.2.1 proto esp reqid 7 mode tunnel level use
 record policy-in-transport policy add dir in src 192.0.2.2/32 dst 192.0.2.1/32 proto tcp sport 80 priority 5 \
 	limit time-hard 60 tmpl proto comp mode transport level use tmpl proto ah reqid 8 mode transport
-record policy-bundle-mixed policy add dir out src 2001:db8:1::/48 dst 2001:db8:2::/48 priority 0x80000000 \
+record policy-bundle-mixed policy add dir out src 2001:db8:1::/48 dst 2001:db8:3::/48 priority 0x80000000 \
 	tmpl src 192.0.2.1 dst 192.0.2.2 proto comp reqid 1 mode tunnel \
 	tmpl src 192.0.2.1 dst 192.0.2.2 proto esp reqid 2 mode transport \
 	tmpl src 192.0.2.1 dst 192.0.2.2 proto ah reqid 3 mode transport
