@@ -5,6 +5,7 @@ package xfrm
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -57,13 +58,8 @@ type conn struct {
 func (c *conn) do(typ netlink.HeaderType, flags netlink.HeaderFlags, data []byte) ([]netlink.Message, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.nl == nil {
-		nl, err := c.dial()
-		if err != nil {
-			return nil, err
-		}
-		c.nl = nl
-		c.port.Store(nl.PID())
+	if err := c.open(); err != nil {
+		return nil, err
 	}
 	msgs, err := c.nl.Execute(netlink.Message{
 		Header: netlink.Header{Type: typ, Flags: netlink.Request | flags},
@@ -74,6 +70,19 @@ func (c *conn) do(typ netlink.HeaderType, flags netlink.HeaderFlags, data []byte
 		c.nl = nil
 	}
 	return msgs, err
+}
+
+func (c *conn) open() error {
+	if c.nl != nil {
+		return nil
+	}
+	nl, err := c.dial()
+	if err != nil {
+		return err
+	}
+	c.nl = nl
+	c.port.Store(nl.PID())
+	return nil
 }
 
 // ack sends one request that is answered by an errno only.
@@ -94,6 +103,71 @@ func (c *conn) get(typ netlink.HeaderType, data []byte) ([]byte, error) {
 		}
 	}
 	return nil, errors.New("the kernel answered with no message")
+}
+
+// An answer to one of many requests: a message's body, or the kernel's errno.
+type answer struct {
+	body []byte
+	err  error
+}
+
+// pipelined is how many requests go out in one system call. Their answers, 5 kB each
+// at the most as the kernel counts them, wait in the socket's buffer (200 kB by default).
+const pipelined = 32
+
+// getAll sends requests that are each answered by one message. Other requests may
+// come between them.
+func (c *conn) getAll(reqs []netlink.Message) ([]answer, error) {
+	answers := make([]answer, 0, len(reqs))
+	for some := range slices.Chunk(reqs, pipelined) {
+		a, err := c.getSome(some)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, a...)
+	}
+	return answers, nil
+}
+
+func (c *conn) getSome(reqs []netlink.Message) ([]answer, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.open(); err != nil {
+		return nil, err
+	}
+	answers, err := pipeline(c.nl, reqs)
+	if err != nil {
+		c.nl.Close()
+		c.nl = nil
+	}
+	return answers, err
+}
+
+// pipeline sends reqs and receives their answers, which come in the same order.
+func pipeline(nl *netlink.Conn, reqs []netlink.Message) ([]answer, error) {
+	for i := range reqs {
+		reqs[i].Header.Flags |= netlink.Request
+	}
+	sent, err := nl.SendMessages(reqs)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]answer, len(sent))
+	for i, req := range sent {
+		msgs, err := nl.Receive()
+		var op *netlink.OpError
+		switch {
+		case errors.As(err, &op) && op.Sequence == req.Header.Sequence:
+			answers[i].err = err
+		case err != nil:
+			return nil, err
+		case len(msgs) != 1 || msgs[0].Header.Sequence != req.Header.Sequence:
+			return nil, errors.New("the kernel answered another request")
+		default:
+			answers[i].body = msgs[0].Data
+		}
+	}
+	return answers, nil
 }
 
 func (c *conn) close() error {
