@@ -19,6 +19,32 @@ const (
 	offloadInbound = 2
 )
 
+// saOptions are those of sa in this kernel.
+func (b *Backend) saOptions(sa *kernel.SA) (opt saOptions, err error) {
+	opt = saOptions{window: b.cfg.ReplayWindow, withDir: b.knowsSADir()}
+	name := sa.Offload
+	directed := sa.Dir == kernel.In || sa.Dir == kernel.Out
+	switch {
+	case name != "" && !directed:
+		return opt, invalid("offload to %s of an SA without direction", name)
+	case name == "" && directed && sa.Key.Proto == protoESP && sa.Encap == nil && b.offloads():
+		name = b.cfg.Offload
+	}
+	if name != "" {
+		opt.offload, err = b.linkIndex(name)
+	}
+	return opt, err
+}
+
+// offloads says whether SAs that name no interface have one.
+func (b *Backend) offloads() bool {
+	if b.cfg.Offload == "" {
+		return false
+	}
+	p, err := b.probe()
+	return err == nil && p.features&kernel.FeatOffload != 0
+}
+
 // appendOffload asks that the interface index do the work of sa.
 func appendOffload(b []byte, sa *kernel.SA, index uint32) []byte {
 	var flags byte

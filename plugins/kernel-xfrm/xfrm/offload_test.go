@@ -116,3 +116,39 @@ func TestOffloadIsAFeatureOfKernelsThatHeedIt(t *testing.T) {
 		})
 	}
 }
+
+func TestAConfiguredInterfaceDoesTheWorkWhereItCan(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		heeded bool
+		change func(*kernel.SA)
+		want   bool
+	}{
+		{"ESP", true, func(*kernel.SA) {}, true},
+		{"a kernel that cannot", false, func(*kernel.SA) {}, false},
+		{"ESP in UDP", true, func(sa *kernel.SA) { sa.Encap = &kernel.Encap{SrcPort: 4500, DstPort: 4500} }, false},
+		{"AH", true, func(sa *kernel.SA) { sa.Key.Proto, sa.Encr, sa.Auth = protoAH, nil, counting(2, 20, 0) }, false},
+		{"an SA that is neither in nor out", true, func(sa *kernel.SA) { sa.Dir = 0 }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t)
+			b := k.backend()
+			b.cfg.Offload = "eth7"
+			withLink(t, b)
+			k.handler[msgNewSA] = func(req []netlink.Message) ([]netlink.Message, error) {
+				if tt.heeded && parseMessage(t, msgNewSA, req[0].Data, sizeSAInfo).Attrs[attrOffload] == hex.EncodeToString(offload(1, 0x80)) {
+					return nltest.Error(int(syscall.EINVAL), req)
+				}
+				return nltest.Error(0, req)
+			}
+			sa := goldenSAs()["esp-gcm8-out"]
+			tt.change(sa)
+			apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
+			sent := k.sent()
+			attrs := parseMessage(t, msgNewSA, sent[len(sent)-1].Data, sizeSAInfo).Attrs
+			if _, got := attrs[attrOffload]; got != tt.want {
+				t.Errorf("offload asked for: %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

@@ -170,8 +170,12 @@ func (b *Backend) probeVariants(p *probed, withDir bool) error {
 		p.features |= v.feat
 	}
 	known, err := b.knowsOffload(withDir)
-	if known {
+	switch {
+	case known:
 		p.features |= kernel.FeatOffload
+	case err == nil && b.cfg.Offload != "":
+		b.log.Warn("this kernel cannot offload ESP, so it does it itself; load the modules esp4_offload and esp6_offload, "+
+			"or use a kernel with CONFIG_INET_ESP_OFFLOAD and CONFIG_INET6_ESP_OFFLOAD", "offload", b.cfg.Offload)
 	}
 	return err
 }

@@ -16,19 +16,7 @@ import (
 type saOptions struct {
 	window  uint32 // of inbound SAs that name none, packets
 	withDir bool   // the kernel knows XFRMA_SA_DIR
-	offload uint32 // index of the interface called SA.Offload
-}
-
-func (b *Backend) saOptions(sa *kernel.SA) (opt saOptions, err error) {
-	opt = saOptions{window: b.cfg.ReplayWindow, withDir: b.knowsSADir()}
-	if sa.Offload == "" {
-		return opt, nil
-	}
-	if sa.Dir != kernel.In && sa.Dir != kernel.Out {
-		return opt, invalid("offload to %s of an SA without direction", sa.Offload)
-	}
-	opt.offload, err = b.linkIndex(sa.Offload)
-	return opt, err
+	offload uint32 // index of the interface that does the work; 0 is none
 }
 
 func describeKey(k kernel.Key) string {
@@ -103,7 +91,7 @@ func encodeSA(sa *kernel.SA, opt saOptions) ([]byte, error) {
 		b = appendAttr32(b, attrSetMarkMask, m.Mask)
 	}
 	b = appendIfID(b, sa.Key.IfID)
-	if sa.Offload != "" {
+	if opt.offload != 0 {
 		b = appendOffload(b, sa, opt.offload)
 	}
 	if opt.withDir && sa.Dir != 0 {
