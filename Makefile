@@ -79,7 +79,7 @@ cross: ## compile for every platform
 bench: ## CPU time per tunnel, a table; loading and reloading 10,000 peers; 50,000 SAs
 	$(GO) test ./core/internal/engine/ -run '^$$' -bench Tunnel -benchtime 1000x
 	$(GO) test ./core/internal/config/ ./core/internal/policy/ ./core/internal/engine/ -run '^$$' -bench OfTenThousand -benchtime 5x
-	$(GO) test ./core/internal/engine/ -run '^$$' -bench KernelOf50000 -benchtime 3x
+	$(GO) test ./core/internal/engine/ -run AKilledPluginIsCompared -v -bench KernelOf50000 -benchtime 3x
 
 proto: ## generated code from the .proto files
 	./core/sdk/proto/generate.sh
