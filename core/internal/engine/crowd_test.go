@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,14 +30,20 @@ type crowd struct {
 	lost   atomic.Int64
 }
 
-// newCrowd makes the engine, its peers, and the policies in the kernel.
+// newCrowd makes the crowd in a kernel in memory.
 func newCrowd(t testing.TB, size int) *crowd {
 	t.Helper()
 	k := newMemKernel()
 	k.quiet = true
-	c := &crowd{size: size, kernel: newSurvivor(t, k)}
-	c.house = newHouse(t, Options{Kernel: c.kernel, RunDir: t.TempDir()})
+	c := crowdIn(t, newSurvivor(t, k), size)
 	c.kern = k
+	return c
+}
+
+// crowdIn makes the engine, and the policies in the kernel.
+func crowdIn(t testing.TB, s *survivor, size int) *crowd {
+	t.Helper()
+	c := &crowd{size: size, kernel: s, house: newHouse(t, Options{Kernel: s, RunDir: t.TempDir()})}
 	c.step = func(_ *script, ev ike.Event) []ike.Action {
 		if l, ok := ev.(ike.KernelLost); ok {
 			c.lost.Add(int64(len(l.SAs)))
@@ -51,7 +58,11 @@ func newCrowd(t testing.TB, size int) *crowd {
 	for n := 0; len(ops) > 0; n++ {
 		batch := ops[:min(64, len(ops))]
 		ops = ops[len(batch):]
-		if _, err := c.kernel.ApplyOne(t.Context(), kernel.Transaction{TxnID: fmt.Sprintf("policies %d", n), Ops: batch}); err != nil {
+		res, err := c.kernel.ApplyOne(t.Context(), kernel.Transaction{TxnID: fmt.Sprintf("policies %d", n), Ops: batch})
+		if err == nil {
+			err = outcome(batch, res, false)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -94,6 +105,33 @@ func (c *crowd) fill(t testing.TB) {
 	if n := bad.Load(); n > 0 {
 		t.Fatalf("%d of %d pairs were not installed", n, c.size/2)
 	}
+}
+
+// forgetHalf has racoon know half of the SAs no more.
+func (c *crowd) forgetHalf() {
+	for _, a := range c.peers[:len(c.peers)/2] {
+		for _, k := range slices.Clone(a.sas) {
+			c.registry.disown(k)
+		}
+	}
+}
+
+// dump counts what the kernel has.
+func (c *crowd) dump(t testing.TB) (sas, policies int) {
+	t.Helper()
+	err := c.kernel.Dump(t.Context(), kernel.DumpFilter{SAs: true, Policies: true}, func(o kernel.Object) error {
+		if o.SA != nil {
+			sas++
+		}
+		if o.Policy != nil {
+			policies++
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sas, policies
 }
 
 // compared is how many comparisons there have been.
@@ -147,11 +185,7 @@ func TestAKilledPluginIsComparedWithSoonWhateverTheKernelHas(t *testing.T) {
 		t.Errorf("the kernel has %d SAs, %d were said to be lost", got, c.lost.Load())
 	}
 
-	for _, a := range c.peers[:len(c.peers)/2] { // racoon knows half of them no more
-		for _, k := range append([]ike.SAKey(nil), a.sas...) {
-			c.registry.disown(k)
-		}
-	}
+	c.forgetHalf()
 	report("half of them are left over")
 	if got := len(c.kern.spis()); got != size/2 || len(c.ledger.all()) != got || c.lost.Load() != 0 {
 		t.Errorf("the kernel has %d SAs, the ledger %d, %d were said to be lost", got, len(c.ledger.all()), c.lost.Load())
@@ -181,9 +215,8 @@ func BenchmarkKernelOf50000(b *testing.B) {
 	c.fill(b)
 	b.Run("dump", func(b *testing.B) {
 		for b.Loop() {
-			n := 0
-			if err := c.kernel.Dump(b.Context(), kernel.DumpFilter{SAs: true, Policies: true}, func(kernel.Object) error { n++; return nil }); err != nil || n != 2*crowdSize {
-				b.Fatalf("%d objects, %v", n, err)
+			if sas, policies := c.dump(b); sas != crowdSize || policies != crowdSize {
+				b.Fatalf("%d SAs, %d policies", sas, policies)
 			}
 		}
 	})

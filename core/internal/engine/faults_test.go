@@ -89,7 +89,7 @@ func TestFaultsOfAKernelPlugin(t *testing.T) {
 }
 
 // rowsAtOnce is how many rows are played at a time: they mostly wait.
-const rowsAtOnce = 32
+const rowsAtOnce = 16
 
 // suffer has the fault happen and waits for what it may lead to.
 func (r *rig) suffer(want result) {

@@ -88,7 +88,7 @@ func (r *rig) trouble(pairs int) string {
 				sads[i] = append(sads[i], fmt.Sprintf("%v %#x %x %x", sa.Key.Dst, sa.Key.SPI, sa.Encr.Key.Reveal(), sa.Auth.Key.Reveal()))
 			}
 		}
-		if n.ctx.Err() == nil && n.watching != nil {
+		if n.ctx.Err() == nil {
 			sts, err := n.Statuses(context.Background())
 			if err != nil {
 				return err.Error()

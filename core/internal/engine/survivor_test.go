@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -34,6 +35,10 @@ type survivor struct {
 
 const kernelEnv = "RACOON_TEST_KERNEL" // the socket
 
+// starting is held by a test that starts its plugin: many at once would be too slow for
+// the host's patience.
+var starting sync.Mutex
+
 // newSurvivor starts the plugin of k.
 func newSurvivor(t testing.TB, k kernel.Backend) *survivor {
 	t.Helper()
@@ -53,16 +58,28 @@ func newSurvivor(t testing.TB, k kernel.Backend) *survivor {
 	go func() { defer close(served); _ = server.Serve(lis) }()
 	t.Cleanup(func() { server.Stop(); <-served })
 
-	s := &survivor{}
-	if s.host, err = pluginhost.New(pluginhost.Options{RunDir: filepath.Join(dir, "r"), Logger: slog.New(slog.DiscardHandler)}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.host.Close(context.Background()) })
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec := pluginhost.Spec{Name: "relay", Path: self, Env: []string{roleEnv + "=relay", kernelEnv + "=" + socket, "GORACE=atexit_sleep_ms=0"}}
+	return startSurvivor(t, pluginhost.Spec{Name: "relay", Path: self, Env: []string{roleEnv + "=relay", kernelEnv + "=" + socket, "GORACE=atexit_sleep_ms=0"}})
+}
+
+// startSurvivor starts a plugin whose kernel is elsewhere.
+func startSurvivor(t testing.TB, spec pluginhost.Spec) *survivor {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rh") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	s := &survivor{}
+	if s.host, err = pluginhost.New(pluginhost.Options{RunDir: dir, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.host.Close(context.Background()) })
+	starting.Lock()
+	defer starting.Unlock()
 	s.Kernel, err = s.host.StartKernel(t.Context(), spec, pluginhost.Hooks[kernel.Backend]{OnUp: func(ctx context.Context, client kernel.Backend) error {
 		if e := s.engine.Load(); e != nil {
 			return e.Resync(ctx, client)
