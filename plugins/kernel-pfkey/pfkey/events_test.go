@@ -188,10 +188,10 @@ func TestPolicyChangesAreReportedWhoeverMadeThem(t *testing.T) {
 			t.Errorf("%s: %s", s.Name, d)
 		}
 		// KAME sends no addresses with what was deleted by index.
-		byIndex := kernel.PolicyKey{Dir: kernel.Out, ID: 0x101}
-		if b, err = s.encodePolicyIndex(msgSPDDelete2, byIndex); err != nil {
+		if b, err = s.encodePolicyIndex(msgSPDDelete2, kernel.PolicyKey{Dir: kernel.Out, ID: 0x101}); err != nil {
 			t.Fatal(err)
 		}
+		byIndex := kernel.PolicyKey{ID: 0x101}
 		if d := cmp.Diff(kernel.Event{Kind: kernel.PolicyDeleted, Key: kernel.Key{Policy: &byIndex}}, heard(t, s, b), ofEvents); d != "" {
 			t.Errorf("%s: %s", s.Name, d)
 		}
@@ -218,6 +218,25 @@ func TestPoliciesOfSocketsAreNobodysBusiness(t *testing.T) {
 		native.PutUint32(m.ext[extPolicy][polID:], id)
 		if ev := heard(t, s, b); ev.Kind != 0 {
 			t.Errorf("%+v", ev)
+		}
+	}
+}
+
+// FreeBSD has those of if_ipsec(4) there too.
+func TestPoliciesOfInterfacesAreNobodysBusiness(t *testing.T) {
+	for scope, want := range map[byte]kernel.EventKind{0: kernel.PolicyAdded, 1: kernel.PolicyAdded, 2: 0, 4: 0} {
+		s := freebsd()
+		b, err := s.encodePolicy(msgSPDAdd, outPolicy())
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := s.parse(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.ext[extPolicy][polScope] = scope
+		if ev := heard(t, s, b); ev.Kind != want {
+			t.Errorf("scope %d: %+v", scope, ev)
 		}
 	}
 }
