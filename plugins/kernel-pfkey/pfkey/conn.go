@@ -190,7 +190,10 @@ func (c *conn) dumpOnce(req []byte, size int, decode func(*received) (kernel.Obj
 	defer clear(buf) // it has the keys
 	d := dumper{sys: c.sys, pid: c.pid, typ: req[hdrType], decode: decode}
 	for {
-		n, err := s.receive(buf, time.Now().Add(dumpTimeout))
+		n, err := s.poll(buf) // nearly always there is more
+		if errors.Is(err, syscall.EAGAIN) {
+			n, err = s.receive(buf, time.Now().Add(dumpTimeout))
+		}
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ENOBUFS):
 			return nil, errOverflow

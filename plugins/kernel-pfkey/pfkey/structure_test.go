@@ -33,23 +33,28 @@ const (
 // structure reads one message, or nil if the system has none such.
 func structure(t *testing.T, s System, name string) []byte {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "golden", s.Name, name+".txt"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b []byte
-	for line := range strings.Lines(string(text)) {
-		line, _, _ = strings.Cut(line, "#")
-		octets, err := hex.DecodeString(strings.Join(strings.Fields(line), ""))
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		b = append(b, octets...)
+	b, err := octets(filepath.Join("testdata", "golden", s.Name, name+".txt"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("%s: %v", name, err)
 	}
 	return b
+}
+
+// octets reads a file of octets in hexadecimal with comments.
+func octets(file string) (b []byte, err error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "#")
+		more, err := hex.DecodeString(strings.Join(strings.Fields(line), ""))
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, more...)
+	}
+	return b, nil
 }
 
 func count(from byte, n int) secret.Bytes {
