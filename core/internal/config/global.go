@@ -35,7 +35,7 @@ func globalDirectives() []directive {
 		{name: "path logfile", args: "STRING", from: apple, doc: "log to this file, as -l", set: setPath(func(p *policy.Paths) *string { return &p.LogFile })},
 		{name: "include", fields: "file", args: "STRING", doc: "read other files; the name is a pattern", set: (*parser).include},
 		{name: "log", hcl: "log.level", args: "error|warning|notify|info|debug|debug2|debug3|debug4|STRING", doc: "how much is logged", def: "info", set: setLog},
-		{name: "pfkey_buffer", args: "NUMBER", from: ipsecTools, hcl: "-", why: `its place is a block of its own, plugin "kernel" "pfkey" { config { pfkey_buffer = NUMBER } }`,
+		{name: "pfkey_buffer", args: "NUMBER", from: ipsecTools, hcl: "-", why: `belongs in the block of the plugin: plugin "kernel" "pfkey" { config { pfkey_buffer = NUMBER } }`,
 			doc: "buffer of kernel/pfkey for events, in kB", set: func(p *parser, a []arg) { p.pfkeyBuffer = &a[0] }},
 		{name: "gss_id_enc", args: "latin1|utf-16le", from: ipsecTools, state: mapped, why: "GSSAPI authentication is not supported", doc: "encoding of GSS identities"},
 		{name: "complex_bundle", args: "SWITCH", from: ipsecTools, doc: "each SA of a bundle is proposed with its own mode; off: with a tunnel in it as tunnels only", def: "on", set: setSwitch(func(p *parser) *bool { return &p.cfg.ComplexBundle })},

@@ -44,7 +44,7 @@ type parser struct {
 	pskAt    policy.Position // of path pre_shared_key
 	// pfkeyBuffer is the value of pfkey_buffer, which is the kernel plugin's.
 	pfkeyBuffer *arg
-	relative policy.Position // of the first relative path in the main file
+	relative    policy.Position // of the first relative path in the main file
 }
 
 // reading is where the parser is in a text.

@@ -75,7 +75,7 @@ func (p *parser) plugins() []PluginSpec {
 	if named := has("kernel", ""); !named {
 		specs = append(specs, classicPlugin("kernel", kernel, p.kernelConfig(kernel)))
 	} else if b := p.pfkeyBuffer; b != nil {
-		p.add(b.token, codeMapped, Warning, "has no effect: what the kernel plugin is to do stands in its own block", "")
+		p.add(b.token, codeMapped, Warning, "has no effect: plugin \"kernel\" has a block, and pfkey_buffer belongs in its config", "")
 	}
 	if psk := p.cfg.Paths.PreSharedKey; psk != "" && !has("auth", "psk") {
 		s := classicPlugin("auth", "psk", map[string]string{"file": psk})
@@ -102,7 +102,7 @@ func (p *parser) kernelConfig(name string) map[string]string {
 	case b == nil:
 		return nil
 	case name != "pfkey":
-		p.add(b.token, codeMapped, Warning, "has no effect: kernel/"+name+" sizes its sockets itself", "")
+		p.add(b.token, codeMapped, Warning, "has no effect: pfkey_buffer is for kernel/pfkey, and the kernel is reached by kernel/"+name, "")
 		return nil
 	default:
 		return map[string]string{"pfkey_buffer": strconv.FormatUint(min(b.n, maxPFKEYBuffer), 10)}
