@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"testing"
 
 	"github.com/racoon-ike/racoon/core/internal/pluginhost"
 	"github.com/racoon-ike/racoon/core/sdk/auth"
@@ -28,7 +27,7 @@ type Known struct {
 }
 
 // Auth runs every check of the contract of an authentication plugin.
-func Auth(t *testing.T, s Subject, want AuthWant) {
+func Auth[S T[S]](t S, s Subject, want AuthWant) {
 	t.Helper()
 	run(t, AuthChecks(s, want))
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/pluginhost"
@@ -19,7 +18,7 @@ type LogWant struct {
 }
 
 // Log runs every check of the contract of a log plugin.
-func Log(t *testing.T, s Subject, want LogWant) {
+func Log[S T[S]](t S, s Subject, want LogWant) {
 	t.Helper()
 	run(t, LogChecks(s, want))
 }
