@@ -86,6 +86,9 @@ func (s Subject) onKernel(want KernelWant, c kernelCheck) Check {
 		if err != nil {
 			return err
 		}
+		if c.sas && !d.has(kernel.FeatESP) {
+			return skip("it announces no ESP")
+		}
 		err = c.run(ctx, d)
 		d.tidy(context.WithoutCancel(ctx))
 		if _, skipped := err.(*Skipped); err == nil || skipped {

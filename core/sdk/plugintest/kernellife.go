@@ -282,7 +282,7 @@ func saSurvives(ctx context.Context, d *bed) error {
 	sa, late, id := d.newSA(), d.newSA(), txnID()
 	late.Key.SPI = spis[0]
 	if res, err := d.applyAs(ctx, id, kernel.Rollback, saOp(kernel.AddSA, sa)); err != nil || !res[0].Done {
-		return fmt.Errorf("%+v, %w", res, err)
+		return fmt.Errorf("%+v, %v", res, err)
 	}
 	if err := d.crash(ctx); err != nil {
 		return err

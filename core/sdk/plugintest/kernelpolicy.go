@@ -114,7 +114,7 @@ func policyLife(ctx context.Context, d *bed) error {
 	}
 	stats, err := d.Query(ctx, []kernel.Key{{Policy: &p.Key}})
 	if err != nil || !stats[0].Found {
-		return fmt.Errorf("a query does not find the policy: %+v, %w", stats, err)
+		return fmt.Errorf("a query does not find the policy: %+v, %v", stats, err)
 	}
 	p.Templates[0].ReqID++
 	if err := d.must(ctx, policyOp(kernel.UpdatePolicy, p)); err != nil {
@@ -130,7 +130,7 @@ func policyLife(ctx context.Context, d *bed) error {
 		return fmt.Errorf("after the delete: %w", err)
 	}
 	if stats, err = d.Query(ctx, []kernel.Key{{Policy: &p.Key}}); err != nil || stats[0].Found {
-		return fmt.Errorf("after the delete a query says %+v, %w", stats, err)
+		return fmt.Errorf("after the delete a query says %+v, %v", stats, err)
 	}
 	return d.refuses(ctx, policyOp(kernel.DeletePolicy, p), errs.NotFound)
 }
@@ -278,14 +278,14 @@ func policyIndex(ctx context.Context, d *bed) error {
 	}
 	got, err := d.inDump(ctx, p.Key)
 	if err != nil || got == nil {
-		return fmt.Errorf("the dump has %+v, %w", got, err)
+		return fmt.Errorf("the dump has %+v, %v", got, err)
 	}
 	if got.Key.ID == 0 {
 		return skip("its dumps tell no index")
 	}
 	stats, err := d.Query(ctx, []kernel.Key{{Policy: &got.Key}})
 	if err != nil || !stats[0].Found {
-		return fmt.Errorf("a query for policy index %d: %+v, %w", got.Key.ID, stats, err)
+		return fmt.Errorf("a query for policy index %d: %+v, %v", got.Key.ID, stats, err)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func saLife(ctx context.Context, d *bed) error {
 	}
 	stats, err := d.Query(ctx, []kernel.Key{sa.Key})
 	if err != nil || !stats[0].Found || stats[0].Packets != 0 || stats[0].Bytes != 0 || stats[0].Added.IsZero() {
-		return fmt.Errorf("a query of a new SA: %+v, %w; want it found, unused, with the time it was added", stats, err)
+		return fmt.Errorf("a query of a new SA: %+v, %v; want it found, unused, with the time it was added", stats, err)
 	}
 	if err := errors.Join(d.saIs(ctx, sa.Key, sa), d.keyless(ctx, sa.Key)); err != nil {
 		return err
@@ -66,7 +66,7 @@ func saLife(ctx context.Context, d *bed) error {
 		return err
 	}
 	if stats, err = d.Query(ctx, []kernel.Key{sa.Key}); err != nil || stats[0].Found {
-		return fmt.Errorf("after the delete a query says %+v, %w", stats, err)
+		return fmt.Errorf("after the delete a query says %+v, %v", stats, err)
 	}
 	return errors.Join(d.saIs(ctx, sa.Key, nil), d.refuses(ctx, deleteSA(sa.Key), errs.NotFound))
 }
@@ -236,7 +236,7 @@ func larvalToMature(ctx context.Context, d *bed) error {
 	sa := d.newSA()
 	sa.Key.SPI = spis[0]
 	if got, err := d.sa(ctx, sa.Key); err != nil || got != nil && got.State != kernel.Larval {
-		return fmt.Errorf("before it is completed the dump has %+v, %w", got, err)
+		return fmt.Errorf("before it is completed the dump has %+v, %v", got, err)
 	}
 	if err := d.must(ctx, saOp(kernel.UpdateSA, sa)); err != nil {
 		return err
@@ -257,7 +257,7 @@ func replayWindow(ctx context.Context, d *bed) error {
 	}
 	got, err := d.sa(ctx, none.Key)
 	if err != nil || got == nil || got.ReplayWindow < 32 {
-		return fmt.Errorf("an SA that names no window: %+v, %w; want at least 32 packets", got, err)
+		return fmt.Errorf("an SA that names no window: %+v, %v; want at least 32 packets", got, err)
 	}
 	return errors.Join(d.saIs(ctx, largest.Key, largest), d.refuses(ctx, saOp(kernel.AddSA, larger), errs.Invalid))
 }

@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -38,6 +39,8 @@ type Subject struct {
 	BadConfigs []string // each must be refused with a diagnostic
 	// Secrets must show up in no log line and no error.
 	Secrets []string
+	// Log gets what plugin and host log, too; nil: nobody.
+	Log io.Writer
 	// Refuses: the plugin is not finished. It says what it is and takes its
 	// configuration, and refuses everything else with errs.Unsupported.
 	Refuses bool
@@ -101,6 +104,9 @@ type bench struct {
 func (b *bench) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.subject.Log != nil {
+		_, _ = b.subject.Log.Write(p)
+	}
 	return b.output.Write(p)
 }
 

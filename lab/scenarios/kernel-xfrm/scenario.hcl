@@ -18,4 +18,11 @@ step "SAs are installed, mature, expire, roll back and move" {
   absent = ["SKIP", "FAIL"]
 }
 
+step "it keeps the contract of a kernel plugin, of which nothing is left out here" {
+  at     = "left"
+  run    = "cd \"$REPO/plugins/kernel-xfrm/xfrm\" && \"$REPO/build/xfrm.test\" -test.v -test.run '^TestConformance$'"
+  match  = ["PASS: TestConformance "]
+  absent = ["SKIP", "FAIL"]
+}
+
 expect {}
