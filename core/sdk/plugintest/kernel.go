@@ -18,7 +18,8 @@ type KernelWant struct {
 	NoSAs bool
 	// Exclusive: nobody else uses this kernel. The checks may flush it.
 	Exclusive bool
-	// Volatile: SAs and policies live in the plugin's process and die with it.
+	// Volatile: SAs and policies live in the plugin's process and die with it. What is
+	// about several instances on one kernel is left out.
 	Volatile bool
 	// DumpKeys is a configuration, as JSON, under which the plugin gives out keys to who
 	// asks for them, for setkey(8); "": it has none.
@@ -42,6 +43,7 @@ type kernelCheck struct {
 	name string
 	fix  string // what the author of a plugin that fails it shall do
 	sas  bool   // it installs SAs
+	both bool   // it needs two instances on one kernel
 	run  func(context.Context, *bed) error
 }
 
@@ -65,7 +67,7 @@ func KernelChecks(s Subject, want KernelWant) []Check {
 	}
 	for _, table := range tables {
 		for _, c := range table {
-			if !c.sas || !want.NoSAs {
+			if (!c.sas || !want.NoSAs) && (!c.both || !want.Volatile) {
 				checks = append(checks, s.onKernel(want, c))
 			}
 		}
