@@ -97,37 +97,44 @@ func (d *bed) trafficTo(ctx context.Context) (p *kernel.Policy, send func() erro
 	p = d.policy()
 	to := netip.AddrFrom4([4]byte{203, 0, 113, byte(1 + d.next()%200)})
 	p.Key.Sel = kernel.Selector{Src: netip.MustParsePrefix("0.0.0.0/0"), Dst: netip.PrefixFrom(to, 32)}
-	p.Priority = 1
 	return p, func() error { return d.want.Send(ctx, netip.AddrPortFrom(to, 9)) }, nil
 }
 
+// wish is an acquire, and what it takes to answer it.
+type wish struct {
+	kernel.Event
+	policy *kernel.Policy
+	send   func() error
+}
+
 // acquire adds a policy, sends a packet and returns what the kernel asks for.
-func (d *bed) acquire(ctx context.Context) (p *kernel.Policy, e kernel.Event, send func() error, l *listener, err error) {
-	p, send, err = d.trafficTo(ctx)
+func (d *bed) acquire(ctx context.Context) (wish, error) {
+	p, send, err := d.trafficTo(ctx)
 	if err != nil {
-		return
+		return wish{}, err
 	}
-	if l, err = d.listen(ctx, 0); err != nil {
-		return
+	l, err := d.listen(ctx, 0)
+	if err != nil {
+		return wish{}, err
 	}
-	if err = d.must(ctx, policyOp(kernel.AddPolicy, p)); err != nil {
-		return
+	defer l.stop()
+	if err := d.must(ctx, policyOp(kernel.AddPolicy, p)); err != nil {
+		return wish{}, err
 	}
-	if err = send(); err != nil {
-		return
+	if err := send(); err != nil {
+		return wish{}, err
 	}
-	e, err = l.await(ctx, "Acquire", func(e kernel.Event) bool {
+	e, err := l.await(ctx, "Acquire", func(e kernel.Event) bool {
 		return e.Kind == kernel.Acquire && e.Key.Dst == there && (e.Sel == nil || p.Key.Sel.Dst.Contains(e.Sel.Dst.Addr()))
 	})
-	return
+	return wish{e, p, send}, err
 }
 
 func acquires(ctx context.Context, d *bed) error {
-	p, e, _, l, err := d.acquire(ctx)
+	e, err := d.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer l.stop()
 	switch {
 	case e.Key.Src != here || e.Key.Dst != there || e.Key.Proto != esp:
 		return fmt.Errorf("an acquire for protocol %d from %v to %v; the template says %d, %v, %v", e.Key.Proto, e.Key.Src, e.Key.Dst, esp, here, there)
@@ -139,8 +146,8 @@ func acquires(ctx context.Context, d *bed) error {
 		return errors.New("it announces FeatAcquireSeq, and an acquire has no number")
 	}
 	if e.Policy.Key.Sel.Dst.IsValid() { // PF_KEY tells the index alone
-		if !samePolicy(e.Policy.Key, p.Key) {
-			return fmt.Errorf("the acquire is of policy %+v, want %+v", e.Policy.Key, p.Key)
+		if !samePolicy(e.Policy.Key, e.policy.Key) {
+			return fmt.Errorf("the acquire is of policy %+v, want %+v", e.Policy.Key, e.policy.Key)
 		}
 	} else if e.Policy.Key.ID == 0 {
 		return errors.New("the acquire names its policy neither by selector nor by index")
@@ -159,20 +166,19 @@ func (d *bed) outbound(p *kernel.Policy, seq uint32) *kernel.SA {
 }
 
 func acquireAnswered(ctx context.Context, d *bed) error {
-	p, e, send, l, err := d.acquire(ctx)
+	e, err := d.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer l.stop()
-	sa := d.outbound(p, e.AcquireSeq)
+	sa := d.outbound(e.policy, e.AcquireSeq)
 	if err := d.must(ctx, saOp(kernel.AddSA, sa)); err != nil {
 		return err
 	}
 	for until := time.Now().Add(eventPatience); ; {
-		if err := send(); err != nil {
+		if err := e.send(); err != nil {
 			return err
 		}
-		stats, err := d.Query(ctx, []kernel.Key{sa.Key, {Policy: &p.Key}})
+		stats, err := d.Query(ctx, []kernel.Key{sa.Key, {Policy: &e.policy.Key}})
 		switch used := stats; {
 		case err != nil:
 			return err

@@ -29,15 +29,17 @@ var policyChecks = []kernelCheck{
 		fix: "FlushPolicies removes every policy and announces PolicyFlushed; with none there it is no error"},
 }
 
-// policy is one between networks nobody uses, different at each call.
+// policy is one between networks nobody uses, different at each call. It asks for no
+// priority, which not every kernel has, and for a request ID below 16384: PF_KEY's
+// kernels choose those above.
 func (d *bed) policy() *kernel.Policy {
 	n := d.next()
 	src := netip.AddrFrom4([4]byte{198, 51, 100, byte(n)})
 	dst := netip.AddrFrom4([4]byte{203, 0, 113, byte(n >> 8)})
 	p := &kernel.Policy{
-		Key:    kernel.PolicyKey{Dir: kernel.Out, Sel: kernel.Selector{Src: netip.PrefixFrom(src, 32), Dst: netip.PrefixFrom(dst, 32)}},
-		Action: kernel.ActionIPsec, Priority: 2000,
-		Templates: []kernel.Template{{Proto: esp, Mode: kernel.ModeTunnel, Level: kernel.LevelUnique, ReqID: 16000 + n%4000, Src: here, Dst: there}},
+		Key:       kernel.PolicyKey{Dir: kernel.Out, Sel: kernel.Selector{Src: netip.PrefixFrom(src, 32), Dst: netip.PrefixFrom(dst, 32)}},
+		Action:    kernel.ActionIPsec,
+		Templates: []kernel.Template{{Proto: esp, Mode: kernel.ModeTunnel, Level: kernel.LevelUnique, ReqID: 12000 + n%4000, Src: here, Dst: there}},
 	}
 	if !d.want.NoSAs && !d.has(kernel.FeatTunnel) {
 		p.Templates[0].Mode = kernel.ModeTransport
@@ -157,7 +159,7 @@ var policyKinds = []struct {
 	{"that discards", true, func(p *kernel.Policy) { p.Action, p.Templates = kernel.ActionDiscard, nil }},
 	{"that lets pass in clear", true, func(p *kernel.Policy) { p.Action, p.Templates = kernel.ActionNone, nil }},
 	{"of transport mode", false, func(p *kernel.Policy) {
-		p.Templates = []kernel.Template{{Proto: esp, Mode: kernel.ModeTransport, Level: kernel.LevelUnique, ReqID: 16390}}
+		p.Templates = []kernel.Template{{Proto: esp, Mode: kernel.ModeTransport, Level: kernel.LevelUnique, ReqID: 16379}}
 	}},
 	{"that asks for any SA", true, func(p *kernel.Policy) { p.Templates[0].Level, p.Templates[0].ReqID = kernel.LevelRequire, 0 }},
 	{"that takes SAs if there are any", true, func(p *kernel.Policy) {
@@ -178,7 +180,7 @@ var policyKinds = []struct {
 		p.Templates = append(p.Templates, outer)
 	}},
 	{"of a lower priority number", false, func(p *kernel.Policy) { p.Priority = -7 }},
-	{"of no priority", true, func(p *kernel.Policy) { p.Priority = 0 }},
+	{"of a higher priority number", false, func(p *kernel.Policy) { p.Priority = 2000 }},
 	{"for a time", false, func(p *kernel.Policy) { p.Life.HardTime = time.Hour }},
 	{"of IPv6", false, func(p *kernel.Policy) {
 		p.Key.Sel.Src, p.Key.Sel.Dst = netip.MustParsePrefix("2001:db8:a::/48"), netip.MustParsePrefix("2001:db8:b::/48")
@@ -222,7 +224,7 @@ func (d *bed) keepsPolicy(ctx context.Context, p *kernel.Policy, required bool) 
 func policyTwice(ctx context.Context, d *bed) error {
 	p := d.policy()
 	again := *p
-	again.Priority++
+	again.Action, again.Templates = kernel.ActionDiscard, nil
 	if err := d.must(ctx, policyOp(kernel.AddPolicy, p)); err != nil {
 		return err
 	}

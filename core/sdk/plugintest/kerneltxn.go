@@ -85,7 +85,7 @@ func rollbackRestores(ctx context.Context, d *bed) error {
 		return err
 	}
 	other := *changed
-	other.Action, other.Templates, other.Priority = kernel.ActionDiscard, nil, 17
+	other.Action, other.Templates = kernel.ActionDiscard, nil
 	res, err := d.apply(ctx, kernel.Rollback, policyOp(kernel.UpdatePolicy, &other), policyOp(kernel.DeletePolicy, deleted),
 		policyOp(kernel.UpdatePolicy, added), policyOp(kernel.AddPolicy, replaced), policyOp(kernel.UpdatePolicy, replaced), d.failing())
 	if err != nil {
