@@ -25,20 +25,18 @@ type everyKernel struct{ *kerneltest.Fake }
 func newKernel() everyKernel {
 	f := kerneltest.New()
 	f.DumpKeys, f.Now = true, func() time.Time { return noon }
-	return everyKernel{f}
-}
-
-func (k everyKernel) Capabilities(ctx context.Context) (kernel.Capabilities, error) {
-	caps, err := k.Fake.Capabilities(ctx)
-	caps.Algorithms = nil
 	for kind, table := range map[kernel.AlgKind][]algorithm{kernel.AlgEncr: encrs, kernel.AlgAuth: auths, kernel.AlgComp: comps} {
 		for _, a := range table {
+			most := uint16(0)
+			for _, k := range a.keys {
+				most = max(most, 8*uint16(k.most))
+			}
 			if a.id != 0 {
-				caps.Algorithms = append(caps.Algorithms, kernel.Algorithm{Kind: kind, ID: a.id})
+				f.More = append(f.More, kernel.Algorithm{Kind: kind, ID: a.id, MaxKey: most})
 			}
 		}
 	}
-	return caps, err
+	return everyKernel{f}
 }
 
 // names are the hosts and services of the tests.
