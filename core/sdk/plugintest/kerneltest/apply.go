@@ -171,7 +171,7 @@ func (f *Fake) saOp(kind kernel.OpKind, v kernel.SA) ([]kernel.Event, *errs.Erro
 	if next.State = kernel.Mature; old.State != kernel.Mature {
 		next.stats.Added = f.now()
 	}
-	if v.Dir != kernel.Out && v.Key.Proto != IPComp {
+	if v.Dir != kernel.Out && v.Key.Proto != IPComp && !v.NoReplay {
 		next.ReplayWindow = max(v.ReplayWindow, minWindow)
 	}
 	f.state.sas[k] = next

@@ -28,8 +28,8 @@ func (f *Fake) checkSA(v kernel.SA, moves bool) *errs.Error {
 		return errs.Errorf(errs.Invalid, "SPI 0")
 	case v.Dir > kernel.Out:
 		return errs.Errorf(errs.Unsupported, "SA of direction %d", v.Dir)
-	case v.Offload != "" || v.Label != "":
-		return errs.Errorf(errs.Unsupported, "no offload and no labels")
+	case v.Offload != "":
+		return errs.Errorf(errs.Unsupported, "no offload")
 	case v.ReplayWindow > maxWindow:
 		return errs.Errorf(errs.Invalid, "replay window of %d packets", v.ReplayWindow)
 	case moves:
@@ -44,7 +44,7 @@ func (f *Fake) checkSA(v kernel.SA, moves bool) *errs.Error {
 		needs kernel.Feature
 	}{
 		{true, proto | mode}, {v.Encap != nil, kernel.FeatNATT}, {v.ESN, kernel.FeatESN}, {v.Key.Mark != nil, kernel.FeatMark},
-		{v.Key.IfID != 0, kernel.FeatIfID}, {v.OutputMark != nil, kernel.FeatOutputMark},
+		{v.Key.IfID != 0, kernel.FeatIfID}, {v.OutputMark != nil, kernel.FeatOutputMark}, {v.NoReplay, kernel.FeatNoReplay}, {v.Label != "", kernel.FeatLabel},
 	} {
 		if opt.asked {
 			if err := f.lacks(opt.needs); err != nil {
@@ -95,7 +95,7 @@ func (f *Fake) checkKey(kind kernel.AlgKind, k *kernel.AlgKey) *errs.Error {
 	}
 	a, known := f.algorithm(kind, k.ID)
 	bits := k.Key.Len() * 8
-	if kind == kernel.AlgEncr && (k.ID == 13 || k.ID == 20) {
+	if kind == kernel.AlgEncr && (k.ID == 13 || k.ID >= 18 && k.ID <= 20) {
 		bits -= 32 // nonce or salt, RFC 3686 section 4, RFC 4106 section 8.1
 	}
 	switch {
