@@ -136,6 +136,7 @@ func (s *System) encodeSA(typ uint8, sa *kernel.SA) ([]byte, error) {
 	e := m.ext(extSA, s.SASize)
 	big.PutUint32(e[saSPI:], sa.Key.SPI)
 	e[saReplay], e[saAuth], e[saEncrypt] = window, auth, encrypt
+	e[saState] = stateMature // RFC 2367 sections 3.1.2 and 3.1.3: no other may be submitted
 	if sa.Key.Proto == protoIPComp {
 		native.PutUint32(e[saFlags:], flagRawCPI)
 	}
