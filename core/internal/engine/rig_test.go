@@ -29,7 +29,8 @@ type rig struct {
 	fault   fault
 }
 
-func newRig(t *testing.T, x exposure, f fault) *rig {
+// newRig makes them. plug puts a plugin between engine and faulty kernel.
+func newRig(t *testing.T, x exposure, f fault, plug func(*faulty) *survivor) *rig {
 	out := tunnel("10.1.0.0/16", "10.2.0.0/16", "127.0.0.1", "127.0.0.2", 8)
 	back := tunnel("10.2.0.0/16", "10.1.0.0/16", "127.0.0.2", "127.0.0.1", 16)
 	r := &rig{T: t, exposure: x, fault: f, kernels: [2]*faulty{newFaulty(out, reverse(out)), newFaulty(back, reverse(back))}}
@@ -47,7 +48,7 @@ func newRig(t *testing.T, x exposure, f fault) *rig {
 			k, o.kernel = r.kernels[i], r.kernels[i]
 		}
 		if i == x.side {
-			k.plugin = newSurvivor(t, k)
+			k.plugin = plug(k)
 			o.kernel = k.plugin
 		}
 		r.make[i] = func() *end { return newEnd(t, addrs[i], p, o) }
