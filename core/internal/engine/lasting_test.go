@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
@@ -118,6 +119,31 @@ func TestABrokenStreamOfEventsIsSaid(t *testing.T) {
 		synctest.Wait()
 		if got := h.said(notice.KernelResync); len(got) != 2 {
 			t.Errorf("compared %d times", len(got))
+		}
+	})
+}
+
+// The host says that a plugin is back a moment before everybody can call it.
+func TestAnInstallDoesNotSleepWhenThePluginIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{}).start(t)
+		a, m := h.peer("p")
+		back := time.Now().Add(2 * time.Second)
+		h.kern.set(func() {
+			h.kern.fault = func(kernel.Transaction) (before, after error) {
+				if time.Now().Before(back.Add(50 * time.Millisecond)) {
+					return &errs.Error{Reason: errs.Unavailable, Msg: "plugin kernel/memory is resyncing", PluginGone: true}, nil
+				}
+				return nil, nil
+			}
+		})
+		h.calls(a, ike.Apply{Ops: []ike.SAOp{outbound(0x22)}})
+		time.Sleep(time.Until(back))
+		h.kernelIsBack()
+		time.Sleep(2 * minRetry)
+		synctest.Wait()
+		if rs := replies(m); len(rs) != 1 || rs[0].Err != nil {
+			t.Errorf("%v after the plugin is back: %+v", 2*minRetry, rs)
 		}
 	})
 }
