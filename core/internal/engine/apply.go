@@ -40,10 +40,10 @@ func (e *Engine) apply(a *actor, req ike.Apply, reply func(any, error) bool) {
 			ending = append(ending, *op.Policy)
 			continue
 		}
-		k := ledgerKey{op.SA.Key(), op.SA.Src}
+		k := keyOf(op.SA)
 		if op.Kind == ike.DeleteSA {
 			if known, ok := e.registry.disown(k.SAKey); ok && unspecified(k.src) {
-				k.src = known.src
+				k.where = known.where
 			}
 			gone = append(gone, k)
 			continue
@@ -80,7 +80,12 @@ func (e *Engine) installSAs(ops []kernel.Op, keys []ledgerKey) error {
 		return nil
 	}
 	defer wipe(ops)
-	res, again, err := e.transact(ops, kernel.Rollback, applyPatience)
+	var res kernel.TxnResult
+	var again bool
+	err := e.fit(ops, keys)
+	if err == nil {
+		res, again, err = e.transact(ops, kernel.Rollback, applyPatience)
+	}
 	if err == nil && larvalGone(ops, res) {
 		// The SPI was reserved for too short a time; it is still ours to use.
 		for i := range ops {
@@ -102,6 +107,7 @@ func (e *Engine) installSAs(ops []kernel.Op, keys []ledgerKey) error {
 	}
 	if err == nil {
 		e.registry.settle(keys)
+		e.suspect(ops)
 		e.record(e.backup.save(ops, time.Now()))
 		return nil
 	}

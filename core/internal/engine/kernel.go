@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -275,10 +274,10 @@ func (w *watch) compare(ctx context.Context) error {
 }
 
 // dump reads SPD and SAD. An SA without an SPI is a request that waits for an answer.
-func (w *watch) dump(ctx context.Context) (db *spd.DB, sas map[ike.SAKey]netip.Addr, waiting []kernel.Event, err error) {
+func (w *watch) dump(ctx context.Context) (db *spd.DB, sas map[ike.SAKey]where, waiting []kernel.Event, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dumpTimeout)
 	defer cancel()
-	db, sas = new(spd.DB), map[ike.SAKey]netip.Addr{}
+	db, sas = new(spd.DB), map[ike.SAKey]where{}
 	err = w.backend.Dump(ctx, kernel.DumpFilter{SAs: true, Policies: true}, func(o kernel.Object) error {
 		if o.Policy != nil {
 			db.Put(spdPolicy(o.Policy))
@@ -286,7 +285,7 @@ func (w *watch) dump(ctx context.Context) (db *spd.DB, sas map[ike.SAKey]netip.A
 		switch {
 		case o.SA == nil:
 		case o.SA.Key.SPI != 0:
-			sas[saKey(o.SA.Key)] = o.SA.Key.Src
+			sas[saKey(o.SA.Key)] = whereIs(o.SA.Key)
 		case o.SA.State == kernel.Larval:
 			waiting = append(waiting, kernel.Event{Kind: kernel.Acquire, Key: o.SA.Key, Sel: o.SA.Sel, AcquireSeq: o.SA.Seq})
 		}

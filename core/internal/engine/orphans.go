@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/notice"
@@ -20,7 +19,7 @@ const maxOrphans = 64
 // the kernel has. The registry is asked after the ledger: an SA enters the registry
 // first. It returns how many SAs that were, and what the kernel has no room to delete
 // now; what it refuses to delete is said, and is found again by the next comparison.
-func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]netip.Addr, db *spd.DB) (n int, later deletion, err error) {
+func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]where, db *spd.DB) (n int, later deletion, err error) {
 	e := w.e
 	var orphans, absent deletion
 	orphans.policies, absent.policies = e.orphanedPolicies(db)
@@ -28,8 +27,8 @@ func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]netip.Addr,
 		if _, known := e.registry.owner(k); known {
 			continue
 		}
-		if src, there := sas[k]; there {
-			orphans.sas = append(orphans.sas, ledgerKey{k, src})
+		if at, there := sas[k]; there {
+			orphans.sas = append(orphans.sas, ledgerKey{k, at})
 		} else {
 			absent.sas = append(absent.sas, ledgerKey{SAKey: k})
 		}

@@ -153,7 +153,7 @@ func (r *rig) leftOver() error {
 	sa := kernel.SA{Key: kernel.Key{Src: n.addr, Dst: addr("127.0.0.3"), SPI: 0x7777, Proto: 50}, Mode: kernel.ModeTunnel, Auth: &kernel.AlgKey{ID: 5, Key: secret.New(make([]byte, 32))}}
 	_, err := k.Fake.Apply(r.Context(), []kernel.Transaction{{Ops: []kernel.Op{{Kind: kernel.AddSA, SA: &sa}}}})
 	if err == nil {
-		err = n.ledger.add([]ledgerKey{{SAKey: saKey(sa.Key), src: n.addr}})
+		err = n.ledger.add([]ledgerKey{{SAKey: saKey(sa.Key), where: where{src: n.addr}}})
 	}
 	k.Lose()
 	return err
