@@ -16,20 +16,13 @@ import (
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/plugintest/kerneltest"
-	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // withLeftOver is a house whose kernel has an SA of a racoon that was killed.
 func withLeftOver(t *testing.T) (*house, *kerneltest.Fake) {
 	k := kerneltest.New()
 	h := newHouse(t, Options{Kernel: k, RunDir: t.TempDir()})
-	sa := kernel.SA{Key: kernel.Key{Src: addr("192.0.2.1"), Dst: addr("192.0.2.9"), SPI: 0x7777, Proto: 50}, Mode: kernel.ModeTunnel, Auth: &kernel.AlgKey{ID: 5, Key: secret.New(make([]byte, 32))}}
-	if _, err := k.Apply(t.Context(), []kernel.Transaction{{Ops: []kernel.Op{{Kind: kernel.AddSA, SA: &sa}}}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.ledger.add([]ledgerKey{{SAKey: saKey(sa.Key)}}); err != nil {
-		t.Fatal(err)
-	}
+	leaveSA(t, k, h.ledger, addr("192.0.2.1"))
 	return h, k
 }
 
