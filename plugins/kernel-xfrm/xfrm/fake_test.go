@@ -38,6 +38,25 @@ func newFakeKernel(t testing.TB) *fakeKernel {
 	}}
 }
 
+// remembers makes the kernel give back the SA it was last told to make, as remember
+// makes it of the message.
+func (k *fakeKernel) remembers(remember func(body []byte) []byte) {
+	var last []byte
+	makeSA := k.handler[msgNewSA]
+	k.handler[msgNewSA] = func(req []netlink.Message) ([]netlink.Message, error) {
+		last = bytes.Clone(req[0].Data)
+		if makeSA != nil {
+			return makeSA(req)
+		}
+		return nltest.Error(0, req)
+	}
+	k.handler[msgGetSA] = func(req []netlink.Message) ([]netlink.Message, error) {
+		return reply(req[0], msgNewSA, remember(last)), nil
+	}
+}
+
+func whole(body []byte) []byte { return body }
+
 func (k *fakeKernel) backend() *Backend {
 	cfg := Config{ReplayWindow: defaultWindow, EventBuffer: defaultEventBuffer}
 	b := newBackend(cfg, slog.New(slog.DiscardHandler), k.dial, k.dial)

@@ -109,6 +109,7 @@ func TestOffloadIsAFeatureOfKernelsThatHeedIt(t *testing.T) {
 				}
 				return nltest.Error(int(errno), req)
 			}
+			k.remembers(whole)
 			caps, err := k.backend().Capabilities(t.Context())
 			if got := caps.Features&kernel.FeatOffload != 0; err != nil || got != tt.want {
 				t.Errorf("%v, %v; want %v", got, err, tt.want)
@@ -141,6 +142,7 @@ func TestAConfiguredInterfaceDoesTheWorkWhereItCan(t *testing.T) {
 				}
 				return nltest.Error(0, req)
 			}
+			k.remembers(whole)
 			sa := goldenSAs()["esp-gcm8-out"]
 			tt.change(sa)
 			apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})

@@ -32,6 +32,7 @@ func probeWith(t *testing.T, refuse func(*kernel.SA) syscall.Errno) (kernel.Capa
 		}
 		return nltest.Error(int(refuse(o.SA)), req)
 	}
+	k.remembers(whole)
 	var log bytes.Buffer
 	b := k.backend()
 	b.log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
@@ -64,7 +65,8 @@ func is4(sa *kernel.SA) bool { return sa.Key.Dst.Is4() }
 func TestWhatTheKernelCanDoIsAsked(t *testing.T) {
 	const (
 		modes = kernel.FeatTunnel | kernel.FeatTransport | kernel.FeatUpdateAddresses
-		all   = kernel.FeatESP | kernel.FeatAH | kernel.FeatIPComp | modes | kernel.FeatNATT | kernel.FeatBEET | kernel.FeatESN | kernel.FeatOffload
+		marks = kernel.FeatMark | kernel.FeatIfID | kernel.FeatOutputMark
+		all   = marks | kernel.FeatESP | kernel.FeatAH | kernel.FeatIPComp | modes | kernel.FeatNATT | kernel.FeatBEET | kernel.FeatESN | kernel.FeatOffload
 	)
 	refuse := func(errno syscall.Errno, what func(*kernel.SA) bool) func(*kernel.SA) syscall.Errno {
 		return func(sa *kernel.SA) syscall.Errno {
@@ -84,7 +86,7 @@ func TestWhatTheKernelCanDoIsAsked(t *testing.T) {
 		{"everything", func(*kernel.SA) syscall.Errno { return 0 }, 0, []string{""}},
 		{
 			"no ESP", refuse(syscall.EPROTONOSUPPORT, proto(protoESP)),
-			kernel.FeatESP | kernel.FeatNATT | kernel.FeatBEET | kernel.FeatESN | kernel.FeatOffload,
+			marks | kernel.FeatESP | kernel.FeatNATT | kernel.FeatBEET | kernel.FeatESN | kernel.FeatOffload,
 			[]string{`level=WARN msg="this kernel has no ESP; load the modules esp4 and esp6, or use a kernel with CONFIG_INET_ESP and CONFIG_INET6_ESP; where neither can be had, choose a kernel plugin that does ESP itself"`},
 		},
 		{
@@ -173,5 +175,15 @@ func TestAProbeWithoutPrivilegeSaysWhichItNeeds(t *testing.T) {
 	// Nor is an answer to nothing taken for a missing part.
 	if _, _, err := probeWith(t, func(*kernel.SA) syscall.Errno { return syscall.ENOMEM }); err == nil {
 		t.Error("out of memory, and yet there are capabilities")
+	}
+}
+
+// Kernels before 4.19 take an SA with an interface for one without.
+func TestMarksThatAreIgnoredAreNoFeature(t *testing.T) {
+	k := newFakeKernel(t)
+	k.remembers(func(body []byte) []byte { return body[:sizeSAInfo:sizeSAInfo] })
+	caps, err := k.backend().Capabilities(t.Context())
+	if marks := kernel.FeatMark | kernel.FeatIfID | kernel.FeatOutputMark; err != nil || caps.Features&marks != 0 || caps.Features&kernel.FeatESP == 0 {
+		t.Errorf("features %b, %v", caps.Features, err)
 	}
 }
