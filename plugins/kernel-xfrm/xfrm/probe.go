@@ -96,7 +96,8 @@ func (b *Backend) probe() (*probed, error) {
 }
 
 // probeProtocols asks for ESP, AH and IPComp in both families. ESP is worth a
-// warning; who wants one of the others is told when an SA needs it.
+// warning, and the others a word only beside it; who wants one is told when an SA
+// needs it.
 func (b *Backend) probeProtocols(p *probed, withDir bool) error {
 	for _, proto := range []struct {
 		sa   kernel.SA
@@ -122,8 +123,8 @@ func (b *Backend) probeProtocols(p *probed, withDir bool) error {
 			}
 			p.features |= proto.feat
 		}
-		if len(lacking) > 0 {
-			proto.log(lacks(proto.sa.Key.Proto, lacking...), "kernel", why)
+		if len(lacking) > 0 && (proto.feat == kernel.FeatESP || p.features&kernel.FeatESP != 0) {
+			proto.log(lacks(proto.sa.Key.Proto, lacking...), "kernel", verdict(why))
 		}
 	}
 	if p.features&(kernel.FeatESP|kernel.FeatAH) != 0 {
@@ -162,7 +163,7 @@ func (b *Backend) probeVariants(p *probed, withDir bool) error {
 			return err
 		}
 		if missing != nil {
-			b.log.Info("this kernel cannot do "+v.name, "kernel", missing)
+			b.log.Info("this kernel cannot do "+v.name, "kernel", verdict(missing))
 			continue
 		}
 		p.features |= v.feat
@@ -187,8 +188,7 @@ func (b *Backend) probeMarks(p *probed, withDir bool) error {
 	sa := espProbe(nullEncr, hmacSHA1)
 	sa.Key.Mark, sa.Key.IfID, sa.OutputMark = &kernel.Mark{Value: 1, Mask: 0xff}, 1, &kernel.Mark{Value: 1, Mask: 0xff}
 	var got kernel.SA
-	missing, err := b.trySA(sa, probing{withDir: withDir, read: func(sa *kernel.SA) { got = *sa }})
-	if err != nil {
+	if _, err := b.trySA(sa, probing{withDir: withDir, read: func(sa *kernel.SA) { got = *sa }}); err != nil {
 		return err
 	}
 	for _, mark := range []struct {
@@ -201,7 +201,7 @@ func (b *Backend) probeMarks(p *probed, withDir bool) error {
 		{"output marks with a mask", got.OutputMark != nil && got.OutputMark.Mask == 0xff, kernel.FeatOutputMark},
 	} {
 		if !mark.known {
-			b.log.Info("this kernel cannot do "+mark.name, "kernel", missing)
+			b.log.Info("this kernel cannot do " + mark.name)
 			continue
 		}
 		p.features |= mark.feat

@@ -22,7 +22,7 @@ func (b *Backend) probeAlgorithms(p *probed, withDir bool) error {
 			return err
 		}
 		if missing != nil {
-			b.log.Info("this kernel has no "+a.name, "kernel", missing)
+			b.log.Info("this kernel has no "+a.name, "kernel", verdict(missing))
 			return nil
 		}
 		p.algorithms = append(p.algorithms, kernel.Algorithm{Kind: kind, ID: a.id, MinKey: a.minBits, MaxKey: a.maxBits, ICVs: a.icvs()})
