@@ -28,6 +28,7 @@ type prober struct {
 
 type probed struct {
 	features   kernel.Feature
+	unasked    kernel.Feature // what could not be asked without ESP: the SA that wants it will be refused
 	algorithms []kernel.Algorithm
 }
 
@@ -180,31 +181,74 @@ func (b *Backend) probeVariants(p *probed, withDir bool) error {
 }
 
 // probeMarks asks for what kernels before 4.19 ignore without a word, so that an SA of
-// one interface would be one of all: an SA that has it is read back.
+// one interface would be one of all. A larval SA needs no ESP and says what was
+// understood; it has no output mark, for which an SA is read back.
 func (b *Backend) probeMarks(p *probed, withDir bool) error {
-	if p.features&kernel.FeatESP == 0 {
-		return nil
-	}
-	sa := espProbe(nullEncr, hmacSHA1)
-	sa.Key.Mark, sa.Key.IfID, sa.OutputMark = &kernel.Mark{Value: 1, Mask: 0xff}, 1, &kernel.Mark{Value: 1, Mask: 0xff}
-	var got kernel.SA
-	if _, err := b.trySA(sa, probing{withDir: withDir, read: func(sa *kernel.SA) { got = *sa }}); err != nil {
+	body, err := encodeSPIRequest(kernel.SPIRequest{Src: probeSrc4, Dst: probeDst4, Proto: protoESP}, withDir)
+	if err != nil {
 		return err
 	}
-	for _, mark := range []struct {
-		name  string
+	mark := &kernel.Mark{Value: 1, Mask: 0xff}
+	answer, err := b.xfrm.get(msgAllocSPI, appendIfID(appendMark(body, mark), 1))
+	if err != nil {
+		return err
+	}
+	larval, err := decodeSA(answer, b.now(), false)
+	if err != nil {
+		return err
+	}
+	if _, err := b.deleteSA(larval.SA.Key, false); err != nil {
+		return err
+	}
+	marked := kernel.SA{}
+	if p.features&kernel.FeatESP == 0 {
+		p.unasked = kernel.FeatOutputMark | kernel.FeatOffload
+	} else {
+		sa := espProbe(nullEncr, hmacSHA1)
+		sa.OutputMark = mark
+		if _, err := b.trySA(sa, probing{withDir: withDir, read: func(sa *kernel.SA) { marked = *sa }}); err != nil {
+			return err
+		}
+	}
+	for _, f := range []struct {
 		known bool
 		feat  kernel.Feature
 	}{
-		{"marks", got.Key.Mark != nil, kernel.FeatMark},
-		{"XFRM interfaces", got.Key.IfID == 1, kernel.FeatIfID},
-		{"output marks with a mask", got.OutputMark != nil && got.OutputMark.Mask == 0xff, kernel.FeatOutputMark},
+		{larval.SA.Key.Mark != nil, kernel.FeatMark},
+		{larval.SA.Key.IfID == 1, kernel.FeatIfID},
+		{marked.OutputMark != nil && marked.OutputMark.Mask == mark.Mask, kernel.FeatOutputMark},
 	} {
-		if !mark.known {
-			b.log.Info("this kernel cannot do " + mark.name)
+		if f.known {
+			p.features |= f.feat
+		}
+	}
+	return nil
+}
+
+// ignored are the features that a kernel without them ignores without a word, by what
+// asks for them.
+var ignored = []struct {
+	feat kernel.Feature
+	name string
+	used func(kernel.Key, *kernel.SA) bool
+}{
+	{kernel.FeatMark, "mark", func(k kernel.Key, _ *kernel.SA) bool { return k.Mark != nil }},
+	{kernel.FeatIfID, "XFRM interface", func(k kernel.Key, _ *kernel.SA) bool { return k.IfID != 0 }},
+	{kernel.FeatOutputMark, "output mark", func(_ kernel.Key, sa *kernel.SA) bool { return sa.OutputMark != nil }},
+	{kernel.FeatOffload, "offload", func(_ kernel.Key, sa *kernel.SA) bool { return sa.Offload != "" }},
+}
+
+// checkIgnored refuses what this kernel would ignore in an SA or a policy called k.
+func (b *Backend) checkIgnored(k kernel.Key, sa *kernel.SA) error {
+	for _, f := range ignored {
+		if !f.used(k, sa) {
 			continue
 		}
-		p.features |= mark.feat
+		if p, err := b.probe(); err != nil {
+			return err
+		} else if (p.features|p.unasked)&f.feat == 0 {
+			return unsupported("%s: this kernel has none", f.name)
+		}
 	}
 	return nil
 }
