@@ -163,7 +163,7 @@ const (
 )
 
 func (f *Fake) features() kernel.Feature {
-	return (kernel.FeatTunnel | kernel.FeatTransport | kernel.FeatESP | kernel.FeatAH | kernel.FeatIPComp |
+	return (kernel.FeatTunnel | kernel.FeatTransport | kernel.FeatBEET | kernel.FeatESP | kernel.FeatAH | kernel.FeatIPComp |
 		kernel.FeatNATT | kernel.FeatESN | kernel.FeatAcquire | kernel.FeatAcquireSeq | kernel.FeatUseTime |
 		kernel.FeatPolicyEvents | kernel.FeatUpdateAddresses | kernel.FeatAddresses | kernel.FeatRoutes |
 		kernel.FeatMark | kernel.FeatIfID | kernel.FeatOutputMark) &^ f.Without
