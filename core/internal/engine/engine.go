@@ -181,7 +181,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		return fmt.Errorf("start: %w", err)
 	}
 	e.checkLocal()
-	e.checkICVs()
+	e.checkFit()
 	e.net.start()
 	e.goroutines.Go(func() { e.followAddresses(again) })
 	e.goroutines.Go(e.followKept)

@@ -85,7 +85,7 @@ func install(k ike.OpKind, s ike.KernelSA) kernel.Op {
 		Key:   keyOf(s).kernel(),
 		ReqID: s.ReqID, Seq: s.Seq, Mode: uint8(s.Mode), Dir: kernel.Direction(s.Dir),
 		Life: kernel.Lifetime{SoftTime: s.Soft, HardTime: s.Hard, SoftBytes: s.SoftKB << 10, HardBytes: s.HardKB << 10},
-		Comp: s.Comp,
+		Comp: s.Comp, ESN: s.ESN,
 	} // no ReplayWindow: the plugin's own setting applies
 	sa.Key.IfID = s.IfID
 	if e := s.Encap; e != nil {
