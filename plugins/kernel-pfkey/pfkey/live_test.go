@@ -18,6 +18,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest"
 )
 
 // The live tests talk to the real kernel, in namespaces of their own: TestMain
@@ -93,6 +94,12 @@ func live(t *testing.T) (*Backend, kernel.Capabilities) {
 		b.Close(context.Background())
 	})
 	return b, caps
+}
+
+// TestConformance runs the contract's checks, over gRPC, against the real kernel.
+func TestConformance(t *testing.T) {
+	live(t)
+	plugintest.Kernel(t, subject(), plugintest.KernelWant{})
 }
 
 // apply runs one transaction; every op must succeed.
