@@ -18,13 +18,15 @@ TESTRUN  := ./lab/testrun
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
-build: ## daemon, racoonctl and plugins into build/
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/sbin/ ./cmd/racoon ./cmd/racoonctl
+build: ## daemon, racoonctl, setkey and plugins into build/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/sbin/ ./cmd/racoon ./cmd/racoonctl ./cmd/setkey
 	@mkdir -p $(PLUGDIR)
 	@for p in $(PLUGINS); do $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(PLUGDIR)/racoon-$$p ./plugins/$$p || exit 1; done
 	$(GO) build -trimpath -o $(BUILD)/lab ./lab/cmd/lab
 	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/xfrm.test ./plugins/kernel-xfrm/xfrm
 	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/pfkey.test ./plugins/kernel-pfkey/pfkey
+	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/engine.test ./core/internal/engine
+	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/setkey.test ./core/internal/setkey
 
 setup: ## install what the lab needs (apt; no service is started)
 	./lab/setup
@@ -77,9 +79,10 @@ cross: ## compile for every platform
 	@for t in freebsd/amd64 freebsd/arm64 netbsd/amd64 openbsd/amd64 darwin/arm64 linux/arm64; do \
 	  echo "build $$t"; GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build -o /dev/null ./... || exit 1; done
 
-bench: ## CPU time per tunnel, a table; loading and reloading 10,000 peers
+bench: ## CPU time per tunnel, a table; loading and reloading 10,000 peers; 50,000 SAs
 	$(GO) test ./core/internal/engine/ -run '^$$' -bench Tunnel -benchtime 1000x
 	$(GO) test ./core/internal/config/ ./core/internal/policy/ ./core/internal/engine/ -run '^$$' -bench OfTenThousand -benchtime 5x
+	$(GO) test ./core/internal/engine/ -run AKilledPluginIsCompared -v -bench KernelOf50000 -benchtime 3x
 
 proto: ## generated code from the .proto files
 	./core/sdk/proto/generate.sh

@@ -57,11 +57,19 @@ func callError(err error) error {
 	if err == nil {
 		return nil
 	}
-	switch errs.From(err).Reason {
-	case errs.Unavailable, errs.Busy, errs.Timeout:
+	if passes(err) {
 		return &ike.Unavailable{Err: err}
 	}
 	return err
+}
+
+// passes reports whether what failed may succeed later.
+func passes(err error) bool {
+	switch errs.From(err).Reason {
+	case errs.Unavailable, errs.Busy, errs.Timeout:
+		return true
+	}
+	return false
 }
 
 func spiRequest(r ike.SPIRequest, caps kernel.Capabilities) kernel.SPIRequest {

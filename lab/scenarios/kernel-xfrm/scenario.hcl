@@ -34,4 +34,11 @@ step "every protocol, mode and family carries packets; SAs are installed, mature
   absent = ["SKIP", "FAIL"]
 }
 
+step "it keeps the contract of a kernel plugin, of which nothing is left out here" {
+  at     = "left"
+  run    = "cd \"$REPO/plugins/kernel-xfrm/xfrm\" && \"$REPO/build/xfrm.test\" -test.v -test.run '^TestConformance$'"
+  match  = ["PASS: TestConformance "]
+  absent = ["SKIP", "FAIL"]
+}
+
 expect {}
