@@ -24,6 +24,7 @@ build: ## daemon, racoonctl and plugins into build/
 	@for p in $(PLUGINS); do $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(PLUGDIR)/racoon-$$p ./plugins/$$p || exit 1; done
 	$(GO) build -trimpath -o $(BUILD)/lab ./lab/cmd/lab
 	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/xfrm.test ./plugins/kernel-xfrm/xfrm
+	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/engine.test ./core/internal/engine
 
 setup: ## install what the lab needs (apt; no service is started)
 	./lab/setup
@@ -76,9 +77,10 @@ cross: ## compile for every platform
 	@for t in freebsd/amd64 freebsd/arm64 netbsd/amd64 openbsd/amd64 darwin/arm64 linux/arm64; do \
 	  echo "build $$t"; GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build -o /dev/null ./... || exit 1; done
 
-bench: ## CPU time per tunnel, a table; loading and reloading 10,000 peers
+bench: ## CPU time per tunnel, a table; loading and reloading 10,000 peers; 50,000 SAs
 	$(GO) test ./core/internal/engine/ -run '^$$' -bench Tunnel -benchtime 1000x
 	$(GO) test ./core/internal/config/ ./core/internal/policy/ ./core/internal/engine/ -run '^$$' -bench OfTenThousand -benchtime 5x
+	$(GO) test ./core/internal/engine/ -run AKilledPluginIsCompared -v -bench KernelOf50000 -benchtime 3x
 
 proto: ## generated code from the .proto files
 	./core/sdk/proto/generate.sh

@@ -57,11 +57,19 @@ func callError(err error) error {
 	if err == nil {
 		return nil
 	}
-	switch errs.From(err).Reason {
-	case errs.Unavailable, errs.Busy, errs.Timeout:
+	if passes(err) {
 		return &ike.Unavailable{Err: err}
 	}
 	return err
+}
+
+// passes reports whether what failed may succeed later.
+func passes(err error) bool {
+	switch errs.From(err).Reason {
+	case errs.Unavailable, errs.Busy, errs.Timeout:
+		return true
+	}
+	return false
 }
 
 func spiRequest(r ike.SPIRequest, caps kernel.Capabilities) kernel.SPIRequest {
@@ -82,11 +90,12 @@ const protoIPComp = 108
 // operation has its own copies.
 func install(k ike.OpKind, s ike.KernelSA) kernel.Op {
 	sa := &kernel.SA{
-		Key:   kernel.Key{Src: s.Src, Dst: s.Dst, SPI: s.SPI, Proto: s.Proto},
+		Key:   keyOf(s).kernel(),
 		ReqID: s.ReqID, Seq: s.Seq, Mode: uint8(s.Mode), Dir: kernel.Direction(s.Dir),
 		Life: kernel.Lifetime{SoftTime: s.Soft, HardTime: s.Hard, SoftBytes: s.SoftKB << 10, HardBytes: s.HardKB << 10},
-		Comp: s.Comp,
+		Comp: s.Comp, ESN: s.ESN,
 	} // no ReplayWindow: the plugin's own setting applies
+	sa.Key.IfID = s.IfID
 	if e := s.Encap; e != nil {
 		sa.Encap = &kernel.Encap{SrcPort: e.SrcPort, DstPort: e.DstPort, OrigDst: e.OrigDst}
 	}
@@ -94,7 +103,7 @@ func install(k ike.OpKind, s ike.KernelSA) kernel.Op {
 		sa.Encr = &kernel.AlgKey{ID: s.Encr, Key: clone(s.EncrKey)}
 	}
 	if s.Auth != 0 {
-		sa.Auth = &kernel.AlgKey{ID: s.Auth, Key: clone(s.AuthKey)}
+		sa.Auth = &kernel.AlgKey{ID: s.Auth, Key: clone(s.AuthKey), Trunc: s.ICV} // see fit
 	}
 	if k == ike.InstallInbound {
 		return kernel.Op{Kind: kernel.UpdateSA, SA: sa}
@@ -120,7 +129,7 @@ func wipe(ops []kernel.Op) {
 }
 
 func deleteOp(k ledgerKey) kernel.Op {
-	return kernel.Op{Kind: kernel.DeleteSA, SA: &kernel.SA{Key: kernel.Key{Src: k.src, Dst: k.Dst, SPI: k.SPI, Proto: k.Proto}}}
+	return kernel.Op{Kind: kernel.DeleteSA, SA: &kernel.SA{Key: k.kernel()}}
 }
 
 // moves reports whether an operation gives an SA other end points.
@@ -156,12 +165,23 @@ func outcome(ops []kernel.Op, r kernel.TxnResult, again bool) error {
 func saKey(k kernel.Key) ike.SAKey { return ike.SAKey{Dst: k.Dst, Proto: k.Proto, SPI: k.SPI} }
 
 func spdKey(k kernel.PolicyKey) spd.Key {
-	key := spd.Key{Dir: spd.Direction(k.Dir), Src: k.Sel.Src, Dst: k.Sel.Dst, SrcPort: k.Sel.SrcPort, DstPort: k.Sel.DstPort,
-		Proto: k.Sel.Proto, IfID: k.IfID}
-	if k.Mark != nil {
-		key.Mark, key.MarkMask = k.Mark.Value, k.Mark.Mask
+	return spd.Key{Dir: spd.Direction(k.Dir), Src: k.Sel.Src, Dst: k.Sel.Dst, SrcPort: k.Sel.SrcPort, DstPort: k.Sel.DstPort,
+		Proto: k.Sel.Proto, Mark: spdMark(k.Mark), IfID: k.IfID}
+}
+
+func spdMark(m *kernel.Mark) spd.Mark {
+	if m == nil {
+		return spd.Mark{}
 	}
-	return key
+	return spd.Mark(*m)
+}
+
+func kernelMark(m spd.Mark) *kernel.Mark {
+	if m == (spd.Mark{}) {
+		return nil
+	}
+	k := kernel.Mark(m)
+	return &k
 }
 
 func spdPolicy(p *kernel.Policy) spd.Policy {

@@ -202,12 +202,16 @@ type KernelSA struct {
 	EncrKey  secret.Bytes // with the salt at its end for AES-GCM and AES-CTR
 	Auth     uint16       // 0 with AES-GCM
 	AuthKey  secret.Bytes
+	ICV      uint16 // bits that Auth is to be cut to
 	Comp     uint16 // IPComp transform
+	ESN      bool   // sequence numbers of 64 bits
 	Soft     time.Duration
 	Hard     time.Duration
 	SoftKB   uint64
 	HardKB   uint64 // kilobytes it may carry, 0 = without limit
 	Encap    *Encap // nil: not in UDP
+	Mark     spd.Mark
+	IfID     uint32 // of its policy
 }
 
 // Encap is how ESP is wrapped in UDP (RFC 3948). The ports are those of Src and Dst

@@ -136,8 +136,11 @@ func (x *exchange) makePair(gxy []byte) error {
 	for i, s := range q.choice.Suites {
 		in := KernelSA{Dir: spd.In, Src: q.remote, Dst: q.local, SPI: q.spis.val[i], ReqID: q.inTemplate(i).ReqID}
 		out := KernelSA{Dir: spd.Out, Src: q.local, Dst: q.remote, SPI: s.PeerSPI, ReqID: q.templates()[i].ReqID}
+		// A marked packet asks for a marked SA; what comes in is marked by nobody before.
+		in.IfID, out.IfID, out.Mark = q.policy.Out.Key.IfID, q.policy.Out.Key.IfID, q.policy.Out.Key.Mark
 		for _, sa := range []*KernelSA{&in, &out} {
-			sa.Proto, sa.Mode, sa.Encr, sa.Auth, sa.Comp = s.Proto, s.Mode, s.Encr, s.Auth, s.Comp
+			sa.Proto, sa.Mode, sa.Encr, sa.Auth, sa.Comp, sa.ESN = s.Proto, s.Mode, s.Encr, s.Auth, s.Comp, s.ESN
+			sa.ICV = doi.ICVFor(x.sa.Remote, s.Auth)
 			sa.Soft, sa.Hard, sa.SoftKB, sa.HardKB = n.soft.Time, n.hard.Time, n.soft.KB, n.hard.KB
 			if err := x.key(sa, s, gxy); err != nil {
 				return failf(notice.Internal, "%w", err)
@@ -196,7 +199,7 @@ func softLife(hard doi.Life, initiator bool, jitter byte) (soft doi.Life) {
 // flight is undone when its Reply comes.
 func (x *exchange) undoQuick(reason notice.Reason) {
 	q := x.qm
-	ops := x.spiRequests().giveBack(q.spis.val)
+	ops := q.inbound.giveBack(q.spis.val)
 	if q.reserved() && !q.apply.pending() && !q.applyTo.pending() { // else the Reply does it
 		ops = append(ops, x.p.ungenerate(q.policy)...)
 	}

@@ -140,7 +140,7 @@ var saKinds = []struct {
 		s.Dir, s.Key.Src, s.Key.Dst = kernel.Out, here, there
 		s.OutputMark = &kernel.Mark{Value: 0x2a, Mask: 0xffff}
 	}},
-	{"in BEET mode", 0, false, func(s *kernel.SA) { s.Mode = kernel.ModeBEET; s.Sel = hosts() }},
+	{"in BEET mode", kernel.FeatBEET, false, func(s *kernel.SA) { s.Mode = kernel.ModeBEET; s.Sel = hosts() }},
 	{"with a selector", 0, false, func(s *kernel.SA) { s.Mode = kernel.ModeTransport; s.Sel = hosts() }},
 	{"without lifetime", 0, true, func(s *kernel.SA) { s.Life = kernel.Lifetime{} }},
 	{"with a lifetime in octets", 0, true, func(s *kernel.SA) { s.Life.SoftBytes, s.Life.HardBytes = 900<<20, 1000<<20 }},

@@ -13,7 +13,7 @@ import (
 // features that a protocol and a mode need.
 var (
 	protoFeatures = map[uint8]kernel.Feature{ESP: kernel.FeatESP, AH: kernel.FeatAH, IPComp: kernel.FeatIPComp}
-	modeFeatures  = map[uint8]kernel.Feature{kernel.ModeTransport: kernel.FeatTransport, kernel.ModeTunnel: kernel.FeatTunnel, kernel.ModeBEET: 0}
+	modeFeatures  = map[uint8]kernel.Feature{kernel.ModeTransport: kernel.FeatTransport, kernel.ModeTunnel: kernel.FeatTunnel, kernel.ModeBEET: kernel.FeatBEET}
 )
 
 // checkSA looks at an SA; one that moves has new end points and nothing else.

@@ -166,7 +166,7 @@ func (f *Fake) features() kernel.Feature {
 	return (kernel.FeatTunnel | kernel.FeatTransport | kernel.FeatESP | kernel.FeatAH | kernel.FeatIPComp |
 		kernel.FeatNATT | kernel.FeatESN | kernel.FeatAcquire | kernel.FeatAcquireSeq | kernel.FeatUseTime |
 		kernel.FeatPolicyEvents | kernel.FeatUpdateAddresses | kernel.FeatAddresses | kernel.FeatRoutes |
-		kernel.FeatMark | kernel.FeatIfID | kernel.FeatOutputMark) &^ f.Without
+		kernel.FeatMark | kernel.FeatIfID | kernel.FeatOutputMark | kernel.FeatBEET) &^ f.Without
 }
 
 // lacks says which of the features that something needs this kernel does not have.
