@@ -19,24 +19,18 @@ import (
 // noon is the time of every test.
 var noon = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 
-// everyKernel is a kernel that has every algorithm.
-type everyKernel struct{ *kerneltest.Fake }
-
-func newKernel() everyKernel {
+// newKernel is a kernel that has every algorithm.
+func newKernel() *kerneltest.Fake {
 	f := kerneltest.New()
 	f.DumpKeys, f.Now = true, func() time.Time { return noon }
 	for kind, table := range map[kernel.AlgKind][]algorithm{kernel.AlgEncr: encrs, kernel.AlgAuth: auths, kernel.AlgComp: comps} {
 		for _, a := range table {
-			most := uint16(0)
-			for _, k := range a.keys {
-				most = max(most, 8*uint16(k.most))
-			}
 			if a.id != 0 {
-				f.More = append(f.More, kernel.Algorithm{Kind: kind, ID: a.id, MaxKey: most})
+				f.Algorithms = append(f.Algorithms, kernel.Algorithm{Kind: kind, ID: a.id, MaxKey: 4096, ICVs: []uint16{96, 128}})
 			}
 		}
 	}
-	return everyKernel{f}
+	return f
 }
 
 // names are the hosts and services of the tests.
@@ -96,7 +90,7 @@ func read(t testing.TB, name string) string {
 
 // contents are the SAs and policies of a kernel, in an order, without what the
 // kernel has chosen.
-func contents(k everyKernel) (sas []kernel.SA, policies []kernel.Policy) {
+func contents(k *kerneltest.Fake) (sas []kernel.SA, policies []kernel.Policy) {
 	sas, policies = k.SAs(), k.Policies()
 	slices.SortFunc(sas, func(a, b kernel.SA) int {
 		return cmp.Or(cmp.Compare(a.Key.SPI, b.Key.SPI), a.Key.Src.Compare(b.Key.Src))

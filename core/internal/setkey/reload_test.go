@@ -12,6 +12,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest/kerneltest"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
@@ -111,7 +112,7 @@ var compare = gocmp.Options{
 }
 
 // differ compares what two kernels hold.
-func differ(t *testing.T, want, got everyKernel, normal func(*kernel.Policy)) {
+func differ(t *testing.T, want, got *kerneltest.Fake, normal func(*kernel.Policy)) {
 	t.Helper()
 	wantSAs, wantPolicies := contents(want)
 	gotSAs, gotPolicies := contents(got)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest/kerneltest"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
@@ -36,7 +37,7 @@ func golden(t *testing.T, name, got string) {
 
 // fixed is a kernel that dumps and tells what a test wants.
 type fixed struct {
-	everyKernel
+	*kerneltest.Fake
 	objects []kernel.Object
 	events  []kernel.Event
 }
@@ -194,7 +195,7 @@ add 192.0.2.1 192.0.2.2 esp 257 -E aes-cbc "sixteen octets !" -A hmac-md5 "sixte
 }
 
 // lacking is a kernel with little in it.
-type lacking struct{ everyKernel }
+type lacking struct{ *kerneltest.Fake }
 
 func (lacking) Capabilities(context.Context) (kernel.Capabilities, error) {
 	return kernel.Capabilities{Platform: "small 1.0", Features: kernel.FeatESP | kernel.FeatAH, Algorithms: []kernel.Algorithm{
@@ -203,7 +204,7 @@ func (lacking) Capabilities(context.Context) (kernel.Capabilities, error) {
 
 func TestPoliciesOfDirectionInHaveATwinInRFCMode(t *testing.T) {
 	const text = `spdadd 10.2.0.0/16 10.1.0.0/16 any -P in ipsec esp/tunnel/192.0.2.2-192.0.2.1/unique:5 ah/transport//unique:6;`
-	dirs := func(k everyKernel) (list []kernel.Direction) {
+	dirs := func(k *kerneltest.Fake) (list []kernel.Direction) {
 		_, ps := contents(k)
 		for _, p := range ps {
 			list = append(list, p.Key.Dir)

@@ -134,19 +134,19 @@ var saKinds = []struct {
 	{"ESP in UDP", kernel.FeatNATT, false, func(s *kernel.SA) { s.Encap = &kernel.Encap{SrcPort: 4500, DstPort: 4500} }},
 	{"ESP in UDP from another port", kernel.FeatNATT, false, func(s *kernel.SA) { s.Encap = &kernel.Encap{SrcPort: 61234, DstPort: 4500} }},
 	{"with extended sequence numbers", kernel.FeatESN, false, func(s *kernel.SA) { s.ESN = true }},
+	{"without anti-replay", kernel.FeatNoReplay, false, func(s *kernel.SA) { s.NoReplay, s.ReplayWindow = true, 0 }},
 	{"with a mark", kernel.FeatMark, false, func(s *kernel.SA) { s.Key.Mark = &kernel.Mark{Value: 0x17, Mask: 0xff} }},
 	{"with an interface ID", kernel.FeatIfID, false, func(s *kernel.SA) { s.Key.IfID = 23 }},
 	{"with an output mark", kernel.FeatOutputMark, false, func(s *kernel.SA) {
 		s.Dir, s.Key.Src, s.Key.Dst = kernel.Out, here, there
 		s.OutputMark = &kernel.Mark{Value: 0x2a, Mask: 0xffff}
 	}},
-	{"in BEET mode", 0, false, func(s *kernel.SA) { s.Mode = kernel.ModeBEET; s.Sel = hosts() }},
+	{"in BEET mode", kernel.FeatBEET, false, func(s *kernel.SA) { s.Mode = kernel.ModeBEET; s.Sel = hosts() }},
 	{"with a selector", 0, false, func(s *kernel.SA) { s.Mode = kernel.ModeTransport; s.Sel = hosts() }},
 	{"without lifetime", 0, true, func(s *kernel.SA) { s.Life = kernel.Lifetime{} }},
 	{"with a lifetime in octets", 0, true, func(s *kernel.SA) { s.Life.SoftBytes, s.Life.HardBytes = 900<<20, 1000<<20 }},
 	{"with a lifetime of more octets than 32 bits count", 0, true, func(s *kernel.SA) { s.Life.SoftBytes, s.Life.HardBytes = 9<<40, 10<<40 }},
 	{"with a lifetime in packets", 0, false, func(s *kernel.SA) { s.Life.SoftPackets, s.Life.HardPackets = 900000, 1000000 }},
-	{"without anti-replay", kernel.FeatNoReplay, false, func(s *kernel.SA) { s.NoReplay, s.ReplayWindow = true, 0 }},
 	{"with a security label", kernel.FeatLabel, false, func(s *kernel.SA) { s.Label = "system_u:object_r:ipsec_spd_t:s0" }},
 	{"between IPv6 addresses", 0, false, func(s *kernel.SA) { s.Key.Src, s.Key.Dst = there6, here6 }},
 }

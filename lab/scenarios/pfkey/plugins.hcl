@@ -1,1 +1,1 @@
-kernel = "pfkey"
+kernel = "{{or .Params.kernel "pfkey"}}"

@@ -44,8 +44,7 @@ func (f *Fake) checkSA(v kernel.SA, moves bool) *errs.Error {
 		needs kernel.Feature
 	}{
 		{true, proto | mode}, {v.Encap != nil, kernel.FeatNATT}, {v.ESN, kernel.FeatESN}, {v.Key.Mark != nil, kernel.FeatMark},
-		{v.Key.IfID != 0, kernel.FeatIfID}, {v.OutputMark != nil, kernel.FeatOutputMark},
-		{v.NoReplay, kernel.FeatNoReplay}, {v.Label != "", kernel.FeatLabel},
+		{v.Key.IfID != 0, kernel.FeatIfID}, {v.OutputMark != nil, kernel.FeatOutputMark}, {v.NoReplay, kernel.FeatNoReplay}, {v.Label != "", kernel.FeatLabel},
 	} {
 		if opt.asked {
 			if err := f.lacks(opt.needs); err != nil {
@@ -96,7 +95,7 @@ func (f *Fake) checkKey(kind kernel.AlgKind, k *kernel.AlgKey) *errs.Error {
 	}
 	a, known := f.algorithm(kind, k.ID)
 	bits := k.Key.Len() * 8
-	if kind == kernel.AlgEncr && (k.ID == 13 || k.ID == 20) {
+	if kind == kernel.AlgEncr && (k.ID == 13 || k.ID >= 18 && k.ID <= 20) {
 		bits -= 32 // nonce or salt, RFC 3686 section 4, RFC 4106 section 8.1
 	}
 	switch {

@@ -42,18 +42,19 @@ type Fake struct {
 	OpError func(kernel.Op) *errs.Error
 	// Route, if set, answers LookupRoutes. Set it before use.
 	Route func(kernel.RouteQuery) kernel.Route
+	// DumpKeys makes Dump honour WithKeys, as a backend configured for setkey does. Set
+	// it before use.
+	DumpKeys bool
 	// ICVs, if set, are the lengths HMAC-SHA2-256 can be cut to, in bits; otherwise 128
 	// and 96. Set it before use.
 	ICVs []uint16
-	// More are algorithms it has beside its own. Set it before use.
-	More []kernel.Algorithm
+	// Algorithms, if set, are those this kernel has. Set it before use.
+	Algorithms []kernel.Algorithm
 	// Now, if set, is the clock. Set it before use.
 	Now func() time.Time
 	// Without are features this kernel does not have: it does not announce them and
 	// refuses what needs them. Set it before use.
 	Without kernel.Feature
-	// DumpKeys lets Dump give out keys to who asks for them. Set it before use.
-	DumpKeys bool
 	// Timers: SAs expire when their time has come, and not at Expire only. Set it before
 	// use.
 	Timers bool
@@ -180,6 +181,9 @@ func (f *Fake) lacks(needed kernel.Feature) *errs.Error {
 }
 
 func (f *Fake) algorithms() []kernel.Algorithm {
+	if f.Algorithms != nil {
+		return slices.Clone(f.Algorithms)
+	}
 	sha256 := []uint16{128, 96}
 	if f.ICVs != nil {
 		sha256 = slices.Clone(f.ICVs)
@@ -199,7 +203,7 @@ func (f *Fake) algorithms() []kernel.Algorithm {
 	if f.lacks(kernel.FeatIPComp) != nil {
 		all = all[:len(all)-1]
 	}
-	return append(all, f.More...)
+	return all
 }
 
 func (f *Fake) SocketOptions(ctx context.Context, r kernel.SocketRole, fam kernel.Family) (kernel.SocketSetup, error) {
