@@ -1,6 +1,7 @@
 package pfkey
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -44,13 +45,23 @@ const (
 type conn struct {
 	sys  *System
 	pid  uint32
+	name uint32 // the upper half of our sequence numbers: another instance may have our pid
 	dial dialer
 
 	mu  sync.Mutex
 	s   socket
-	seq uint32
+	seq uint16
 	buf []byte
 }
+
+func newConn(s *System, dial dialer) *conn {
+	var name [2]byte
+	rand.Read(name[:])
+	return &conn{sys: s, pid: uint32(os.Getpid()), name: ownSeq | uint32(big.Uint16(name[:]))<<16, dial: dial}
+}
+
+// sent says whether m is of something this instance was told to do.
+func (c *conn) sent(m *received) bool { return m.pid == c.pid && m.seq&^0xffff == c.name }
 
 // do sends a request and waits for the kernel's answer. An errno in it is the error.
 func (c *conn) do(req []byte) error {
@@ -108,7 +119,7 @@ func (c *conn) post(req []byte) error {
 	}
 	if native.Uint32(req[hdrSeq:]) == 0 {
 		c.seq++
-		native.PutUint32(req[hdrSeq:], c.seq|ownSeq)
+		native.PutUint32(req[hdrSeq:], c.name|uint32(c.seq))
 	}
 	native.PutUint32(req[hdrPID:], c.pid)
 	return c.s.send(req)

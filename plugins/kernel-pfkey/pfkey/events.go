@@ -134,7 +134,7 @@ func (s *stream) handle(b []byte) error {
 	m, err := s.backend.sys.parse(b)
 	var ev kernel.Event
 	if err == nil {
-		ev, err = m.event(s.backend.conn.pid)
+		ev, err = m.event(s.backend.conn.sent)
 	}
 	if err == nil && ev.Kind == kernel.Mapping {
 		ev.Key, err = s.whole(ev.Key)
@@ -191,8 +191,9 @@ func (s *stream) whole(k kernel.Key) (kernel.Key, error) {
 	return k, err // the SA has gone meanwhile
 }
 
-// event is what a message means to the engine; Kind 0: nothing. pid is our own.
-func (m *received) event(pid uint32) (ev kernel.Event, err error) {
+// event is what a message means to the engine; Kind 0: nothing. ours says whether we
+// have caused it.
+func (m *received) event(ours func(*received) bool) (ev kernel.Event, err error) {
 	if m.errno != 0 { // somebody's request failed
 		return ev, nil
 	}
@@ -202,9 +203,9 @@ func (m *received) event(pid uint32) (ev kernel.Event, err error) {
 	case msgExpire:
 		return m.expire()
 	case msgDelete:
-		return m.deleted(pid)
+		return m.deleted(ours)
 	case msgFlush:
-		if m.pid != pid {
+		if !ours(m) {
 			ev.Kind = kernel.SAFlushed
 		}
 		return ev, nil
@@ -239,7 +240,7 @@ func (m *received) acquire() (ev kernel.Event, err error) {
 		return ev, err
 	}
 	if e != nil {
-		ev.Key.Policy = &kernel.PolicyKey{Dir: kernel.Direction(e[polDir]), ID: native.Uint32(e[polID:])}
+		ev.Policy = &kernel.Policy{Key: kernel.PolicyKey{Dir: kernel.Direction(e[polDir]), ID: native.Uint32(e[polID:])}, Action: kernel.ActionIPsec}
 	}
 	ev.Proposals, err = m.proposals(ev.Key.Proto)
 	return ev, err
@@ -301,9 +302,9 @@ func (m *received) expire() (ev kernel.Event, err error) {
 	return ev, err
 }
 
-func (m *received) deleted(pid uint32) (ev kernel.Event, err error) {
+func (m *received) deleted(ours func(*received) bool) (ev kernel.Event, err error) {
 	switch {
-	case m.pid == pid:
+	case ours(m):
 		return ev, nil
 	case protocols[m.saType] == 0:
 		return ev, nil
@@ -333,7 +334,7 @@ func (m *received) policyDeleted() (ev kernel.Event, err error) {
 	if err != nil || !ok {
 		return ev, err
 	}
-	ev.Kind, ev.Key.Policy = kernel.PolicyDeleted, &k
+	ev.Kind, ev.Policy = kernel.PolicyDeleted, &kernel.Policy{Key: k}
 	return ev, nil
 }
 
