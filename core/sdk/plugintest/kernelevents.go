@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,16 +35,17 @@ var eventChecks = []kernelCheck{
 
 // listener is a subscription to events.
 type listener struct {
-	events chan kernel.Event
-	ended  chan struct{}
-	err    error // after ended
-	stop   context.CancelFunc
+	patience time.Duration
+	events   chan kernel.Event
+	ended    chan struct{}
+	err      error // after ended
+	stop     context.CancelFunc
 }
 
 // listen subscribes and returns when READY has come.
 func (d *bed) listen(ctx context.Context, mask kernel.EventMask) (*listener, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &listener{events: make(chan kernel.Event, 1<<14), ended: make(chan struct{}), stop: cancel}
+	l := &listener{patience: cmp.Or(d.bench.subject.patience, eventPatience), events: make(chan kernel.Event, 1<<14), ended: make(chan struct{}), stop: cancel}
 	go func() {
 		defer close(l.ended)
 		var seq uint64
@@ -69,7 +71,7 @@ func (d *bed) listen(ctx context.Context, mask kernel.EventMask) (*listener, err
 
 // await returns the next event that is wanted.
 func (l *listener) await(ctx context.Context, what string, wanted func(kernel.Event) bool) (kernel.Event, error) {
-	return l.awaitFor(ctx, eventPatience, what, wanted)
+	return l.awaitFor(ctx, l.patience, what, wanted)
 }
 
 func (l *listener) awaitFor(ctx context.Context, patience time.Duration, what string, wanted func(kernel.Event) bool) (kernel.Event, error) {

@@ -53,7 +53,7 @@ func expiresByTime(ctx context.Context, d *bed) error {
 		name  string
 		after time.Duration
 	}{{kernel.ExpireSoft, "ExpireSoft", sa.Life.SoftTime}, {kernel.ExpireHard, "ExpireHard", sa.Life.HardTime}} {
-		e, err := l.awaitFor(ctx, 2*eventPatience, step.name, ofSA)
+		e, err := l.awaitFor(ctx, step.after+l.patience, step.name, ofSA)
 		if err != nil {
 			return err
 		}

@@ -161,6 +161,7 @@ var policyKinds = []struct {
 	{"of transport mode", false, func(p *kernel.Policy) {
 		p.Templates = []kernel.Template{{Proto: esp, Mode: kernel.ModeTransport, Level: kernel.LevelUnique, ReqID: 16379}}
 	}},
+	{"of BEET mode", false, func(p *kernel.Policy) { p.Templates[0].Mode = kernel.ModeBEET }},
 	{"that asks for any SA", true, func(p *kernel.Policy) { p.Templates[0].Level, p.Templates[0].ReqID = kernel.LevelRequire, 0 }},
 	{"that takes SAs if there are any", true, func(p *kernel.Policy) {
 		p.Key.Dir = kernel.In // Linux wants no optional tunnel on the way out

@@ -44,6 +44,8 @@ type Subject struct {
 	// Refuses: the plugin is not finished. It says what it is and takes its
 	// configuration, and refuses everything else with errs.Unsupported.
 	Refuses bool
+
+	patience time.Duration // for events; 0 is eventPatience
 }
 
 // Check is one rule of the contract. Run returns what is wrong and what to do about it,
