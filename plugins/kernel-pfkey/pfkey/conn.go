@@ -33,8 +33,8 @@ type dialer func() (socket, error)
 
 const (
 	maxMessage    = 1 << 16          // of those a kernel sends
-	answerTimeout = 5 * time.Second  // the kernel answers at once, unless the answer was lost
-	dumpTimeout   = 2 * time.Second  // between two messages of a dump
+	answerTimeout = time.Second      // the answer is there when send returns, or lost; the engine waits for 2 s
+	dumpTimeout   = time.Second      // between two messages of a dump
 	smallBuffer   = 128 << 10        // as setkey(8) has it
 	largeBuffer   = 2 << 20          // of a dump
 	maxBuffer     = largeBuffer << 6 // of a dump that overflowed
