@@ -47,6 +47,11 @@ step "nor the other way" {
   ping { count = 25 }
 }
 
+step "the old SAs go" {
+  sas    = 2
+  within = "25s"
+}
+
 step "the daemon's table and the kernel's are the same" {
   at     = "left"
   table  = true
@@ -54,7 +59,6 @@ step "the daemon's table and the kernel's are the same" {
 }
 
 expect {
-  sas       = 2
   esp       = true
   spis      = 3
   udp_encap = var.how == "natt"

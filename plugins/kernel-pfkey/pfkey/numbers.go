@@ -94,7 +94,7 @@ const (
 	maxSPI         = 0xffffffff
 	maxCPI         = 0xffff
 	maxCPIOffered  = 0xefff  // RFC 3173 section 3.3: the others are private
-	ownSeq         = 1 << 31 // sequence numbers of ours; the kernel counts its acquires from 0
+	ownSeq         = 1 << 31 // in sequence numbers of ours; the kernel counts its acquires from 0
 )
 
 // Sizes and offsets, octets.
