@@ -149,7 +149,7 @@ var errNoTunnel = errors.New("no tunnel")
 // leftOver has an SA of ours in the kernel that no machine knows.
 func (r *rig) leftOver() error {
 	n, k := r.ends[0], r.kernels[0]
-	sa := kernel.SA{Key: kernel.Key{Src: n.addr, Dst: addr("127.0.0.3"), SPI: 0x7777, Proto: 50}, Mode: kernel.ModeTunnel, Auth: &kernel.AlgKey{ID: 5, Key: secret.New(make([]byte, 32))}}
+	sa := kernel.SA{Key: kernel.Key{Src: n.addr, Dst: addr("127.0.0.3"), SPI: 0x7777, Proto: 51}, Mode: kernel.ModeTunnel, Auth: &kernel.AlgKey{ID: 5, Key: secret.New(make([]byte, 32))}}
 	_, err := k.Fake.Apply(r.Context(), []kernel.Transaction{{Ops: []kernel.Op{{Kind: kernel.AddSA, SA: &sa}}}})
 	if err == nil {
 		err = n.ledger.add([]ledgerKey{{SAKey: saKey(sa.Key), where: where{src: n.addr}}})
