@@ -16,8 +16,10 @@ type View struct {
 	Peers      []Place // all of them; Peer is the first
 	NAT        bool    // there is a NAT box between the two, or more
 	Mode       string
+	IPComp     bool
 	IKEText    string // as the scenario spells it, which is strongSwan's spelling
 	ESPText    string
+	AHText     string // empty without AH
 	IKE        []IKEProposal
 	ESP        ESPProposal
 	PSK        string
@@ -30,12 +32,15 @@ func (s *Scenario) View(end, dir, log string) View {
 	// settle has parsed both before.
 	ike, _ := ParseIKE(e.IKE)
 	esp, _ := ParseESP(e.ESP)
-	v := View{Dir: dir, Log: log, Self: s.Place(end), NAT: len(s.Boxes()) > 0, Mode: s.Mode, IKEText: e.IKE, ESPText: e.ESP,
+	v := View{Dir: dir, Log: log, Self: s.Place(end), NAT: len(s.Boxes()) > 0, Mode: s.Mode, IPComp: s.Uses("ipcomp"), IKEText: e.IKE, ESPText: e.ESP,
 		IKE: ike, ESP: esp, PSK: e.PSK, Params: e.Params}
 	for _, p := range s.Peers(end) {
 		v.Peers = append(v.Peers, s.Seen(p))
 	}
 	v.Peer = v.Peers[0]
+	if s.Uses("ah") {
+		_, v.AHText, _ = strings.Cut(e.ESP, "-")
+	}
 	return v
 }
 

@@ -125,6 +125,7 @@ const (
 // Flags of xfrm_usersa_info.
 const (
 	flagAFUnspec = 32
+	flagAlign4   = 64
 	flagESN      = 128
 )
 
