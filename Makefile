@@ -24,6 +24,7 @@ build: ## daemon, racoonctl and plugins into build/
 	@for p in $(PLUGINS); do $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(PLUGDIR)/racoon-$$p ./plugins/$$p || exit 1; done
 	$(GO) build -trimpath -o $(BUILD)/lab ./lab/cmd/lab
 	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/xfrm.test ./plugins/kernel-xfrm/xfrm
+	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/pfkey.test ./plugins/kernel-pfkey/pfkey
 
 setup: ## install what the lab needs (apt; no service is started)
 	./lab/setup

@@ -68,11 +68,12 @@ var layers = []layer{
 	// The conformance suites run a plugin as the engine does.
 	{dirs: []string{"core/sdk/plugintest"}, kind: shell, ours: []string{"core/sdk/...", internal + "pluginhost", internal + "schema"}},
 	{dirs: []string{"core/sdk/plugintest/..."}, kind: shell, ours: []string{"core/sdk/..."}},
+	{dirs: []string{"core/sdk/kernel/txn"}, kind: shell, ours: []string{"core/sdk/errs", "core/sdk/kernel"}},
 	{dirs: []string{"core/sdk/..."}, kind: plain, ours: []string{"core/sdk/..."}},
 	{dirs: []string{"core"}, kind: shell, ours: []string{"core/..."}},
 
 	{dirs: []string{"cmd/..."}, kind: plain, ours: []string{"core"}},
-	{dirs: []string{"plugins/..."}, kind: shell, ours: []string{"core/sdk/auth", "core/sdk/config", "core/sdk/errs", "core/sdk/kernel", "core/sdk/logsink",
+	{dirs: []string{"plugins/..."}, kind: shell, ours: []string{"core/sdk/auth", "core/sdk/config", "core/sdk/errs", "core/sdk/kernel", "core/sdk/kernel/txn", "core/sdk/logsink",
 		"core/sdk/plugin", "core/sdk/secret"}}, // and their own directories
 	{dirs: []string{"lab/..."}, kind: shell, ours: []string{"lab/...", "core/control"}},
 }

@@ -35,6 +35,7 @@ type quick struct {
 	match   future[spd.Pair]
 	reqID   future[uint32] // of the policies to be generated
 	spis    future[[]uint32]
+	inbound AllocateSPIs // what spis was asked for
 	keyPair future[oakley.KeyPair]
 	shared  future[secret.Bytes]
 	apply   future[any] // inbound; for an initiator's first pair, both directions
@@ -181,12 +182,23 @@ func (x *exchange) spiRequests() AllocateSPIs {
 	return AllocateSPIs{reqs}
 }
 
+// askSPIs asks for our SPIs. What it asked for stays known when the step is played
+// again and fails before it comes here.
+func (x *exchange) askSPIs() {
+	q := x.qm
+	if q.spis.id == 0 {
+		q.inbound = x.spiRequests()
+	}
+	q.spis.ask(x, q.inbound)
+}
+
 // reserve awaits our SPIs.
 func (x *exchange) reserve() error {
-	req := x.spiRequests()
-	spis, err := x.qm.spis.await(x, req)
-	if err == nil && len(spis) != len(req.SPIs) {
-		err = fmt.Errorf("%d SPIs instead of %d", len(spis), len(req.SPIs))
+	x.askSPIs()
+	q := x.qm
+	spis, err := q.spis.await(x, q.inbound)
+	if err == nil && len(spis) != len(q.inbound.SPIs) {
+		err = fmt.Errorf("%d SPIs instead of %d", len(spis), len(q.inbound.SPIs))
 	}
 	return x.kernelRefused("reserve SPIs", err)
 }

@@ -55,7 +55,7 @@ func prepareAnswer(x *exchange) error {
 	if err := q.checkPFS(); err != nil {
 		return err
 	}
-	q.spis.ask(x, x.spiRequests())
+	x.askSPIs()
 	gxy, err := x.quickSecret()
 	if err != nil {
 		return err
@@ -142,9 +142,9 @@ func (x *exchange) collide() error {
 // than the other may be one that the peer has lost.
 func (x *exchange) precedes(o *exchange) bool {
 	switch p := x.p; {
-	case p.known(o.sa.Since, x.sa):
+	case p.knew(o.sa, x.sa):
 		return true
-	case p.known(x.sa.Since, o.sa):
+	case p.knew(x.sa, o.sa):
 		return false
 	}
 	return cmp.Or(bytes.Compare(x.sa.CkyI[:], o.sa.CkyI[:]), bytes.Compare(x.sa.CkyR[:], o.sa.CkyR[:]), cmp.Compare(x.msgID, o.msgID)) > 0

@@ -196,7 +196,7 @@ func softLife(hard doi.Life, initiator bool, jitter byte) (soft doi.Life) {
 // flight is undone when its Reply comes.
 func (x *exchange) undoQuick(reason notice.Reason) {
 	q := x.qm
-	ops := x.spiRequests().giveBack(q.spis.val)
+	ops := q.inbound.giveBack(q.spis.val)
 	if q.reserved() && !q.apply.pending() && !q.applyTo.pending() { // else the Reply does it
 		ops = append(ops, x.p.ungenerate(q.policy)...)
 	}

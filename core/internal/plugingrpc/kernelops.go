@@ -16,7 +16,10 @@ func kernelCapabilitiesToProto(c kernel.Capabilities) *kernelv1.GetCapabilitiesR
 	return &kernelv1.GetCapabilitiesResponse{
 		Platform: text(c.Platform), Features: features,
 		Algorithms: mapped(c.Algorithms, func(a kernel.Algorithm) *kernelv1.Algorithm {
-			return &kernelv1.Algorithm{Kind: kernelv1.AlgKind(a.Kind), Id: uint32(a.ID), MinKey: uint32(a.MinKey), MaxKey: uint32(a.MaxKey)}
+			return &kernelv1.Algorithm{
+				Kind: kernelv1.AlgKind(a.Kind), Id: uint32(a.ID), MinKey: uint32(a.MinKey), MaxKey: uint32(a.MaxKey),
+				Icvs: mapped(a.ICVs, func(bits uint16) uint32 { return uint32(bits) }),
+			}
 		}),
 		MaxOpsPerTxn: uint32(max(c.MaxOpsPerTxn, 0)), SpiMin: c.SPIMin, SpiMax: c.SPIMax,
 		AcquireLifetime: duration(c.AcquireLifetime), ReplayWindowMax: c.ReplayWindowMax,
@@ -35,7 +38,7 @@ func (d *decoder) kernelCapabilities(c *kernelv1.GetCapabilitiesResponse) kernel
 		Algorithms: mapped(c.Algorithms, func(a *kernelv1.Algorithm) kernel.Algorithm {
 			return kernel.Algorithm{
 				Kind: enum(d, "algorithm kind", a.GetKind(), kernel.AlgComp), ID: d.algorithm(a.GetId()),
-				MinKey: d.bits(a.GetMinKey()), MaxKey: d.bits(a.GetMaxKey()),
+				MinKey: d.bits(a.GetMinKey()), MaxKey: d.bits(a.GetMaxKey()), ICVs: mapped(a.GetIcvs(), d.bits),
 			}
 		}),
 		MaxOpsPerTxn: int(c.MaxOpsPerTxn), SPIMin: c.SpiMin, SPIMax: c.SpiMax,
@@ -112,6 +115,7 @@ func statsToProto(s kernel.Stats) *kernelv1.Stats {
 	return &kernelv1.Stats{
 		Found: s.Found, Bytes: s.Bytes, Packets: s.Packets, Added: timestamp(s.Added),
 		FirstUse: timestamp(s.FirstUse), LastUse: timestamp(s.LastUse), ReplayErrors: s.ReplayErrors,
+		IntegrityErrors: s.IntegrityErrors,
 	}
 }
 
@@ -119,6 +123,7 @@ func stats(s *kernelv1.Stats) kernel.Stats {
 	return kernel.Stats{
 		Found: s.GetFound(), Bytes: s.GetBytes(), Packets: s.GetPackets(), Added: timeOf(s.GetAdded()),
 		FirstUse: timeOf(s.GetFirstUse()), LastUse: timeOf(s.GetLastUse()), ReplayErrors: s.GetReplayErrors(),
+		IntegrityErrors: s.GetIntegrityErrors(),
 	}
 }
 

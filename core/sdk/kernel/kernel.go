@@ -98,6 +98,10 @@ type Algorithm struct {
 	Kind           AlgKind
 	ID             uint16 // IPsec DOI transform / auth number
 	MinKey, MaxKey uint16
+	// ICVs: lengths of the ICV in bits that AlgKey.Trunc may ask for. The first is
+	// what the backend does for Trunc 0, which is not the standard's everywhere: Linux's
+	// PF_KEY cuts HMAC-SHA2-256 to 96 bits. None: the standard's and no other.
+	ICVs []uint16
 }
 type AlgKind uint8
 
@@ -275,7 +279,7 @@ const (
 type AlgKey struct {
 	ID    uint16
 	Key   secret.Bytes
-	Trunc uint16 // ICV bits; 0 = the standard's value
+	Trunc uint16 // ICV bits; 0 = the first of Algorithm.ICVs, without any the standard's value
 }
 type Encap struct {
 	SrcPort, DstPort uint16
@@ -306,6 +310,7 @@ type Stats struct {
 	Bytes, Packets           uint64
 	Added, FirstUse, LastUse time.Time
 	ReplayErrors             uint64
+	IntegrityErrors          uint64 // packets whose ICV was wrong; 0 where the kernel does not count them
 }
 type DumpFilter struct {
 	SAs, Policies, Addresses bool

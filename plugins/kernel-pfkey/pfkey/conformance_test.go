@@ -1,3 +1,5 @@
+//go:build linux
+
 package pfkey
 
 import (
@@ -7,12 +9,16 @@ import (
 	"github.com/racoon-ike/racoon/core/sdk/plugintest"
 )
 
-// The kernel of a build machine may lack PF_KEY; the contract holds where it does not.
-func TestConformance(t *testing.T) {
-	plugintest.Kernel(t, plugintest.Subject{
-		Spec:       func() plugin.Spec { return spec("test", anySocket) },
+func subject() plugintest.Subject {
+	return plugintest.Subject{
+		Spec:       func() plugin.Spec { return Spec("test") },
 		Config:     `{"pfkey_buffer":512}`,
 		BadConfigs: []string{`{"pfkey_buffer":-1}`, `{"pfkey_buffer":99999999}`},
-		Refuses:    true,
-	}, plugintest.KernelWant{})
+	}
+}
+
+// TestConformance runs the contract's checks, over gRPC, against the real kernel.
+func TestConformance(t *testing.T) {
+	live(t)
+	plugintest.Kernel(t, subject(), plugintest.KernelWant{})
 }

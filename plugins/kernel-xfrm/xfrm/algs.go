@@ -100,6 +100,23 @@ func (a alg) icv(key *kernel.AlgKey) (uint32, error) {
 	return uint32(t), nil
 }
 
+// icvs are the lengths that icv takes, in bits, the standard's first.
+func (a alg) icvs() []uint16 {
+	if a.icvBits == 0 {
+		return nil
+	}
+	all := []uint16{a.icvBits}
+	if a.aead {
+		return all
+	}
+	for t := uint16(96); t <= a.maxBits; t += 8 {
+		if t != a.icvBits {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
 // appendAlgs appends the algorithms of sa, having checked that they are what its
 // protocol may have.
 func appendAlgs(b []byte, sa *kernel.SA) ([]byte, error) {

@@ -131,7 +131,7 @@ func (b *Backend) probeAlgorithms(p *probed, withDir bool) error {
 			b.log.Info("this kernel has no "+a.name, "reason", missing)
 			return nil
 		}
-		p.algorithms = append(p.algorithms, kernel.Algorithm{Kind: kind, ID: a.id, MinKey: a.minBits, MaxKey: a.maxBits})
+		p.algorithms = append(p.algorithms, kernel.Algorithm{Kind: kind, ID: a.id, MinKey: a.minBits, MaxKey: a.maxBits, ICVs: a.icvs()})
 		return nil
 	}
 	if p.features&kernel.FeatESP != 0 {

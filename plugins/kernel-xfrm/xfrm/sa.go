@@ -192,6 +192,7 @@ func decodeSA(b []byte, now time.Time, withKeys bool) (kernel.Object, error) {
 	}
 	o := kernel.Object{SA: sa, Stats: getStats(b[saCur:])}
 	o.Stats.ReplayErrors = uint64(native.Uint32(b[saStatReplay:]))
+	o.Stats.IntegrityErrors = uint64(native.Uint32(b[saStatIntegrity:]))
 	err := eachAttr(b[sizeSAInfo:], func(typ uint16, data []byte) error {
 		if typ == attrLastUsed {
 			if err := need(data, 8, "XFRMA_LASTUSED"); err != nil {

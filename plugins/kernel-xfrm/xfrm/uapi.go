@@ -92,6 +92,7 @@ const (
 	saSrc                        = 80
 	saLife, saCur                = 96, 160
 	saStatReplay                 = 196 // xfrm_stats: replay_window, replay, integrity_failed
+	saStatIntegrity              = 200
 	saSeq, saReqID               = 204, 208
 	saFamily, saMode             = 212, 214
 	saWindow, saFlags            = 215, 216

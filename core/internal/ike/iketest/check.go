@@ -2,10 +2,9 @@ package iketest
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -54,18 +53,6 @@ func (w *World) Quiet() bool {
 		}
 	}
 	return true
-}
-
-// CheckQuiet breaks the world if a machine is still negotiating, or has a Call out.
-func (w *World) CheckQuiet() {
-	for _, h := range w.Hosts {
-		for _, m := range h.Machines {
-			st := m.Status(w.Now())
-			if len(st.Exchanges) > 0 || st.Queued > 0 || m.Calls > 0 {
-				w.Break("%s: still busy with %s: %+v, %d queued, %d calls out", h.Name, m.Key.Block, st.Exchanges, st.Queued, m.Calls)
-			}
-		}
-	}
 }
 
 // CheckKernel breaks the world unless every idle host's kernel has exactly the SAs
@@ -128,27 +115,68 @@ func (w *World) CheckLimits(m *Machine) {
 	}
 }
 
+// Unsettled lists what is under way, and says of each how: a machine that negotiates
+// or waits for an answer, and a link of which one end has an SA that the other has not,
+// or not with the same keys. Each will be settled at some moment; with many hosts
+// there may be none at which all are.
+func (w *World) Unsettled() map[string]string {
+	open := map[string]string{}
+	for _, h := range w.Hosts {
+		for _, m := range h.Machines {
+			if st := m.Status(w.Now()); len(st.Exchanges) > 0 || st.Queued > 0 || m.Calls > 0 {
+				open[fmt.Sprintf("%s with %v", h.Name, m.Key)] = fmt.Sprintf("busy: %+v, %d queued, %d calls out", st.Exchanges, st.Queued, m.Calls)
+			}
+		}
+	}
+	links := w.links()
+	for name, e := range w.bothEnds() {
+		if why := e.differ(); why != "" {
+			sa := fmt.Sprintf("%s 0x%08x", protoName(name.proto), name.spi)
+			link, ok := links[name]
+			if !ok {
+				link = sa
+			}
+			open[link] = "the SA " + sa + ": " + why
+		}
+	}
+	return open
+}
+
 // CheckSymmetry breaks the world unless both ends of every SA have it, with the
 // same keys.
 func (w *World) CheckSymmetry() {
-	if err := w.asymmetry(); err != nil {
-		w.Break("%w", err)
+	for name, e := range w.bothEnds() {
+		if why := e.differ(); why != "" {
+			w.Break("the SA %s 0x%08x: %s", protoName(name.proto), name.spi, why)
+		}
 	}
 }
 
-// Symmetric reports whether both ends of every SA have it.
-func (w *World) Symmetric() bool { return w.asymmetry() == nil }
+// saName is unique in a world: no two hosts hand out the same SPIs.
+type saName struct {
+	proto uint8
+	spi   uint32
+}
 
-func (w *World) asymmetry() error {
-	type ends struct{ in, out *SA }
-	type named struct {
-		proto uint8
-		spi   uint32
+// saEnds are the receiver's and the sender's view of an SA.
+type saEnds struct{ in, out *SA }
+
+func (e saEnds) differ() string {
+	switch in, out := e.in, e.out; {
+	case in == nil || out == nil || in.Larval:
+		return "only one end has it"
+	case !bytes.Equal(in.Encr, out.Encr) || !bytes.Equal(in.AuthKey, out.AuthKey) || in.KernelSA.Encr != out.KernelSA.Encr ||
+		in.Auth != out.Auth || in.Mode != out.Mode || in.Hard != out.Hard && in.Hard == 0:
+		return "its ends differ"
 	}
-	all := map[named]ends{} // no two hosts hand out the same SPIs
+	return ""
+}
+
+func (w *World) bothEnds() map[saName]saEnds {
+	all := map[saName]saEnds{}
 	for _, h := range w.Hosts {
 		for key, sa := range h.Kernel.SAs {
-			name := named{key.Proto, key.SPI}
+			name := saName{key.Proto, key.SPI}
 			e := all[name]
 			if sa.Dir == spd.In {
 				e.in = sa
@@ -158,17 +186,23 @@ func (w *World) asymmetry() error {
 			all[name] = e
 		}
 	}
-	names := slices.SortedFunc(maps.Keys(all), func(a, b named) int { return cmp.Or(cmp.Compare(a.proto, b.proto), cmp.Compare(a.spi, b.spi)) })
-	for _, n := range names {
-		switch in, out := all[n].in, all[n].out; {
-		case in == nil || out == nil || in.Larval:
-			return fmt.Errorf("only one end has the SA %s 0x%08x", protoName(n.proto), n.spi)
-		case !bytes.Equal(in.Encr, out.Encr) || !bytes.Equal(in.AuthKey, out.AuthKey) || in.KernelSA.Encr != out.KernelSA.Encr ||
-			in.Auth != out.Auth || in.Mode != out.Mode || in.Hard != out.Hard && in.Hard == 0:
-			return fmt.Errorf("the two ends of the SA %s 0x%08x differ", protoName(n.proto), n.spi)
+	return all
+}
+
+// links says of each SA that a machine knows whose traffic it protects.
+func (w *World) links() map[saName]string {
+	of := map[saName]string{}
+	for _, h := range w.Hosts {
+		for _, m := range h.Machines {
+			for _, q := range m.Status(w.Now()).IPsec {
+				nets := []string{q.Selector.Local.String(), q.Selector.Remote.String()}
+				slices.Sort(nets)
+				link := strings.Join(nets, " and ")
+				of[saName{q.Proto, q.SPIIn}], of[saName{q.Proto, q.SPIOut}] = link, link
+			}
 		}
 	}
-	return nil
+	return of
 }
 
 // CheckClean breaks the world if a host that was shut down, and has not been asked

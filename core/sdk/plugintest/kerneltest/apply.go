@@ -145,6 +145,8 @@ func (f *Fake) saOp(kind kernel.OpKind, v kernel.SA) ([]kernel.Event, *errs.Erro
 		return nil, err
 	}
 	switch {
+	case !f.canCut(v.Auth):
+		return nil, errs.Errorf(errs.Unsupported, "authentication algorithm %d cut to %d bits", v.Auth.ID, v.Auth.Trunc)
 	case kind == kernel.AddSA && exists:
 		return nil, errs.Errorf(errs.Exists, "SA %s", k)
 	case kind == kernel.UpdateSA && !exists:

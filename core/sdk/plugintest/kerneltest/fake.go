@@ -41,6 +41,9 @@ type Fake struct {
 	OpError func(kernel.Op) *errs.Error
 	// Route, if set, answers LookupRoutes. Set it before use.
 	Route func(kernel.RouteQuery) kernel.Route
+	// ICVs, if set, are the lengths HMAC-SHA2-256 can be cut to, in bits; otherwise 128
+	// and 96. Set it before use.
+	ICVs []uint16
 	// Now, if set, is the clock. Set it before use.
 	Now func() time.Time
 
@@ -144,20 +147,35 @@ func (f *Fake) Capabilities(ctx context.Context) (kernel.Capabilities, error) {
 		Features: kernel.FeatTunnel | kernel.FeatTransport | kernel.FeatESP | kernel.FeatAH | kernel.FeatIPComp |
 			kernel.FeatNATT | kernel.FeatESN | kernel.FeatAcquire | kernel.FeatAcquireSeq | kernel.FeatUseTime |
 			kernel.FeatPolicyEvents | kernel.FeatUpdateAddresses | kernel.FeatAddresses | kernel.FeatRoutes | kernel.FeatMark | kernel.FeatIfID,
-		Algorithms: []kernel.Algorithm{
-			{Kind: kernel.AlgEncr, ID: 3, MinKey: 192, MaxKey: 192},
-			{Kind: kernel.AlgEncr, ID: 12, MinKey: 128, MaxKey: 256},
-			{Kind: kernel.AlgEncr, ID: 13, MinKey: 128, MaxKey: 256},
-			{Kind: kernel.AlgEncr, ID: 20, MinKey: 128, MaxKey: 256},
-			{Kind: kernel.AlgAuth, ID: 1, MinKey: 128, MaxKey: 128},
-			{Kind: kernel.AlgAuth, ID: 2, MinKey: 160, MaxKey: 160},
-			{Kind: kernel.AlgAuth, ID: 5, MinKey: 256, MaxKey: 256},
-			{Kind: kernel.AlgAuth, ID: 6, MinKey: 384, MaxKey: 384},
-			{Kind: kernel.AlgAuth, ID: 7, MinKey: 512, MaxKey: 512},
-			{Kind: kernel.AlgComp, ID: 2},
-		},
+		Algorithms: f.algorithms(),
 		MaxOpsPerTxn: 64, SPIMin: 256, SPIMax: 1<<32 - 1, AcquireLifetime: larvalLife, ReplayWindowMax: 4096,
 	}, nil
+}
+
+func (f *Fake) algorithms() []kernel.Algorithm {
+	sha256 := []uint16{128, 96}
+	if f.ICVs != nil {
+		sha256 = slices.Clone(f.ICVs)
+	}
+	return []kernel.Algorithm{
+		{Kind: kernel.AlgEncr, ID: 3, MinKey: 192, MaxKey: 192},
+		{Kind: kernel.AlgEncr, ID: 12, MinKey: 128, MaxKey: 256},
+		{Kind: kernel.AlgEncr, ID: 13, MinKey: 128, MaxKey: 256},
+		{Kind: kernel.AlgEncr, ID: 20, MinKey: 128, MaxKey: 256},
+		{Kind: kernel.AlgAuth, ID: 1, MinKey: 128, MaxKey: 128, ICVs: []uint16{96}},
+		{Kind: kernel.AlgAuth, ID: 2, MinKey: 160, MaxKey: 160, ICVs: []uint16{96}},
+		{Kind: kernel.AlgAuth, ID: 5, MinKey: 256, MaxKey: 256, ICVs: sha256},
+		{Kind: kernel.AlgAuth, ID: 6, MinKey: 384, MaxKey: 384, ICVs: []uint16{192}},
+		{Kind: kernel.AlgAuth, ID: 7, MinKey: 512, MaxKey: 512, ICVs: []uint16{256}},
+		{Kind: kernel.AlgComp, ID: 2},
+	}
+}
+
+// canCut says whether the ICV that k asks for is one of the algorithm's.
+func (f *Fake) canCut(k *kernel.AlgKey) bool {
+	return k == nil || k.Trunc == 0 || slices.ContainsFunc(f.algorithms(), func(a kernel.Algorithm) bool {
+		return a.Kind == kernel.AlgAuth && a.ID == k.ID && slices.Contains(a.ICVs, k.Trunc)
+	})
 }
 
 func (f *Fake) SocketOptions(ctx context.Context, r kernel.SocketRole, fam kernel.Family) (kernel.SocketSetup, error) {

@@ -939,8 +939,11 @@ type Algorithm struct {
 	// IPsec DOI transform identifier or authentication algorithm value.
 	Id uint32 `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
 	// Bits.
-	MinKey        uint32 `protobuf:"varint,3,opt,name=min_key,json=minKey,proto3" json:"min_key,omitempty"`
-	MaxKey        uint32 `protobuf:"varint,4,opt,name=max_key,json=maxKey,proto3" json:"max_key,omitempty"`
+	MinKey uint32 `protobuf:"varint,3,opt,name=min_key,json=minKey,proto3" json:"min_key,omitempty"`
+	MaxKey uint32 `protobuf:"varint,4,opt,name=max_key,json=maxKey,proto3" json:"max_key,omitempty"`
+	// Lengths of the ICV in bits that AlgKey.trunc may ask for; the first is what
+	// trunc 0 gives. None: the standard's and no other.
+	Icvs          []uint32 `protobuf:"varint,5,rep,packed,name=icvs,proto3" json:"icvs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1001,6 +1004,13 @@ func (x *Algorithm) GetMaxKey() uint32 {
 		return x.MaxKey
 	}
 	return 0
+}
+
+func (x *Algorithm) GetIcvs() []uint32 {
+	if x != nil {
+		return x.Icvs
+	}
+	return nil
 }
 
 type GetCapabilitiesRequest struct {
@@ -2462,7 +2472,7 @@ type AlgKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	Key   []byte                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
-	// ICV bits; 0: the standard's value.
+	// ICV bits; 0: the first of Algorithm.icvs, without any the standard's value.
 	Trunc         uint32 `protobuf:"varint,3,opt,name=trunc,proto3" json:"trunc,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2905,16 +2915,18 @@ func (x *QueryResponse) GetStats() []*Stats {
 }
 
 type Stats struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Found         bool                   `protobuf:"varint,1,opt,name=found,proto3" json:"found,omitempty"`
-	Bytes         uint64                 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
-	Packets       uint64                 `protobuf:"varint,3,opt,name=packets,proto3" json:"packets,omitempty"`
-	Added         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=added,proto3" json:"added,omitempty"`
-	FirstUse      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=first_use,json=firstUse,proto3" json:"first_use,omitempty"`
-	LastUse       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_use,json=lastUse,proto3" json:"last_use,omitempty"`
-	ReplayErrors  uint64                 `protobuf:"varint,7,opt,name=replay_errors,json=replayErrors,proto3" json:"replay_errors,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Found        bool                   `protobuf:"varint,1,opt,name=found,proto3" json:"found,omitempty"`
+	Bytes        uint64                 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Packets      uint64                 `protobuf:"varint,3,opt,name=packets,proto3" json:"packets,omitempty"`
+	Added        *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=added,proto3" json:"added,omitempty"`
+	FirstUse     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=first_use,json=firstUse,proto3" json:"first_use,omitempty"`
+	LastUse      *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=last_use,json=lastUse,proto3" json:"last_use,omitempty"`
+	ReplayErrors uint64                 `protobuf:"varint,7,opt,name=replay_errors,json=replayErrors,proto3" json:"replay_errors,omitempty"`
+	// Packets whose ICV was wrong; 0 where the kernel does not count them.
+	IntegrityErrors uint64 `protobuf:"varint,8,opt,name=integrity_errors,json=integrityErrors,proto3" json:"integrity_errors,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Stats) Reset() {
@@ -2992,6 +3004,13 @@ func (x *Stats) GetLastUse() *timestamppb.Timestamp {
 func (x *Stats) GetReplayErrors() uint64 {
 	if x != nil {
 		return x.ReplayErrors
+	}
+	return 0
+}
+
+func (x *Stats) GetIntegrityErrors() uint64 {
+	if x != nil {
+		return x.IntegrityErrors
 	}
 	return 0
 }
@@ -4074,12 +4093,13 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"privileged\x18\x04 \x01(\bR\n" +
 	"privileged\x12\x1a\n" +
 	"\brequired\x18\x05 \x01(\bR\brequired\x12\x10\n" +
-	"\x03doc\x18\x06 \x01(\tR\x03doc\"\x83\x01\n" +
+	"\x03doc\x18\x06 \x01(\tR\x03doc\"\x97\x01\n" +
 	"\tAlgorithm\x124\n" +
 	"\x04kind\x18\x01 \x01(\x0e2 .racoon.plugin.kernel.v1.AlgKindR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\rR\x02id\x12\x17\n" +
 	"\amin_key\x18\x03 \x01(\rR\x06minKey\x12\x17\n" +
-	"\amax_key\x18\x04 \x01(\rR\x06maxKey\"\x18\n" +
+	"\amax_key\x18\x04 \x01(\rR\x06maxKey\x12\x12\n" +
+	"\x04icvs\x18\x05 \x03(\rR\x04icvs\"\x18\n" +
 	"\x16GetCapabilitiesRequest\"\x82\x03\n" +
 	"\x17GetCapabilitiesResponse\x12\x1a\n" +
 	"\bplatform\x18\x01 \x01(\tR\bplatform\x12<\n" +
@@ -4225,7 +4245,7 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"\fQueryRequest\x120\n" +
 	"\x04keys\x18\x01 \x03(\v2\x1c.racoon.plugin.kernel.v1.KeyR\x04keys\"E\n" +
 	"\rQueryResponse\x124\n" +
-	"\x05stats\x18\x01 \x03(\v2\x1e.racoon.plugin.kernel.v1.StatsR\x05stats\"\x94\x02\n" +
+	"\x05stats\x18\x01 \x03(\v2\x1e.racoon.plugin.kernel.v1.StatsR\x05stats\"\xbf\x02\n" +
 	"\x05Stats\x12\x14\n" +
 	"\x05found\x18\x01 \x01(\bR\x05found\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x18\n" +
@@ -4233,7 +4253,8 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"\x05added\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05added\x127\n" +
 	"\tfirst_use\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bfirstUse\x125\n" +
 	"\blast_use\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\alastUse\x12#\n" +
-	"\rreplay_errors\x18\a \x01(\x04R\freplayErrors\"\x8e\x01\n" +
+	"\rreplay_errors\x18\a \x01(\x04R\freplayErrors\x12)\n" +
+	"\x10integrity_errors\x18\b \x01(\x04R\x0fintegrityErrors\"\x8e\x01\n" +
 	"\vDumpRequest\x12\x10\n" +
 	"\x03sas\x18\x01 \x01(\bR\x03sas\x12\x1a\n" +
 	"\bpolicies\x18\x02 \x01(\bR\bpolicies\x12\x1c\n" +

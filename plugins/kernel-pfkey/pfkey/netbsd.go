@@ -1,0 +1,20 @@
+package pfkey
+
+// netbsd is NetBSD with netipsec (net/pfkeyv2.h, netipsec/ipsec.h).
+func netbsd() System {
+	return System{
+		Name: "netbsd", Domain: 29, Advice: "build a kernel with options IPSEC",
+		Inet: 2, Inet6: 24, SockaddrLen: true, EmbedsScope: true,
+		SASize: 16, RequestHeader: 8,
+		MixedTunnels: true, CountsDown: true, UseTime: lastUse, LosesPorts: true, NoSuchPolicy: 22,
+		Replay: replay{Octets: true, Max: 2040},
+		NATT: natt{
+			Type: 20, SrcPort: 21, DstPort: 22, OrigSrc: 23, OrigDst: 24,
+			Level: 17, Option: 100,
+		},
+		Bypass: bypassOptions{IPv4: 22, IPv6: 28},
+		Encr:   numbers{{3, 3}, {6, 6}, {7, 7}, {11, 11}, {12, 12}, {13, 13}, {18, 18}, {19, 19}, {20, 20}, {22, 22}},
+		Auth:   numbers{{1, 2}, {2, 3}, {5, 5}, {6, 6}, {7, 7}, {8, 8}, {9, 9}},
+		Comp:   numbers{{2, 2}},
+	}
+}
