@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/racoon-ike/racoon/core/internal/config"
+	"github.com/racoon-ike/racoon/core/internal/lint"
 )
 
 // Version is set by the linker.
@@ -77,7 +78,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 // check is -t: everything that can be said about a configuration without root, the
 // kernel or the network.
 func check(f *flags, stdout, stderr io.Writer) int {
-	_, diags, err := config.Load(f.config)
+	loaded, diags, err := config.Load(f.config)
+	if err == nil {
+		diags = append(diags, checkKernel(loaded)...)
+		lint.Sort(diags)
+	}
 	show(stderr, diags, config.Note)
 	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", f.name, err)

@@ -110,6 +110,7 @@ func examine(ctx context.Context, file string, packs []lint.Pack) ([]config.Diag
 		}
 		return diags, err
 	}
+	diags = append(diags, checkKernel(loaded)...)
 	for _, check := range []func(context.Context, *config.Loaded) ([]config.Diagnostic, error){
 		against(packs),
 		checkPlugins,

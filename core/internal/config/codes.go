@@ -37,6 +37,7 @@ const (
 	codeObey       = "RC1105"
 	codeCredulous  = "RC1106"
 	codeKeysOnDisk = "RC1107" // path backupsa
+	codeShortMAC   = "RC1108" // sha256_96
 
 	codeNoEffectYet = "RC2001" // accepted, comes with a later version
 	codeMapped      = "RC2002" // accepted, racoon does this another way

@@ -59,6 +59,7 @@ func remoteDirectives() []directive {
 			remoteSwitch(func(r *policy.Remote) *bool { return &r.SupportProxy })(p, a)
 		}},
 		{name: "weak_phase1_check", args: "SWITCH", doc: "believe what comes in clear text during phase 1", def: "off", set: setWeakCheck},
+		{name: "sha256_96", args: "SWITCH", from: ours, doc: "the peer cuts HMAC-SHA2-256 in ESP and AH to 96 bits, as the original racoon on Linux does, not to the 128 of RFC 4868", def: "off", set: setShortSHA256},
 		{name: "script", fields: "file event", args: "STRING phase1_up|phase1_down|phase1_dead", from: ipsecTools, doc: "a program run when an ISAKMP SA comes or goes, or the peer is dead; relative to path script", set: setScript},
 		{name: "esp_frag", args: "NUMBER", state: mapped, why: "no kernel racoon runs on fragments before encapsulation", doc: "fragments before UDP encapsulation"},
 		{name: "mode_cfg", args: "SWITCH", doc: "ask the peer for an address", def: "off", set: func(p *parser, a []arg) {
@@ -151,6 +152,12 @@ func setModes(p *parser, a []arg) {
 func setWeakCheck(p *parser, a []arg) {
 	if p.remote.WeakPhase1Check = a[0].n == 1; a[0].n == 1 {
 		p.weak(a[0].token, codeCredulous, Note, "lets anybody end a phase 1 that is being negotiated", "")
+	}
+}
+
+func setShortSHA256(p *parser, a []arg) {
+	if p.remote.ShortSHA256 = a[0].n == 1; a[0].n == 1 {
+		p.weak(a[0].token, codeShortMAC, Note, "cuts HMAC-SHA2-256 to 96 bits instead of 128: packets pass only if the peer does so too", "")
 	}
 }
 

@@ -76,6 +76,9 @@ func (w *shower) phase1(r *policy.Remote) {
 	w.line("ike_frag %s", r.IKEFrag)
 	w.line("rekey %s", r.Rekey)
 	w.onOff("weak_phase1_check", r.WeakPhase1Check)
+	if r.ShortSHA256 {
+		w.onOff("sha256_96", true)
+	}
 	w.onOff("mode_cfg", r.ModeCfg)
 	if r.XAuth {
 		w.line("%s", strings.TrimSuffix("xauth_login "+quoted(r.XAuthLogin), ` ""`))

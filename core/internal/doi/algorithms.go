@@ -36,17 +36,18 @@ var ciphers = map[uint16]cipher{
 const defaultBits = 128
 
 // auths are the authentication algorithms we can key, by their attribute value
-// (RFC 2407 section 4.5, RFC 4868): octets of KEYMAT, and the AH transform that
-// goes with it (RFC 2407 section 4.4.3).
+// (RFC 2407 section 4.5, RFC 4868): octets of KEYMAT, the AH transform that goes with
+// it (RFC 2407 section 4.4.3), and bits of the ICV.
 var auths = map[uint16]struct {
 	octets int
 	ah     uint8
+	icv    uint16
 }{
-	isakmp.SAAuthHMACMD5:    {16, isakmp.AHMD5},
-	isakmp.SAAuthHMACSHA1:   {20, isakmp.AHSHA1},
-	isakmp.SAAuthHMACSHA256: {32, isakmp.AHSHA256},
-	isakmp.SAAuthHMACSHA384: {48, isakmp.AHSHA384},
-	isakmp.SAAuthHMACSHA512: {64, isakmp.AHSHA512},
+	isakmp.SAAuthHMACMD5:    {16, isakmp.AHMD5, 96},
+	isakmp.SAAuthHMACSHA1:   {20, isakmp.AHSHA1, 96},
+	isakmp.SAAuthHMACSHA256: {32, isakmp.AHSHA256, 128},
+	isakmp.SAAuthHMACSHA384: {48, isakmp.AHSHA384, 192},
+	isakmp.SAAuthHMACSHA512: {64, isakmp.AHSHA512, 256},
 }
 
 // AEAD reports whether an ESP transform authenticates by itself.

@@ -41,6 +41,7 @@ type actor struct {
 
 	section   atomic.Pointer[policy.Remote] // its machine's, nil once it has none; not of a stranger
 	ambiguous bool                          // an operator named it
+	cutSaid   atomic.Bool                   // that the back end cuts its ICVs otherwise than the standard
 
 	mu        sync.Mutex
 	box       []mail

@@ -80,7 +80,12 @@ func (e *Engine) installSAs(ops []kernel.Op, keys []ledgerKey) error {
 		return nil
 	}
 	defer wipe(ops)
-	res, again, err := e.transact(ops, kernel.Rollback, applyPatience)
+	var res kernel.TxnResult
+	var again bool
+	err := e.fit(ops, keys)
+	if err == nil {
+		res, again, err = e.transact(ops, kernel.Rollback, applyPatience)
+	}
 	if err == nil && larvalGone(ops, res) {
 		// The SPI was reserved for too short a time; it is still ours to use.
 		for i := range ops {
@@ -102,6 +107,7 @@ func (e *Engine) installSAs(ops []kernel.Op, keys []ledgerKey) error {
 	}
 	if err == nil {
 		e.registry.settle(keys)
+		e.suspect(ops)
 		e.record(e.backup.save(ops, time.Now()))
 		return nil
 	}

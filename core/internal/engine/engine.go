@@ -85,6 +85,7 @@ type Engine struct {
 	spdMu     sync.RWMutex
 	spd       *spd.DB
 	generated generated // policies in it
+	suspects  suspects
 
 	watchMu  sync.Mutex
 	watching *watch
@@ -144,6 +145,7 @@ func New(o Options) (*Engine, error) {
 		workers: newWorkers(), keys: newKeyMaker(), secret: newCookieSecret(), sources: newSourceLimiter(o.Limits.arrivals()), dear: newSourceLimiter(o.Limits),
 		complaints: newSourceLimiter(Limits{SourceRate: 1.0 / 60, SourceBurst: 10}), loud: rate.NewLimiter(5, 100), newMachine: newIKEv1, registry: newRegistry(o.Limits), spd: new(spd.DB),
 		back: make(chan struct{}), instance: newInstance(), refresh: make(chan struct{}, 1), keeping: make(chan struct{}, 1),
+		suspects: suspects{more: make(chan struct{}, 1)},
 	}
 	e.cpu = newCPUPool(o.Limits.CPUQueue, e.run)
 	if e.log == nil {
@@ -179,9 +181,11 @@ func (e *Engine) Start(ctx context.Context) error {
 		return fmt.Errorf("start: %w", err)
 	}
 	e.checkLocal()
+	e.checkICVs()
 	e.net.start()
 	e.goroutines.Go(func() { e.followAddresses(again) })
 	e.goroutines.Go(e.followKept)
+	e.goroutines.Go(e.followSuspects)
 	e.reinstall(old)
 	for name, a := range e.auth {
 		if w, ok := a.(auth.Watcher); ok {

@@ -33,6 +33,8 @@ type memKernel struct {
 	acquires []kernel.AcquireResult
 	octets   map[ike.SAKey]uint64 // Query's answers
 	noQuery  error                // Query fails with it
+	icvs     []uint16             // of HMAC-SHA2-256
+	stats    map[ike.SAKey]kernel.Stats
 }
 
 type sub struct{ ch chan kernel.Event }
@@ -42,7 +44,8 @@ func newMemKernel() *memKernel {
 }
 
 func (k *memKernel) Capabilities(context.Context) (kernel.Capabilities, error) {
-	return kernel.Capabilities{Platform: "memory", Features: k.features}, nil
+	return kernel.Capabilities{Platform: "memory", Features: k.features,
+		Algorithms: []kernel.Algorithm{{Kind: kernel.AlgAuth, ID: 5, MinKey: 256, MaxKey: 256, ICVs: k.icvs}}}, nil
 }
 
 func (k *memKernel) SocketOptions(context.Context, kernel.SocketRole, kernel.Family) (kernel.SocketSetup, error) {
@@ -185,7 +188,7 @@ func (k *memKernel) op(op kernel.Op) (*errs.Error, func()) {
 		sa.Encr = &kernel.AlgKey{ID: sa.Encr.ID, Key: clone(sa.Encr.Key)}
 	}
 	if sa.Auth != nil {
-		sa.Auth = &kernel.AlgKey{ID: sa.Auth.ID, Key: clone(sa.Auth.Key)}
+		sa.Auth = &kernel.AlgKey{ID: sa.Auth.ID, Key: clone(sa.Auth.Key), Trunc: sa.Auth.Trunc}
 	}
 	k.sas[key] = &sa
 	return nil, back
@@ -199,6 +202,7 @@ func (k *memKernel) Query(_ context.Context, keys []kernel.Key) ([]kernel.Stats,
 	}
 	all := make([]kernel.Stats, len(keys))
 	for i, key := range keys {
+		all[i] = k.stats[saKey(key)]
 		_, all[i].Found = k.sas[saKey(key)]
 		all[i].Bytes = k.octets[saKey(key)]
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/internal/doi"
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/spd"
@@ -95,7 +96,16 @@ func (e *Engine) reinstall(all []*restored) {
 // reinstallSAs installs the SAs of one peer and returns those that are there.
 func (e *Engine) reinstallSAs(r *restored) (there []ledgerKey) {
 	defer wipe(r.ops)
-	res, _, err := e.transact(r.ops, kernel.Continue, applyPatience)
+	for _, op := range r.ops {
+		if k := op.SA.Auth; k != nil { // the file does not say
+			k.Trunc = doi.ICVFor(r.remote, k.ID)
+		}
+	}
+	var res kernel.TxnResult
+	err := e.fit(r.ops, r.keys)
+	if err == nil {
+		res, _, err = e.transact(r.ops, kernel.Continue, applyPatience)
+	}
 	var lost []ike.SAKey
 	for i, k := range r.keys {
 		why := err

@@ -94,7 +94,7 @@ func install(k ike.OpKind, s ike.KernelSA) kernel.Op {
 		sa.Encr = &kernel.AlgKey{ID: s.Encr, Key: clone(s.EncrKey)}
 	}
 	if s.Auth != 0 {
-		sa.Auth = &kernel.AlgKey{ID: s.Auth, Key: clone(s.AuthKey)}
+		sa.Auth = &kernel.AlgKey{ID: s.Auth, Key: clone(s.AuthKey), Trunc: s.ICV} // see fit
 	}
 	if k == ike.InstallInbound {
 		return kernel.Op{Kind: kernel.UpdateSA, SA: sa}

@@ -202,6 +202,7 @@ type KernelSA struct {
 	EncrKey  secret.Bytes // with the salt at its end for AES-GCM and AES-CTR
 	Auth     uint16       // 0 with AES-GCM
 	AuthKey  secret.Bytes
+	ICV      uint16 // bits that Auth is to be cut to
 	Comp     uint16 // IPComp transform
 	Soft     time.Duration
 	Hard     time.Duration

@@ -138,6 +138,7 @@ func (x *exchange) makePair(gxy []byte) error {
 		out := KernelSA{Dir: spd.Out, Src: q.local, Dst: q.remote, SPI: s.PeerSPI, ReqID: q.templates()[i].ReqID}
 		for _, sa := range []*KernelSA{&in, &out} {
 			sa.Proto, sa.Mode, sa.Encr, sa.Auth, sa.Comp = s.Proto, s.Mode, s.Encr, s.Auth, s.Comp
+			sa.ICV = doi.ICVFor(x.sa.Remote, s.Auth)
 			sa.Soft, sa.Hard, sa.SoftKB, sa.HardKB = n.soft.Time, n.hard.Time, n.soft.KB, n.hard.KB
 			if err := x.key(sa, s, gxy); err != nil {
 				return failf(notice.Internal, "%w", err)

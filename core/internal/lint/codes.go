@@ -100,6 +100,9 @@ var explanations = []Explanation{
 	{Code: "RC1107", Title: "keys of SAs in a file",
 		Why: "path backupsa has the keys of the inbound SAs written down. Who comes by the file, or by a copy of the disk, reads what was recorded on the wire.",
 		Do:  "Leave path backupsa out unless racoon -B is needed, and keep the file where it does not outlive the machine's trust: no backups of it."},
+	{Code: "RC1108", Title: "HMAC-SHA2-256 cut to 96 bits",
+		Why: "RFC 4868 has 128. With 96 a forged packet is still out of reach, as with HMAC-SHA1; but the negotiation has no word for the length, and two ends that differ drop every packet of each other.",
+		Do:  "Write sha256_96 on; for peers that do the same: the original racoon on Linux, racoon with the kernel back end pfkey there, old phones. For all others leave it out."},
 
 	{Code: "RC2001", Title: "accepted, and without effect yet",
 		Why: "The line is right and means something, but not to this version.",
@@ -141,6 +144,9 @@ var explanations = []Explanation{
 	{Code: "RC3008", Title: "a hook script that is not there, or not executable",
 		Why: "It is looked for again whenever it is to run. Unless it is there by then the SA comes up without what the script is to set up for it.",
 		Do:  "Correct the name, or write the file; chmod 755. A relative name belongs to path script, or to the directory of the file it stands in."},
+	{Code: "RC3009", Title: "the kernel back end cuts HMAC-SHA2-256 otherwise than the section says",
+		Why: "PF_KEY on Linux does 96 bits and no other length, BSD and macOS 128 and no other. Nothing in the negotiation tells the peer: the tunnel comes up and carries nothing.",
+		Do:  "Write sha256_96 on; where both ends do 96 bits. Otherwise name an authentication algorithm that all cut alike, hmac_sha512 or hmac_sha1, or use the kernel back end xfrm."},
 
 	{Code: "PSK001", Title: "a pre-shared key that can be guessed",
 		Why: "Who has recorded one negotiation can guess the key at home; words and short keys fall.",

@@ -16,6 +16,7 @@ func TestEveryCodeIsExplained(t *testing.T) {
 		"../config/codes.go":                  `RC\d{4}`,
 		"../../plugins.go":                    `RC\d{4}`,
 		"../../keys.go":                       `RC\d{4}`,
+		"../../kernelfit.go":                  `RC\d{4}`,
 		"../../../plugins/auth-psk/README.md": `PSK\d{3}`,
 	} {
 		text, err := os.ReadFile(file)

@@ -30,6 +30,7 @@ const (
 	BadNonce
 	BadIdentity
 	BadSPI
+	BadICV
 	// what came in does not fit the state
 	UnknownSA
 	UnknownPeer
@@ -84,7 +85,7 @@ var reasons = [reasonCount]string{
 	BadFlags: "bad-flags", BadExchange: "bad-exchange", BadMessageID: "bad-message-id", BadPayload: "bad-payload",
 	MissingPayload: "missing-payload", RepeatedPayload: "repeated-payload", UnexpectedPayload: "unexpected-payload",
 	NotEncrypted: "not-encrypted", NotClear: "not-clear", BadDecryption: "bad-decryption", BadPadding: "bad-padding", BadHash: "bad-hash",
-	BadKE: "bad-ke", BadNonce: "bad-nonce", BadIdentity: "bad-identity", BadSPI: "bad-spi",
+	BadKE: "bad-ke", BadNonce: "bad-nonce", BadIdentity: "bad-identity", BadSPI: "bad-spi", BadICV: "bad-icv",
 	UnknownSA: "unknown-sa", UnknownPeer: "unknown-peer", Duplicate: "duplicate", Replayed: "replayed", Busy: "busy",
 	WrongAddress: "wrong-address", Unauthenticated: "unauthenticated", Keepalive: "keepalive", NonESP: "non-esp",
 	RateLimited: "rate-limited", HalfOpenLimit: "half-open-limit", MailboxFull: "mailbox-full", TooManyMessageIDs: "too-many-message-ids",

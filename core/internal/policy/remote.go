@@ -124,6 +124,7 @@ type Remote struct {
 	DPDMaxFail       int
 	OnLoss           Loss `json:",omitempty"`
 	WeakPhase1Check  bool
+	ShortSHA256      bool `json:",omitempty"` // the peer cuts HMAC-SHA2-256 to 96 bits
 	Ph1ID            uint32
 	ModeCfg          bool       // as client, ask for an address
 	XAuth            bool       // as client, answer a request for user name and password

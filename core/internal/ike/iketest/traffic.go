@@ -145,6 +145,7 @@ const (
 	elsewhere fate = "somebody else gets the packet"
 	unknown   fate = "the SA is not installed there"
 	unlike    fate = "the keys differ"
+	cut       fate = "the ICVs have another length"
 	unwrapped fate = "only one end wraps it in UDP"
 )
 
@@ -177,6 +178,8 @@ func (h *Host) carry(to *Host, out *SA) delivery {
 		return delivery{fate: unknown}
 	case !bytes.Equal(in.Encr, out.Encr) || !bytes.Equal(in.AuthKey, out.AuthKey):
 		return delivery{fate: unlike}
+	case in.ICV != out.ICV:
+		return delivery{fate: cut}
 	case (in.Encap == nil) != (out.Encap == nil):
 		return delivery{fate: unwrapped}
 	}

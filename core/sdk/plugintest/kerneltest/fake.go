@@ -147,7 +147,7 @@ func (f *Fake) Capabilities(ctx context.Context) (kernel.Capabilities, error) {
 		Features: kernel.FeatTunnel | kernel.FeatTransport | kernel.FeatESP | kernel.FeatAH | kernel.FeatIPComp |
 			kernel.FeatNATT | kernel.FeatESN | kernel.FeatAcquire | kernel.FeatAcquireSeq | kernel.FeatUseTime |
 			kernel.FeatPolicyEvents | kernel.FeatUpdateAddresses | kernel.FeatAddresses | kernel.FeatRoutes | kernel.FeatMark | kernel.FeatIfID,
-		Algorithms: f.algorithms(),
+		Algorithms:   f.algorithms(),
 		MaxOpsPerTxn: 64, SPIMin: 256, SPIMax: 1<<32 - 1, AcquireLifetime: larvalLife, ReplayWindowMax: 4096,
 	}, nil
 }

@@ -111,6 +111,7 @@ remote "everything" {
   generate_policy   = "unique"
   support_proxy     = true
   weak_phase1_check = false
+  sha256_96         = true
   mode_cfg          = true
   xauth_login       = "bob"
   verify_cert       = true
