@@ -40,10 +40,10 @@ func (e *Engine) apply(a *actor, req ike.Apply, reply func(any, error) bool) {
 			ending = append(ending, *op.Policy)
 			continue
 		}
-		k := ledgerKey{op.SA.Key(), op.SA.Src}
+		k := keyOf(op.SA)
 		if op.Kind == ike.DeleteSA {
 			if known, ok := e.registry.disown(k.SAKey); ok && unspecified(k.src) {
-				k.src = known.src
+				k.where = known.where
 			}
 			gone = append(gone, k)
 			continue

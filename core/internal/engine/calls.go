@@ -133,7 +133,7 @@ func (e *Engine) allocateSPIs(a *actor, req ike.AllocateSPIs, reply func(any, er
 			continue
 		}
 		spis = append(spis, r.SPI)
-		keys = append(keys, ledgerKey{ike.SAKey{Dst: qs[i].Dst, Proto: qs[i].Proto, SPI: r.SPI}, qs[i].Src})
+		keys = append(keys, ledgerKey{ike.SAKey{Dst: qs[i].Dst, Proto: qs[i].Proto, SPI: r.SPI}, where{src: qs[i].Src}})
 	}
 	if err == nil {
 		e.registry.own(a, keys, reserved)
@@ -150,7 +150,7 @@ func (e *Engine) readOctets(req ike.ReadOctets, reply func(any, error) bool) {
 	var keys []kernel.Key
 	for _, k := range req.SAs {
 		known, _ := e.registry.owner(k)
-		keys = append(keys, kernel.Key{Src: known.src, Dst: k.Dst, SPI: k.SPI, Proto: k.Proto})
+		keys = append(keys, ledgerKey{k, known.where}.kernel())
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, kernelTimeout)
 	defer cancel()

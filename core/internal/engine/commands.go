@@ -164,7 +164,7 @@ func (e *Engine) pairsFor(r EstablishRequest) ([]spd.Pair, error) {
 		out, ok := e.spd.Packet(*r.Selector)
 		switch asks := func(t spd.Template) bool { return t.Proto == r.Proto }; {
 		case !ok:
-			_, closest, _ := e.spd.Respond(*r.Selector)
+			_, closest, _ := e.spd.Respond(*r.Selector, netip.Addr{}, netip.Addr{})
 			return nil, refuse(notice.NoPolicy, "%v", &ike.NoPolicyError{Selector: *r.Selector, Closest: closest})
 		case out.Action != spd.IPsec:
 			return nil, refuse(notice.NoPolicy, "the policy %v does not ask for IPsec", out.Key)

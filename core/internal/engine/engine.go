@@ -232,7 +232,7 @@ func (e *Engine) clean(ctx context.Context) error {
 	var keys []ledgerKey
 	for k := range left {
 		s, _ := e.registry.disown(k)
-		keys = append(keys, ledgerKey{k, s.src})
+		keys = append(keys, ledgerKey{k, s.where})
 	}
 	db, sas, _, err := w.dump(ctx)
 	if err == nil {

@@ -164,7 +164,7 @@ func (e *Engine) reservePolicy(a *actor, req ike.ReservePolicy) (any, error) {
 func (e *Engine) matchPolicy(a *actor, req ike.MatchPolicy) (any, error) {
 	e.spdMu.RLock()
 	defer e.spdMu.RUnlock()
-	pair, closest, ok := e.spd.Respond(req.Selector)
+	pair, closest, ok := e.spd.Respond(req.Selector, req.Path.Local.Addr().WithZone(""), req.Path.Remote.Addr().WithZone(""))
 	if !ok {
 		return nil, &ike.NoPolicyError{Selector: req.Selector, Closest: closest, Taken: e.spd.Knows(req.Selector)}
 	}
@@ -206,7 +206,7 @@ func (e *Engine) dropPolicies(ps []spd.Policy) {
 func policyOp(kind kernel.OpKind, p spd.Policy) kernel.Op {
 	k := p.Key
 	op := kernel.Op{Kind: kind, Policy: &kernel.Policy{Action: kernel.ActionIPsec, Priority: p.Priority, Key: kernel.PolicyKey{Dir: kernel.Direction(k.Dir),
-		Sel: kernel.Selector{Src: k.Src, Dst: k.Dst, SrcPort: k.SrcPort, DstPort: k.DstPort, Proto: k.Proto}}}}
+		Sel: kernel.Selector{Src: k.Src, Dst: k.Dst, SrcPort: k.SrcPort, DstPort: k.DstPort, Proto: k.Proto}, Mark: kernelMark(k.Mark), IfID: k.IfID}}}
 	for _, t := range p.Templates {
 		op.Policy.Templates = append(op.Policy.Templates, kernel.Template{Proto: t.Proto, Mode: uint8(t.Mode), Level: uint8(t.Level), ReqID: t.ReqID, Src: t.Src, Dst: t.Dst})
 	}

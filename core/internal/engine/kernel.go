@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -265,10 +264,10 @@ func (w *watch) compare(ctx context.Context) error {
 }
 
 // dump reads SPD and SAD. An SA without an SPI is a request that waits for an answer.
-func (w *watch) dump(ctx context.Context) (db *spd.DB, sas map[ike.SAKey]netip.Addr, waiting []kernel.Event, err error) {
+func (w *watch) dump(ctx context.Context) (db *spd.DB, sas map[ike.SAKey]where, waiting []kernel.Event, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dumpTimeout)
 	defer cancel()
-	db, sas = new(spd.DB), map[ike.SAKey]netip.Addr{}
+	db, sas = new(spd.DB), map[ike.SAKey]where{}
 	err = w.backend.Dump(ctx, kernel.DumpFilter{SAs: true, Policies: true}, func(o kernel.Object) error {
 		if o.Policy != nil {
 			db.Put(spdPolicy(o.Policy))
@@ -276,7 +275,7 @@ func (w *watch) dump(ctx context.Context) (db *spd.DB, sas map[ike.SAKey]netip.A
 		switch {
 		case o.SA == nil:
 		case o.SA.Key.SPI != 0:
-			sas[saKey(o.SA.Key)] = o.SA.Key.Src
+			sas[saKey(o.SA.Key)] = whereIs(o.SA.Key)
 		case o.SA.State == kernel.Larval:
 			waiting = append(waiting, kernel.Event{Kind: kernel.Acquire, Key: o.SA.Key, Sel: o.SA.Sel, AcquireSeq: o.SA.Seq})
 		}
@@ -288,7 +287,7 @@ func (w *watch) dump(ctx context.Context) (db *spd.DB, sas map[ike.SAKey]netip.A
 // deleteOrphans deletes what the ledger has and no machine knows; sas and db are what
 // the kernel has. The registry is asked after the ledger: an SA enters the registry
 // first.
-func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]netip.Addr, db *spd.DB) (n int, err error) {
+func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]where, db *spd.DB) (n int, err error) {
 	e := w.e
 	policies, absentPolicies := e.orphanedPolicies(db)
 	var orphans, absent []ledgerKey
@@ -296,8 +295,8 @@ func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]netip.Addr,
 		if _, known := e.registry.owner(k); known {
 			continue
 		}
-		if src, there := sas[k]; there {
-			orphans = append(orphans, ledgerKey{k, src})
+		if at, there := sas[k]; there {
+			orphans = append(orphans, ledgerKey{k, at})
 		} else {
 			absent = append(absent, ledgerKey{SAKey: k})
 		}

@@ -12,13 +12,30 @@ import (
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/spd"
+	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
-// ledgerKey is an SA with the address the kernel may want for finding it.
+// ledgerKey is an SA.
 type ledgerKey struct {
 	ike.SAKey
-	src netip.Addr // not in the file
+	where // not in the file
 }
+
+// where is what the kernel may want to know besides for finding an SA.
+type where struct {
+	src  netip.Addr
+	mark spd.Mark
+}
+
+func keyOf(s ike.KernelSA) ledgerKey { return ledgerKey{s.Key(), where{s.Src, s.Mark}} }
+
+// kernel is the SA's name in the contract.
+func (k ledgerKey) kernel() kernel.Key {
+	return kernel.Key{Src: k.src, Dst: k.Dst, SPI: k.SPI, Proto: k.Proto, Mark: kernelMark(k.mark)}
+}
+
+// whereIs is where in the kernel an SA of a dump is.
+func whereIs(k kernel.Key) where { return where{k.Src, spdMark(k.Mark)} }
 
 // ledger is the file that says which SAs and generated policies in the kernel are
 // ours, so that a racoon that was killed can clean up, and nobody else's is ever

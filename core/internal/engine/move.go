@@ -58,10 +58,11 @@ func (e *Engine) moveSAs(a *actor, req ike.MoveSAs, reply func(any, error) bool)
 	var stay, from, to []ledgerKey // the keys that do not change, and those that do
 	for i, m := range req.Moves {
 		ops[i] = moveOp(m)
+		moved := ledgerKey{m.Key(), where{m.Src, m.SA.Mark}}
 		if m.Key() == m.SA.Key() {
-			stay = append(stay, ledgerKey{m.Key(), m.Src})
+			stay = append(stay, moved)
 		} else {
-			from, to = append(from, ledgerKey{m.SA.Key(), m.SA.Src}), append(to, ledgerKey{m.Key(), m.Src})
+			from, to = append(from, keyOf(m.SA)), append(to, moved)
 		}
 	}
 	e.registry.own(a, slices.Concat(stay, from, to), installing)
@@ -90,7 +91,7 @@ func (e *Engine) move(ops []kernel.Op) error {
 }
 
 func moveOp(m ike.SAMove) kernel.Op {
-	sa := &kernel.SA{Key: kernel.Key{Src: m.SA.Src, Dst: m.SA.Dst, SPI: m.SA.SPI, Proto: m.SA.Proto}, NewSrc: m.Src, NewDst: m.Dst}
+	sa := &kernel.SA{Key: keyOf(m.SA).kernel(), NewSrc: m.Src, NewDst: m.Dst}
 	if m.Encap != nil {
 		sa.Encap = &kernel.Encap{SrcPort: m.Encap.SrcPort, DstPort: m.Encap.DstPort, OrigDst: m.Encap.OrigDst}
 	}

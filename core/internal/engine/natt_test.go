@@ -223,7 +223,7 @@ func TestSeveralPeersBehindOneNAT(t *testing.T) {
 	if _, err := h.matchPolicy(one, ike.MatchPolicy{Path: at("203.0.113.1:30000"), Selector: sel}); err != nil {
 		t.Fatal(err)
 	}
-	h.registry.own(one, []ledgerKey{{ike.SAKey{Dst: addr("203.0.113.1"), Proto: 50, SPI: 0x1000}, addr("192.0.2.1")}}, settled)
+	h.registry.own(one, []ledgerKey{{ike.SAKey{Dst: addr("203.0.113.1"), Proto: 50, SPI: 0x1000}, where{src: addr("192.0.2.1")}}}, settled)
 
 	two := client("bob", "203.0.113.1:40000")
 	var none *ike.NoPolicyError

@@ -20,7 +20,7 @@ type cookieKey struct {
 // sa is one of our SAs.
 type sa struct {
 	owner *actor
-	src   netip.Addr
+	where
 	state saState
 }
 
@@ -290,7 +290,7 @@ func (r *registry) own(a *actor, sas []ledgerKey, state saState) {
 		if !ok || old.owner != a {
 			a.sas = append(a.sas, k.SAKey)
 		}
-		r.sas[k.SAKey] = sa{a, k.src, state}
+		r.sas[k.SAKey] = sa{a, k.where, state}
 	}
 }
 

@@ -276,7 +276,7 @@ func TestAnAddressHandsOverItsSAs(t *testing.T) {
 	at, peer := &actor{key: ike.PeerKey{Block: "b", Addr: here.Remote}}, &actor{key: ike.PeerKey{Block: "b", Addr: here.Remote, ID: "x"}}
 	r.peer(at.key, at)
 	at.busy, peer.busy = true, true // nobody drains
-	k := ledgerKey{ike.SAKey{Dst: here.Local.Addr(), Proto: 50, SPI: 4711}, here.Remote.Addr()}
+	k := ledgerKey{ike.SAKey{Dst: here.Local.Addr(), Proto: 50, SPI: 4711}, where{src: here.Remote.Addr()}}
 	r.own(at, []ledgerKey{k}, settled)
 	at.post(mail{ev: ike.KeepUp{}})
 	if got, _ := r.adopt(at, peer.key, &ike.ISAKMPSA{}, peer); got != peer {

@@ -61,7 +61,7 @@ func (e *Engine) claim(saved []savedSA) (all []*restored) {
 			all = append(all, r)
 		}
 		r.ops = append(r.ops, kernel.Op{Kind: kernel.AddSA, SA: s.sa})
-		r.keys = append(r.keys, ledgerKey{saKey(k), k.Src})
+		r.keys = append(r.keys, ledgerKey{saKey(k), whereIs(k)})
 	}
 	for _, r := range all {
 		ev := ike.Restore{}

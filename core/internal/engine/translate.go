@@ -82,11 +82,12 @@ const protoIPComp = 108
 // operation has its own copies.
 func install(k ike.OpKind, s ike.KernelSA) kernel.Op {
 	sa := &kernel.SA{
-		Key:   kernel.Key{Src: s.Src, Dst: s.Dst, SPI: s.SPI, Proto: s.Proto},
+		Key:   keyOf(s).kernel(),
 		ReqID: s.ReqID, Seq: s.Seq, Mode: uint8(s.Mode), Dir: kernel.Direction(s.Dir),
 		Life: kernel.Lifetime{SoftTime: s.Soft, HardTime: s.Hard, SoftBytes: s.SoftKB << 10, HardBytes: s.HardKB << 10},
 		Comp: s.Comp,
 	} // no ReplayWindow: the plugin's own setting applies
+	sa.Key.IfID = s.IfID
 	if e := s.Encap; e != nil {
 		sa.Encap = &kernel.Encap{SrcPort: e.SrcPort, DstPort: e.DstPort, OrigDst: e.OrigDst}
 	}
@@ -120,7 +121,7 @@ func wipe(ops []kernel.Op) {
 }
 
 func deleteOp(k ledgerKey) kernel.Op {
-	return kernel.Op{Kind: kernel.DeleteSA, SA: &kernel.SA{Key: kernel.Key{Src: k.src, Dst: k.Dst, SPI: k.SPI, Proto: k.Proto}}}
+	return kernel.Op{Kind: kernel.DeleteSA, SA: &kernel.SA{Key: k.kernel()}}
 }
 
 // moves reports whether an operation gives an SA other end points.
@@ -156,12 +157,23 @@ func outcome(ops []kernel.Op, r kernel.TxnResult, again bool) error {
 func saKey(k kernel.Key) ike.SAKey { return ike.SAKey{Dst: k.Dst, Proto: k.Proto, SPI: k.SPI} }
 
 func spdKey(k kernel.PolicyKey) spd.Key {
-	key := spd.Key{Dir: spd.Direction(k.Dir), Src: k.Sel.Src, Dst: k.Sel.Dst, SrcPort: k.Sel.SrcPort, DstPort: k.Sel.DstPort,
-		Proto: k.Sel.Proto, IfID: k.IfID}
-	if k.Mark != nil {
-		key.Mark, key.MarkMask = k.Mark.Value, k.Mark.Mask
+	return spd.Key{Dir: spd.Direction(k.Dir), Src: k.Sel.Src, Dst: k.Sel.Dst, SrcPort: k.Sel.SrcPort, DstPort: k.Sel.DstPort,
+		Proto: k.Sel.Proto, Mark: spdMark(k.Mark), IfID: k.IfID}
+}
+
+func spdMark(m *kernel.Mark) spd.Mark {
+	if m == nil {
+		return spd.Mark{}
 	}
-	return key
+	return spd.Mark(*m)
+}
+
+func kernelMark(m spd.Mark) *kernel.Mark {
+	if m == (spd.Mark{}) {
+		return nil
+	}
+	k := kernel.Mark(m)
+	return &k
 }
 
 func spdPolicy(p *kernel.Policy) spd.Policy {

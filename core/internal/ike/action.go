@@ -209,6 +209,8 @@ type KernelSA struct {
 	SoftKB   uint64
 	HardKB   uint64 // kilobytes it may carry, 0 = without limit
 	Encap    *Encap // nil: not in UDP
+	Mark     spd.Mark
+	IfID     uint32 // of its policy
 }
 
 // Encap is how ESP is wrapped in UDP (RFC 3948). The ports are those of Src and Dst

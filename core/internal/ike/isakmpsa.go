@@ -31,6 +31,7 @@ type ISAKMPSA struct {
 	established bool
 	hash        oakley.Hash
 	cipher      oakley.Cipher
+	keyBits     uint16 // of its Key Length attribute, 0: it has none
 	group       oakley.Group
 	keys        oakley.Keys
 	cbc         *oakley.CBC

@@ -83,7 +83,7 @@ func (q *pair) ops(kinds ...OpKind) (ops []SAOp) {
 // deletes lists the changes that remove SAs.
 func deletes(sas []KernelSA) (ops []SAOp) {
 	for _, s := range sas {
-		ops = append(ops, SAOp{Kind: DeleteSA, SA: KernelSA{Dir: s.Dir, Src: s.Src, Dst: s.Dst, Proto: s.Proto, SPI: s.SPI}})
+		ops = append(ops, SAOp{Kind: DeleteSA, SA: KernelSA{Dir: s.Dir, Src: s.Src, Dst: s.Dst, Proto: s.Proto, SPI: s.SPI, Mark: s.Mark}})
 	}
 	return ops
 }

@@ -117,6 +117,7 @@ func expectedIDs(remotes []*policy.Remote) (ids []policy.Identity) {
 // useKeys makes a candidate the SA's keys.
 func (x *exchange) useKeys(c candidate) {
 	x.sa.hash, x.sa.cipher, x.sa.group = x.p1.suite()
+	x.sa.keyBits = x.p1.choice.Proposal.KeyBits
 	x.sa.keys, x.sa.cbc, x.sa.credential = c.Keys, c.cbc, c.id
 }
 

@@ -136,6 +136,8 @@ func (x *exchange) makePair(gxy []byte) error {
 	for i, s := range q.choice.Suites {
 		in := KernelSA{Dir: spd.In, Src: q.remote, Dst: q.local, SPI: q.spis.val[i], ReqID: q.inTemplate(i).ReqID}
 		out := KernelSA{Dir: spd.Out, Src: q.local, Dst: q.remote, SPI: s.PeerSPI, ReqID: q.templates()[i].ReqID}
+		// A marked packet asks for a marked SA; what comes in is marked by nobody before.
+		in.IfID, out.IfID, out.Mark = q.policy.Out.Key.IfID, q.policy.Out.Key.IfID, q.policy.Out.Key.Mark
 		for _, sa := range []*KernelSA{&in, &out} {
 			sa.Proto, sa.Mode, sa.Encr, sa.Auth, sa.Comp = s.Proto, s.Mode, s.Encr, s.Auth, s.Comp
 			sa.ICV = doi.ICVFor(x.sa.Remote, s.Auth)

@@ -14,7 +14,7 @@ func (p *Peer) Status(now time.Time) Status {
 	s := Status{Key: p.key, Path: p.setup.Path, Queued: len(p.wants), Kept: len(p.kept)}
 	for _, sa := range p.sas {
 		s.ISAKMP = append(s.ISAKMP, ISAKMPStatus{CkyI: sa.CkyI, CkyR: sa.CkyR, Path: sa.Path, Initiator: sa.role == initiator,
-			Remote: sa.Remote.Name, PeerID: sa.PeerID.String(), Encryption: sa.cipher.String(), Hash: sa.hash.String(),
+			Remote: sa.Remote.Name, PeerID: sa.PeerID.String(), Encryption: sa.cipher.Name(sa.keyBits), Hash: sa.hash.String(),
 			Group: sa.group.String(), Since: sa.Since, Expire: sa.Expires, Mode: sa.mode, NAT: sa.nat.ends(),
 			DPD: sa.agreed(isakmp.VendorDPD), Fragments: sa.agreed(isakmp.VendorFragmentation)})
 	}

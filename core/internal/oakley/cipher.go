@@ -70,6 +70,15 @@ func (c Cipher) String() string {
 	return fmt.Sprintf("cipher(%d)", uint16(c))
 }
 
+// Name is the cipher with its key length: "aes-128", "3des". bits is the value of the
+// Key Length attribute, 0 if it is absent.
+func (c Cipher) Name(bits uint16) string {
+	if n, err := c.KeyLen(bits); err == nil && ciphers[c].keys.min != ciphers[c].keys.max {
+		return fmt.Sprintf("%v-%d", c, 8*n)
+	}
+	return c.String()
+}
+
 // KeyLen is the key's length in octets for the value of the Key Length
 // attribute, in bits; 0 stands for an absent attribute and gives the cipher's
 // default. The error says which values the cipher takes.

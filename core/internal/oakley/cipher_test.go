@@ -225,3 +225,17 @@ func BenchmarkNewCBC(b *testing.B) {
 		})
 	}
 }
+
+func TestCipherName(t *testing.T) {
+	for _, tc := range []struct {
+		cipher Cipher
+		bits   uint16
+		want   string
+	}{
+		{AES, 256, "aes-256"}, {AES, 0, "aes-128"}, {TripleDES, 0, "3des"}, {CAST, 128, "cast128-128"}, {IDEA, 0, "idea"}, {Cipher(99), 0, "cipher(99)"},
+	} {
+		if got := tc.cipher.Name(tc.bits); got != tc.want {
+			t.Errorf("cipher %d with %d bits: %q, want %q", tc.cipher, tc.bits, got, tc.want)
+		}
+	}
+}

@@ -153,9 +153,30 @@ func (db *DB) Packet(s policy.Selector) (Policy, bool) {
 }
 
 // search returns the first policy, in the kernel's order, that contains want.
-func (db *DB) search(want Key) *entry {
+func (db *DB) search(want Key) (best *entry) {
+	db.each(want, func(e *entry) bool {
+		if best == nil || order(e, best) < 0 {
+			best = e
+		}
+		return false
+	})
+	return best
+}
+
+// containing returns the policies, in the kernel's order, that contain want.
+func (db *DB) containing(want Key) (all []*entry) {
+	db.each(want, func(e *entry) bool {
+		all = append(all, e)
+		return true
+	})
+	slices.SortFunc(all, order)
+	return all
+}
+
+// each shows the policies that contain want: those between the same networks in the
+// kernel's order, for as long as more is true.
+func (db *DB) each(want Key, more func(*entry) bool) {
 	want = want.normal()
-	var best *entry
 	for s := range db.shapes {
 		if s.dir != want.Dir || s.v6 != want.Src.Addr().Is6() || s.src > want.Src.Bits() || s.dst > want.Dst.Bits() {
 			continue
@@ -164,15 +185,11 @@ func (db *DB) search(want Key) *entry {
 			netip.PrefixFrom(want.Src.Addr(), s.src).Masked(),
 			netip.PrefixFrom(want.Dst.Addr(), s.dst).Masked()}
 		for _, e := range db.byNets[at] {
-			if covers(e.Key, want) {
-				if best == nil || order(e, best) < 0 {
-					best = e
-				}
+			if covers(e.Key, want) && !more(e) {
 				break
 			}
 		}
 	}
-	return best
 }
 
 // covers compares what is left when the networks fit: 0 in a policy is any, and

@@ -30,6 +30,8 @@ func both(s policy.Selector, prio int32, index uint32) []Policy {
 	return []Policy{out, in}
 }
 
+var none netip.Addr
+
 func db(lists ...[]Policy) *DB {
 	d := new(DB)
 	for _, l := range lists {
@@ -75,7 +77,7 @@ func TestRespondMatchesOnlyWhatAPolicyContains(t *testing.T) {
 		{"no address is refused", policy.Selector{}, 0, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			pair, closest, ok := d.Respond(tt.propose)
+			pair, closest, ok := d.Respond(tt.propose, none, none)
 			if ok != (tt.in != 0) || pair.In.Index != tt.in || closest != tt.closest {
 				t.Fatalf("Respond(%v) = in %d, %q, %v; want in %d, %q", tt.propose, pair.In.Index, closest, ok, tt.in, tt.closest)
 			}
@@ -100,7 +102,7 @@ func TestPortsAndProtocolsAreNamedWhenTheyAreInTheWay(t *testing.T) {
 		if tt.want != "" {
 			tt.want = "in 10.1.0.1/32[1024] 10.0.0.1/32[80] 6: " + tt.want
 		}
-		if _, closest, ok := d.Respond(tt.propose); ok || closest != tt.want {
+		if _, closest, ok := d.Respond(tt.propose, none, none); ok || closest != tt.want {
 			t.Errorf("Respond(%v): %v, %q; want %q", tt.propose, ok, closest, tt.want)
 		}
 	}
@@ -122,7 +124,7 @@ func TestPairs(t *testing.T) {
 	})
 	t.Run("marks may differ, interfaces may not", func(t *testing.T) {
 		marked := site[1]
-		marked.Key.Mark, marked.Key.MarkMask = 7, 0xff
+		marked.Key.Mark = Mark{7, 0xff}
 		if p := db(site[:1], []Policy{marked}).PairOf(site[0]); !p.HasIn {
 			t.Error("the marked mirror was not found")
 		}
@@ -132,7 +134,7 @@ func TestPairs(t *testing.T) {
 		}
 	})
 	t.Run("a responder without outbound policy gets the mirror without request IDs", func(t *testing.T) {
-		p, _, ok := db(site[1:]).Respond(sel("10.0.0.0/16", "10.1.0.0/16", 0, 0, 0))
+		p, _, ok := db(site[1:]).Respond(sel("10.0.0.0/16", "10.1.0.0/16", 0, 0, 0), none, none)
 		if !ok || p.Out.Key != site[0].Key || p.Out.Templates[0].ReqID != 0 || p.Out.Templates[0].Src != site[0].Templates[0].Src {
 			t.Errorf("%v %+v", ok, p.Out)
 		}
@@ -140,6 +142,43 @@ func TestPairs(t *testing.T) {
 			t.Error("the inbound policy was changed")
 		}
 	})
+}
+
+// Two route-based tunnels for all traffic, and one more that the first hides.
+func TestPoliciesOfSeveralInterfaces(t *testing.T) {
+	all := sel("0.0.0.0/0", "0.0.0.0/0", 0, 0, 0)
+	tunnel := func(index uint32, remote string, tag func(*Key)) []Policy {
+		ps := both(all, 0, index)
+		for i := range ps {
+			tag(&ps[i].Key)
+		}
+		ps[0].Templates[0].Dst, ps[1].Templates[0].Src = netip.MustParseAddr(remote), netip.MustParseAddr(remote)
+		return ps
+	}
+	by := map[string]func(n uint32) func(*Key){
+		"interface":                        func(n uint32) func(*Key) { return func(k *Key) { k.IfID = n } },
+		"mark":                             func(n uint32) func(*Key) { return func(k *Key) { k.Mark = Mark{n, 0xff} } },
+		"mark, another for each direction": func(n uint32) func(*Key) { return func(k *Key) { k.Mark = Mark{2*n + uint32(k.Dir), 0xff} } },
+	}
+	here := netip.MustParseAddr("192.0.2.1")
+	for name, tag := range by {
+		t.Run(name, func(t *testing.T) {
+			d := db(tunnel(10, "192.0.2.2", tag(1)), tunnel(20, "192.0.2.3", tag(2)))
+			for remote, want := range map[string]uint32{"192.0.2.2": 10, "192.0.2.3": 20, "192.0.2.4": 10} {
+				for _, s := range []policy.Selector{all, sel("10.0.0.0/8", "10.1.0.0/16", 0, 0, 0)} {
+					p, _, ok := d.Respond(s, here, netip.MustParseAddr(remote))
+					if !ok || p.Out.Index != want || p.In.Index != want+1 {
+						t.Errorf("%v from %s: out %d, in %d, want %d", s, remote, p.Out.Index, p.In.Index, want)
+					}
+				}
+			}
+		})
+	}
+	hidden := tunnel(30, "192.0.2.3", func(k *Key) { k.Proto = 17 })
+	d := db(tunnel(10, "192.0.2.2", func(*Key) {}), hidden)
+	if p, _, _ := d.Respond(sel("10.0.0.0/8", "10.1.0.0/16", 0, 0, 17), here, netip.MustParseAddr("192.0.2.3")); p.In.Index != 11 {
+		t.Errorf("policy %d was found, which the kernel does not come to", p.In.Index)
+	}
 }
 
 func TestPacketFollowsPriorityThenArrival(t *testing.T) {
@@ -239,7 +278,7 @@ func BenchmarkRespond(b *testing.B) {
 		want := sel("10.0.0.0/8", "172.0.1.7/32", 0, 0, 0)
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for b.Loop() {
-				if _, _, ok := d.Respond(want); !ok {
+				if _, _, ok := d.Respond(want, none, none); !ok {
 					b.Fatal("not found")
 				}
 			}

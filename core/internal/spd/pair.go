@@ -12,7 +12,7 @@ import (
 // PairOf completes an outbound policy with the inbound one that mirrors it.
 func (db *DB) PairOf(out Policy) Pair {
 	p := Pair{Out: out}
-	p.In, p.HasIn = db.counterpart(out.Key)
+	p.In, p.HasIn = db.counterpart(out)
 	return p
 }
 
@@ -33,44 +33,43 @@ func (p Pair) Forward() (Policy, bool) {
 // Knows reports whether some inbound policy, of whatever action, contains the traffic.
 func (db *DB) Knows(s policy.Selector) bool {
 	want := outbound(s).mirror().normal()
-	return want.Src.IsValid() && want.Dst.IsValid() && (db.exact(want) != nil || db.search(want) != nil)
+	return want.Src.IsValid() && want.Dst.IsValid() && len(db.containing(want)) > 0
 }
 
 // UsesReqID reports whether a template of some policy has the request ID.
 func (db *DB) UsesReqID(id uint32) bool { return db.reqIDs[id] > 0 }
 
 // counterpart finds the policy for the same traffic in the other direction. Marks
-// may differ between directions, interfaces may not.
-func (db *DB) counterpart(k Key) (Policy, bool) {
-	want := k.mirror()
+// may differ between directions, interfaces may not; of several it is the one of the same
+// tunnel.
+func (db *DB) counterpart(p Policy) (Policy, bool) {
+	want := p.Key.mirror()
 	if e := db.byKey[want]; e != nil {
 		return e.Policy, true
 	}
-	for _, e := range db.byNets[want.nets()] {
-		if e.Key.IfID == want.IfID && e.Key.Proto == want.Proto &&
-			e.Key.SrcPort == want.SrcPort && e.Key.DstPort == want.DstPort {
-			return e.Policy, true
-		}
-	}
-	return Policy{}, false
+	same := slices.DeleteFunc(db.exact(want), func(e *entry) bool { return e.Key.IfID != want.IfID })
+	src, dst, _ := p.EndPoints()
+	return value(between(same, src, dst))
 }
 
 // Respond returns the policies for traffic that a peer proposes in quick mode: the
 // inbound policy that says exactly the same, else the first in the kernel's order
-// that contains it. A selector wider than the policy is refused; the original
+// that contains it. Of several interfaces or marks, each of which has a policy of its
+// own for it, the one whose tunnel runs from remote to local is meant; where these are
+// invalid, or none does, the first. A selector wider than the policy is refused; the original
 // accepted it and so let a peer claim a network that is not its own. Without a
 // match the string names the policy that came closest, and why it is not it.
 //
 // A missing outbound policy is legal, nothing will use the outbound SA then; Out
 // is the mirror of In with no request IDs.
-func (db *DB) Respond(s policy.Selector) (Pair, string, bool) {
+func (db *DB) Respond(s policy.Selector, local, remote netip.Addr) (Pair, string, bool) {
 	want := outbound(s).mirror().normal()
 	if !want.Src.IsValid() || !want.Dst.IsValid() {
 		return Pair{}, "", false
 	}
-	in := db.exact(want)
+	in := between(db.exact(want), local, remote)
 	if in == nil {
-		in = db.search(want)
+		in = between(db.containing(want), local, remote)
 	}
 	if in == nil {
 		return Pair{}, db.closest(want), false
@@ -80,20 +79,45 @@ func (db *DB) Respond(s policy.Selector) (Pair, string, bool) {
 	}
 	p := Pair{In: in.Policy, HasIn: true}
 	var ok bool
-	if p.Out, ok = db.counterpart(in.Key); !ok {
+	if p.Out, ok = db.counterpart(in.Policy); !ok {
 		p.Out = reversed(in.Policy)
 	}
 	return p, "", true
 }
 
-// exact is the first policy in order with want's selector, whatever mark and interface.
-func (db *DB) exact(want Key) *entry {
-	for _, e := range db.byNets[want.nets()] {
-		if e.Key.Proto == want.Proto && e.Key.SrcPort == want.SrcPort && e.Key.DstPort == want.DstPort {
+// between picks from policies in the kernel's order the first whose tunnel runs from
+// remote to local, or that has none. What another one of the same interface and mark hides is
+// no choice.
+func between(all []*entry, local, remote netip.Addr) *entry {
+	type way struct {
+		mark Mark
+		ifID uint32
+	}
+	var seen []way
+	for _, e := range all {
+		w := way{e.Key.Mark, e.Key.IfID}
+		if slices.Contains(seen, w) {
+			continue
+		}
+		seen = append(seen, w)
+		if src, dst, ok := e.EndPoints(); !ok || src == remote && dst == local {
 			return e
 		}
 	}
-	return nil
+	if len(all) == 0 {
+		return nil
+	}
+	return all[0]
+}
+
+// exact are the policies in order with want's selector, whatever mark and interface.
+func (db *DB) exact(want Key) (all []*entry) {
+	for _, e := range db.byNets[want.nets()] {
+		if e.Key.Proto == want.Proto && e.Key.SrcPort == want.SrcPort && e.Key.DstPort == want.DstPort {
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 func reversed(p Policy) Policy {

@@ -62,10 +62,12 @@ type Key struct {
 	SrcPort  uint16 // 0 = any
 	DstPort  uint16
 	Proto    uint8 // 0 = any
-	Mark     uint32
-	MarkMask uint32
-	IfID     uint32
+	Mark     Mark
+	IfID     uint32 // of an XFRM interface, 0 = none
 }
+
+// Mark is what the kernel compares a packet's mark with; the zero value matches any.
+type Mark struct{ Value, Mask uint32 }
 
 // Policy is one entry of the kernel's SPD.
 type Policy struct {

@@ -29,7 +29,7 @@ var modules = strings.Fields(`
 	cryptomgr cbc ctr gcm ccm ghash_generic seqiv echainiv drbg authenc hmac md5 sha1 sha256 sha512_generic
 	aes_generic des_generic camellia_generic blowfish_generic cast5_generic deflate
 	ip_tables ip6_tables iptable_filter ip6table_filter iptable_nat nf_nat xt_nat xt_MASQUERADE xt_tcpudp
-	nf_conntrack_netlink iptable_mangle`)
+	nf_conntrack_netlink iptable_mangle ip_vti`)
 
 // Init is process 1 of the guest: it prepares the machine, runs the scenarios
 // in a child, collects orphans and powers off. It does not return.

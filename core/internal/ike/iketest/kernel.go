@@ -187,7 +187,7 @@ func (k *Kernel) apply(m *Machine, ops []ike.SAOp) error {
 			continue
 		}
 		if op.Kind == ike.DeleteSA {
-			if k.SAs[key] != nil {
+			if sa := k.SAs[key]; sa != nil && sa.Mark == op.SA.Mark {
 				delete(k.SAs, key)
 				k.changed()
 			}

@@ -177,7 +177,7 @@ func (h *Host) shared(req ike.DHShared) (secret.Bytes, error) {
 }
 
 func (h *Host) match(m *Machine, req ike.MatchPolicy) (any, error) {
-	p, closest, ok := h.SPD.Respond(req.Selector)
+	p, closest, ok := h.SPD.Respond(req.Selector, req.Path.Local.Addr(), req.Path.Remote.Addr())
 	if !ok {
 		return nil, &ike.NoPolicyError{Selector: req.Selector, Closest: closest, Taken: h.SPD.Knows(req.Selector)}
 	}
