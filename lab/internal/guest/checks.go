@@ -30,6 +30,9 @@ func (t *trial) expectations(ctx context.Context) {
 		}
 		if d := t.daemons[e.name]; d.expected && !d.alive() {
 			t.fail("alive at "+e.name, fmt.Errorf("%s has ended: %s: %s", d.process, d.cmd.ProcessState, d.tail()))
+		} else if kernel := t.s.End(e.name).Kernel; kernel != "" && d.expected {
+			_, err := t.countProcesses(e, map[string]int{"racoon-kernel-" + kernel: 1})
+			t.fail("kernel back end at "+e.name, err)
 		}
 	}
 	// A policy without an SA is how every negotiation starts.

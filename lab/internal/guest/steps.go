@@ -280,7 +280,7 @@ func (t *trial) countProcesses(e *end, want map[string]int) (string, error) {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		n := 0
 		for _, p := range all {
-			if p.name == name {
+			if p.is(name) {
 				n++
 			}
 		}

@@ -35,13 +35,14 @@ type Scenario struct {
 	Left2       *End              `hcl:"left2,block"` // a second peer of right
 	Steps       []Step            `hcl:"step,block"`
 	Expect      Expect            `hcl:"expect,block"`
+	XFRMOnly    string            `hcl:"xfrm_only,optional"` // why racoon cannot have another kernel back end here
 
 	timeLimit time.Duration
 }
 
 // End is one gateway. What it leaves out is taken from the scenario.
 type End struct {
-	Daemon string            `hcl:"daemon"`          // racoon, strongswan, libreswan or none
+	Daemon string            `hcl:"daemon"`          // racoon, racoon-pfkey, strongswan, libreswan or none
 	NAT    string            `hcl:"nat,optional"`    // masquerade or forward: behind a NAT box; left2 also: shared, behind left's
 	IKE    string            `hcl:"ike,optional"`    // instead of the scenario's
 	ESP    string            `hcl:"esp,optional"`    // instead of the scenario's
@@ -49,6 +50,8 @@ type End struct {
 	Policy *bool             `hcl:"policy,optional"` // install kernel policies; default: for racoon, which has no other source
 	Start  *bool             `hcl:"start,optional"`  // start the daemon before the first step; default yes
 	Params map[string]string `hcl:"params,optional"` // over the scenario's
+
+	Kernel string // racoon's back end, xfrm or pfkey, by what Daemon was called; empty for another
 }
 
 // Step does one thing: exactly one of its actions is set.
@@ -63,8 +66,8 @@ type Step struct {
 	Send    *Send          `hcl:"send,block"`
 	Log     []string       `hcl:"log,optional"`       // the daemon's log since its start matches all of these
 	SAs     *int           `hcl:"sas,optional"`       // this many usable SAs in the kernel
-	Procs   map[string]int `hcl:"processes,optional"` // this many processes of each name
-	Kill    *string        `hcl:"kill,optional"`      // SIGKILL to every process of this name
+	Procs   map[string]int `hcl:"processes,optional"` // this many processes of each name, "*" being anything
+	Kill    *string        `hcl:"kill,optional"`      // SIGKILL to every process of this name, "*" being anything
 	Start   *bool          `hcl:"start,optional"`
 	Stop    *bool          `hcl:"stop,optional"`
 	Netem   *string        `hcl:"netem,optional"`
@@ -190,6 +193,7 @@ func (s *Scenario) settle() error {
 }
 
 func (e *End) settle(s *Scenario, name string) error {
+	e.Daemon, e.Kernel = daemonAndKernel(e.Daemon)
 	setDefault(&e.IKE, s.IKE)
 	setDefault(&e.ESP, s.ESP)
 	setDefault(&e.PSK, s.PSK)
@@ -217,6 +221,11 @@ func (e *End) settle(s *Scenario, name string) error {
 	}
 	if foreign := e.Daemon != "racoon" && e.Daemon != "none"; foreign && (s.Protocols == "ipcomp" || s.Uses("esp") && s.Uses("ah")) {
 		return fmt.Errorf("%s has one of ESP and AH, which is %q", e.Daemon, s.Protocols)
+	}
+	if e.Kernel == PFKey {
+		if why := s.without(PFKey); why != "" {
+			return fmt.Errorf("kernel back end pfkey: %s", why)
+		}
 	}
 	nats := []string{"", Masquerade, Forward}
 	if name == "left2" && s.Left.NAT != "" {

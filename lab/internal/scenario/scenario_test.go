@@ -196,6 +196,56 @@ func TestProposalsInTheWordsOfRacoon(t *testing.T) {
 	}
 }
 
+func TestKernelBackEnds(t *testing.T) {
+	const two = `
+description = "two racoons, one of them with kernel-pfkey"
+left  { daemon = "racoon-pfkey" }
+right { daemon = "racoon" }
+expect {}
+`
+	load := func(text string) *Scenario {
+		t.Helper()
+		all, err := parse("x", "scenario.hcl", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all[0]
+	}
+	kernels := func(s *Scenario) string {
+		return s.Left.Daemon + " " + s.Left.Kernel + ", " + s.Right.Daemon + " " + s.Right.Kernel
+	}
+	s := load(two)
+	if got, want := kernels(s), "racoon pfkey, racoon xfrm"; got != want {
+		t.Errorf("as the scenario says: %s, want %s", got, want)
+	}
+	if !s.View("right", "", "").ShortICV {
+		t.Error("right does not know that left cuts HMAC-SHA2-256 to 96 bits")
+	}
+	if why := s.UseKernel(XFRM); why != "" || kernels(s) != "racoon xfrm, racoon xfrm" || s.View("left", "", "").ShortICV {
+		t.Errorf("with -kernel xfrm: %s (%s)", kernels(s), why)
+	}
+	sha1 := load("esp = \"aes128-sha1\"\n" + two)
+	if sha1.View("left", "", "").ShortICV {
+		t.Error("HMAC-SHA1 is 96 bits everywhere")
+	}
+	foreign := load(strings.Replace(two, "racoon-pfkey", "strongswan", 1))
+	if why := foreign.UseKernel(PFKey); why != "" || kernels(foreign) != "strongswan , racoon pfkey" || !foreign.View("left", "", "").ShortICV {
+		t.Errorf("with -kernel pfkey: %s (%s)", kernels(foreign), why)
+	}
+	for text, want := range map[string]string{
+		"xfrm_only = \"it is about marks\"": "it is about marks",
+		"esp = \"aes128gcm16\"":             "AES-GCM",
+	} {
+		s := load(text + strings.Replace(two, "racoon-pfkey", "racoon", 1))
+		if why := s.UseKernel(PFKey); !strings.Contains(why, want) || s.Left.Kernel != XFRM {
+			t.Errorf("%s: with -kernel pfkey: %s (%s)", text, kernels(s), why)
+		}
+		if _, err := parse("x", "scenario.hcl", []byte(text+two)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one that has %q", text, err, want)
+		}
+	}
+}
+
 // TestOwnTemplateWins and the parameters reach it.
 func TestOwnTemplateWins(t *testing.T) {
 	root := t.TempDir()

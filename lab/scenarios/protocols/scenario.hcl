@@ -5,20 +5,35 @@ description = "AH, IPComp and bundles of them with ESP, as policies ask for them
 # alternative without, and is none (RFC 2409 section 5.5).
 matrix {
   table = <<-T
-    tags  left        right       mode       family  protocols
-    core  racoon      racoon      tunnel     4       esp+ah
-    core  racoon      racoon      tunnel     6       ipcomp+esp
-    core  racoon      strongswan  transport  4       ah
-    core  libreswan   racoon      tunnel     4       ipcomp+esp
-    full  racoon      strongswan  tunnel     4       ah
-    full  racoon      strongswan  transport  6       ah
-    full  strongswan  racoon      transport  4       ah
-    full  strongswan  racoon      tunnel     6       ah
-    full  strongswan  racoon      tunnel     4       ipcomp+esp
-    full  strongswan  racoon      transport  6       ipcomp+esp
-    full  racoon      libreswan   tunnel     4       ah
-    full  racoon      libreswan   tunnel     4       ipcomp+esp
-    full  libreswan   racoon      transport  4       ah
+    tags  left          right         mode       family  protocols
+    core  racoon        racoon        tunnel     4       esp+ah
+    core  racoon        racoon        tunnel     6       ipcomp+esp
+    core  racoon        strongswan    transport  4       ah
+    core  libreswan     racoon        tunnel     4       ipcomp+esp
+    full  racoon        strongswan    tunnel     4       ah
+    full  racoon        strongswan    transport  6       ah
+    full  strongswan    racoon        transport  4       ah
+    full  strongswan    racoon        tunnel     6       ah
+    full  strongswan    racoon        tunnel     4       ipcomp+esp
+    full  strongswan    racoon        transport  6       ipcomp+esp
+    full  racoon        libreswan     tunnel     4       ah
+    full  racoon        libreswan     tunnel     4       ipcomp+esp
+    full  libreswan     racoon        transport  4       ah
+    core  racoon-pfkey  racoon-pfkey  tunnel     6       esp+ah
+    full  racoon-pfkey  racoon-pfkey  tunnel     6       ah
+    full  racoon-pfkey  racoon-pfkey  tunnel     4       ipcomp
+    full  racoon-pfkey  racoon-pfkey  tunnel     4       ipcomp+esp
+    full  racoon-pfkey  racoon-pfkey  tunnel     4       ipcomp+esp+ah
+    full  racoon-pfkey  racoon-pfkey  transport  4       ah
+    full  racoon-pfkey  racoon-pfkey  transport  6       esp+ah
+    full  racoon-pfkey  racoon-pfkey  transport  6       ipcomp+esp
+    full  racoon-pfkey  racoon-pfkey  transport  4       ipcomp+ah
+    full  racoon        racoon-pfkey  tunnel     4       ipcomp+esp
+    full  racoon-pfkey  racoon        transport  4       ah
+    full  racoon-pfkey  racoon        transport  6       ipcomp+esp+ah
+    full  racoon-pfkey  strongswan    tunnel     6       ah
+    full  strongswan    racoon-pfkey  transport  4       ah
+    full  libreswan     racoon-pfkey  tunnel     4       ipcomp+esp
   T
   cross = <<-T
     left:      racoon
@@ -35,7 +50,7 @@ family    = var.family
 protocols = var.protocols
 
 # What others call a tunnel is one in each of its SAs.
-params = { global = var.left == var.right ? "" : "complex_bundle off;" }
+params = { global = daemon(var.left) == daemon(var.right) ? "" : "complex_bundle off;" }
 
 left {
   daemon = var.left
