@@ -37,6 +37,7 @@ soak: build ## hours: long schedules, long fuzzing, the scenarios again and agai
 	$(GO) test ./core/internal/ike/ -run Schedules -schedules 10000000 -timeout 0
 	$(MAKE) fuzz FUZZTIME=10m
 	$(BUILD)/lab run -tags soak
+	$(BUILD)/lab run -kernel pfkey -j 2
 	for i in $$(seq 20); do $(BUILD)/lab run -j 2 || exit 1; done
 
 demo: setup build ## a tunnel from policy to ping, shown for a person

@@ -314,6 +314,37 @@ func TestScenariosOfTheLab(t *testing.T) {
 	}
 }
 
+// TestKernelPFKEYHasItsShare of make full, in every constellation, and the core has some.
+func TestKernelPFKEYHasItsShare(t *testing.T) {
+	all, err := LoadAll("../../scenarios")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := make(map[string]int)
+	who := func(e End) string {
+		if e.Kernel != "" {
+			return e.Kernel
+		}
+		return e.Daemon
+	}
+	for _, s := range all {
+		if s.Left.Kernel != PFKey && s.Right.Kernel != PFKey {
+			continue
+		}
+		count["all"]++
+		count[who(s.Left)+" "+who(s.Right)]++
+		if s.Has([]string{"core"}) {
+			count["core"]++
+		}
+	}
+	for what, least := range map[string]int{"all": 30, "core": 4, "pfkey pfkey": 5, "pfkey xfrm": 3, "xfrm pfkey": 3,
+		"pfkey strongswan": 3, "strongswan pfkey": 3, "pfkey libreswan": 1, "libreswan pfkey": 1} {
+		if count[what] < least {
+			t.Errorf("%s: %d scenarios, want at least %d", what, count[what], least)
+		}
+	}
+}
+
 // TestCoreOfInteropHasEveryPair: a fault in how two choices go together is met
 // by make test, not only by the whole cross product of make full.
 func TestCoreOfInteropHasEveryPair(t *testing.T) {
