@@ -25,6 +25,7 @@ build: ## daemon, racoonctl and plugins into build/
 	$(GO) build -trimpath -o $(BUILD)/lab ./lab/cmd/lab
 	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/xfrm.test ./plugins/kernel-xfrm/xfrm
 	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/pfkey.test ./plugins/kernel-pfkey/pfkey
+	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/engine.test ./core/internal/engine
 
 setup: ## install what the lab needs (apt; no service is started)
 	./lab/setup
@@ -82,9 +83,10 @@ cross: ## compile for every platform
 	@for os in freebsd netbsd openbsd darwin; do for arch in amd64 arm64; do \
 	  echo "build $$os/$$arch"; GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null $(CROSS) || exit 1; done; done
 
-bench: ## CPU time per tunnel, a table; loading and reloading 10,000 peers
+bench: ## CPU time per tunnel, a table; loading and reloading 10,000 peers; 50,000 SAs
 	$(GO) test ./core/internal/engine/ -run '^$$' -bench Tunnel -benchtime 1000x
 	$(GO) test ./core/internal/config/ ./core/internal/policy/ ./core/internal/engine/ -run '^$$' -bench OfTenThousand -benchtime 5x
+	$(GO) test ./core/internal/engine/ -run AKilledPluginIsCompared -v -bench KernelOf50000 -benchtime 3x
 
 proto: ## generated code from the .proto files
 	./core/sdk/proto/generate.sh

@@ -40,7 +40,7 @@ func TestEachConstruct(t *testing.T) {
 		{"top", `include "/etc/racoon/none-*.hcl";`, `include { file = "/etc/racoon/none-*.hcl" }`, ""},
 		{"top", `complex_bundle off;`, `complex_bundle = false`, ""},
 		{"top", `complex_bundle off; complex_bundle on;`, `complex_bundle = true`, "complex_bundle on;"},
-		{"top", `pfkey_buffer 5;`, "# Not carried over: pfkey_buffer: the kernel plugin sizes its socket itself", " "},
+		{"top", `pfkey_buffer 5;`, "# Not carried over: pfkey_buffer: belongs in the block of the plugin", " "},
 		{"top", `padding { randomize off; maximum_length 3; }`, `padding { randomize = false maximum_length = 3 }`, ""},
 		{"top", "path script \"two\nlines\ttab\x01\";", `path { script = "two\nlines\ttab\u0001" }`, ""},
 		{"top", `path script "${a} $${b} %{c} $d \ %% '";`, `path { script = "$${a} $$${b} %%{c} $d \\ %% '" }`, ""},

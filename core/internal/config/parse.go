@@ -42,7 +42,9 @@ type parser struct {
 	held     []held          // about the profile of the section being read
 	hclMain  *hclFile        // the main file, if it is HCL and can be parsed
 	pskAt    policy.Position // of path pre_shared_key
-	relative policy.Position // of the first relative path in the main file
+	// pfkeyBuffer is the value of pfkey_buffer, which is the kernel plugin's.
+	pfkeyBuffer *arg
+	relative    policy.Position // of the first relative path in the main file
 }
 
 // reading is where the parser is in a text.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -71,8 +72,10 @@ func (p *parser) plugins() []PluginSpec {
 	has := func(kind, name string) bool {
 		return slices.ContainsFunc(specs, func(s PluginSpec) bool { return s.Kind == kind && (s.Name == name || name == "") })
 	}
-	if !has("kernel", "") {
-		specs = append(specs, classicPlugin("kernel", kernel, nil))
+	if named := has("kernel", ""); !named {
+		specs = append(specs, classicPlugin("kernel", kernel, p.kernelConfig(kernel)))
+	} else if b := p.pfkeyBuffer; b != nil {
+		p.add(b.token, codeMapped, Warning, "has no effect: plugin \"kernel\" has a block, and pfkey_buffer belongs in its config", "")
 	}
 	if psk := p.cfg.Paths.PreSharedKey; psk != "" && !has("auth", "psk") {
 		s := classicPlugin("auth", "psk", map[string]string{"file": psk})
@@ -88,6 +91,22 @@ func (p *parser) plugins() []PluginSpec {
 	p.checkSharedSecrets()
 	shared, at := p.takeSharedSecrets()
 	return withSecrets(specs, shared, at)
+}
+
+// maxPFKEYBuffer is as much as kernel/pfkey takes, in kB.
+const maxPFKEYBuffer = 1 << 20
+
+// kernelConfig is what the classic file says for the kernel plugin of this name.
+func (p *parser) kernelConfig(name string) map[string]string {
+	switch b := p.pfkeyBuffer; {
+	case b == nil:
+		return nil
+	case name != "pfkey":
+		p.add(b.token, codeMapped, Warning, "has no effect: pfkey_buffer is for kernel/pfkey, and the kernel is reached by kernel/"+name, "")
+		return nil
+	default:
+		return map[string]string{"pfkey_buffer": strconv.FormatUint(min(b.n, maxPFKEYBuffer), 10)}
+	}
 }
 
 // missKeys reports the first section whose pre-shared key nobody has.

@@ -47,6 +47,9 @@ func TestPluginsOfAConfiguration(t *testing.T) {
 		{"the choice and the block differ", "log info;", "kernel = \"pfkey\"\nplugin \"kernel\" \"xfrm\" {}", []string{"kernel/pfkey", "log/syslog"}, `kernel = "pfkey" chosen in line 1`},
 		{"another auth plugin beside psk", psk, `plugin "auth" "vault" {}`, []string{"auth/vault", kernel, "auth/psk", "log/syslog"}, ""},
 		{"another auth plugin instead of the file", minimal("192.0.2.1"), `plugin "auth" "vault" {}`, []string{"auth/vault", kernel, "log/syslog"}, ""},
+		{"a buffer for pfkey", "pfkey_buffer 512;", `kernel = "pfkey"`, []string{"kernel/pfkey", "log/syslog"}, ""},
+		{"a buffer for another", "pfkey_buffer 512;", `kernel = "xfrm"`, []string{"kernel/xfrm", "log/syslog"}, "pfkey_buffer is for kernel/pfkey, and the kernel is reached by kernel/xfrm"},
+		{"a buffer and a block", "pfkey_buffer 512;", `plugin "kernel" "pfkey" {}`, []string{"kernel/pfkey", "log/syslog"}, "belongs in its config"},
 		{"two kernels", "log info;", "plugin \"kernel\" \"xfrm\" {}\nplugin \"kernel\" \"pfkey\" {}", []string{"kernel/xfrm", "log/syslog"}, "one too many: line 1 has kernel/xfrm"},
 		{"the same one twice", psk, "plugin \"auth\" \"psk\" {}\nplugin \"auth\" \"psk\" {}", []string{"auth/psk", kernel, "log/syslog"}, "one too many"},
 		{"an unknown kind", "log info;", `plugin "kernle" "xfrm" {}`, []string{kernel, "log/syslog"}, "no kind of plugin"},
@@ -85,6 +88,22 @@ func TestPluginBlockAttributes(t *testing.T) {
 	s := specs[0]
 	if got := fmt.Sprint(s.Path, s.SHA256, s.Critical, s.Where); got != "/etc/racoon/bin/acmeab12true {/etc/racoon/plugins.hcl 1}" {
 		t.Error(got)
+	}
+}
+
+// TestPFKEYBufferReachesThePlugin, however large it is in the file.
+func TestPFKEYBufferReachesThePlugin(t *testing.T) {
+	schema := &sdk.Schema{Body: sdk.Body{Attrs: []sdk.Attr{{Name: "pfkey_buffer", Type: "number", Default: "0"}}}}
+	for classic, want := range map[string]string{
+		"log info;": `{"pfkey_buffer":0}`, "pfkey_buffer 512;": `{"pfkey_buffer":512}`, "pfkey_buffer 4294967295;": `{"pfkey_buffer":1048576}`,
+	} {
+		specs, diags := loadText(classic, `kernel = "pfkey"`)
+		if len(diags) > 0 {
+			t.Fatal(render(diags))
+		}
+		if got, err := specs[0].Decode(schema); err != nil || string(got) != want {
+			t.Errorf("%s: %s, %v; want %s", classic, got, err, want)
+		}
 	}
 }
 

@@ -93,9 +93,11 @@ func (p *parser) later() {
 
 func setToggle(field func(*policy.Remote) *policy.Toggle) func(*parser, []arg) {
 	return func(p *parser, a []arg) {
-		*field(p.remote.Remote) = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}[a[0].text]
+		*field(p.remote.Remote) = toggles[a[0].text]
 	}
 }
+
+var toggles = map[string]policy.Toggle{"off": policy.Off, "on": policy.On, "force": policy.Force}
 
 func setOnLoss(p *parser, a []arg) {
 	p.remote.onLoss = a[0].token

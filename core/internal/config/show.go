@@ -168,6 +168,9 @@ func (w *shower) sainfo(s *policy.SAInfo) {
 		if s.LifetimeKB != 0 {
 			w.line("lifetime_kb %d", s.LifetimeKB)
 		}
+		if s.ESN != policy.Off {
+			w.line("esn %s", s.ESN)
+		}
 		for _, l := range []struct {
 			name  string
 			table []algorithm

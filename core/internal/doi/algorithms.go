@@ -2,6 +2,7 @@ package doi
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/policy"
@@ -104,13 +105,19 @@ func EncrName(encr, bits uint16) string {
 // String names what the SA is made of: "aes-cbc-128 hmac-sha2-256", "ah hmac-sha1",
 // "ipcomp deflate".
 func (s Suite) String() string {
+	var name string
 	switch s.Proto {
 	case ipAH:
-		return "ah " + AuthName(s.Auth)
+		name = "ah " + AuthName(s.Auth)
 	case ipComp:
 		return "ipcomp " + word(isakmp.IPCompTransforms, s.Comp)
+	default:
+		name = EncrName(s.Encr, s.KeyBits) + " " + AuthName(s.Auth)
 	}
-	return EncrName(s.Encr, s.KeyBits) + " " + AuthName(s.Auth)
+	if s.ESN {
+		name += " esn"
+	}
+	return name
 }
 
 // AuthName names an authentication algorithm: "hmac-sha2-256"; "none" for 0.
@@ -119,7 +126,8 @@ func AuthName(auth uint16) string { return word(isakmp.AuthAlgorithms, auth) }
 // suites is the cross product of the sainfo's lists for one protocol in their
 // order, encryption outermost (racoon.conf(5), sainfo), without the pairs that
 // protect nothing or authenticate twice: ESP without authentication is never
-// negotiated. It fails on what cannot be keyed.
+// negotiated. With sequence numbers of 64 bits as a choice, all with them come first.
+// It fails on what cannot be keyed.
 func suites(proto uint8, s *policy.SAInfo) (all []Suite, err error) {
 	auth := func(base Suite) error {
 		for _, a := range s.Auth {
@@ -159,5 +167,15 @@ func suites(proto uint8, s *policy.SAInfo) (all []Suite, err error) {
 	default:
 		err = fmt.Errorf("IP protocol %d is not supported", proto)
 	}
-	return all, err
+	if proto == ipComp || s.ESN == policy.Off {
+		return all, err
+	}
+	long := slices.Clone(all)
+	for i := range long {
+		long[i].ESN = true
+	}
+	if s.ESN == policy.Force {
+		return long, err
+	}
+	return append(long, all...), err
 }

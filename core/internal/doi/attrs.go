@@ -20,7 +20,7 @@ var (
 	phase1Classes = classes{isakmp.Phase1Attrs, isakmp.AttrLifeType, isakmp.AttrLifeDuration,
 		[]uint16{isakmp.AttrEncryption, isakmp.AttrHash, isakmp.AttrAuthMethod, isakmp.AttrGroup, isakmp.AttrGroupType, isakmp.AttrKeyLength}}
 	phase2Classes = classes{isakmp.Phase2Attrs, isakmp.SAAttrLifeType, isakmp.SAAttrLifeDuration,
-		[]uint16{isakmp.SAAttrGroup, isakmp.SAAttrEncapMode, isakmp.SAAttrAuth, isakmp.SAAttrKeyLength}}
+		[]uint16{isakmp.SAAttrGroup, isakmp.SAAttrEncapMode, isakmp.SAAttrAuth, isakmp.SAAttrKeyLength, isakmp.SAAttrESN}}
 )
 
 // attrs are the attributes of a transform by class, 0 = absent.

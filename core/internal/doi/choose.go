@@ -146,7 +146,7 @@ func (m *match) transform(p isakmp.Proposal, t spd.Template, c *IPsecChoice, i i
 				life = life.Shorter(c.Life)
 			}
 			c.Life, c.Group = life, theirs.group
-			c.Suites[i] = Suite{Proto: t.Proto, Mode: t.Mode, Encr: theirs.encr, KeyBits: theirs.keyBits, Auth: theirs.auth, Comp: theirs.comp}
+			c.Suites[i] = Suite{Proto: t.Proto, Mode: t.Mode, Encr: theirs.encr, KeyBits: theirs.keyBits, Auth: theirs.auth, Comp: theirs.comp, ESN: theirs.esn != 0}
 			return tr, true
 		}
 	}
@@ -175,6 +175,7 @@ func (m *match) fields(theirs phase2Transform, ours Suite, t spd.Template, c *IP
 		named("authentication algorithm", theirs.auth, ours.Auth, isakmp.AuthAlgorithms),
 		keyLength(theirs.keyBits, ours.KeyBits, keyBitsFit(m.Check, m.initiator, theirs.keyBits, ours.KeyBits)),
 		pfs,
+		named("extended sequence number attribute", theirs.esn, ours.esn(), isakmp.ESNs),
 		lifetime(theirs.life.Time, s.Lifetime, lifeFits(m.Check, theirs.life.Time, s.Lifetime)),
 		kilobytes(theirs.life.KB, s.LifetimeKB, lifeFits(m.Check, octets(theirs.life.KB), octets(s.LifetimeKB))),
 	}
@@ -182,8 +183,8 @@ func (m *match) fields(theirs phase2Transform, ours Suite, t spd.Template, c *IP
 
 // phase2Transform is what a transform of a peer says.
 type phase2Transform struct {
-	mode, encr, keyBits, auth, comp, group uint16
-	life                                   Life
+	mode, encr, keyBits, auth, comp, group, esn uint16
+	life                                        Life
 }
 
 func parsePhase2(proto isakmp.Protocol, t isakmp.Transform) (p phase2Transform, err error) {
@@ -192,7 +193,7 @@ func parsePhase2(proto isakmp.Protocol, t isakmp.Transform) (p phase2Transform, 
 		return p, err
 	}
 	p = phase2Transform{a.value[isakmp.SAAttrEncapMode], 0, a.value[isakmp.SAAttrKeyLength], a.value[isakmp.SAAttrAuth],
-		0, a.value[isakmp.SAAttrGroup], a.life}
+		0, a.value[isakmp.SAAttrGroup], a.value[isakmp.SAAttrESN], a.life}
 	switch {
 	case p.mode == 0: // RFC 2407 section 4.5: "host-dependent", so nobody can know
 		return p, fmt.Errorf("the encapsulation mode is missing")
@@ -203,8 +204,8 @@ func parsePhase2(proto isakmp.Protocol, t isakmp.Transform) (p phase2Transform, 
 		}
 	case proto == isakmp.ProtoIPComp:
 		p.comp = uint16(t.ID)
-		if p.auth != 0 || p.keyBits != 0 {
-			err = fmt.Errorf("IPComp has an authentication algorithm or a key length")
+		if p.auth != 0 || p.keyBits != 0 || p.esn != 0 {
+			err = fmt.Errorf("IPComp has an authentication algorithm, a key length or sequence numbers")
 		}
 	case auths[p.auth].ah != t.ID || p.keyBits != 0:
 		err = fmt.Errorf("AH transform %s does not go with authentication algorithm %s and a key length of %d",

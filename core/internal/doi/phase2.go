@@ -19,6 +19,7 @@ type Suite struct {
 	KeyBits uint16 // 0 for AH and for ciphers without a choice
 	Auth    uint16 // 0 = AEAD, IPComp
 	Comp    uint16 // IPComp transform, else 0
+	ESN     bool   // sequence numbers of 64 bits
 	PeerSPI uint32 // of IPComp its CPI
 }
 
@@ -140,9 +141,18 @@ func transforms(t spd.Template, our Side) ([]isakmp.Transform, error) {
 		a = present(a, isakmp.SAAttrKeyLength, one.KeyBits)
 		a = present(a, isakmp.SAAttrAuth, one.Auth)
 		a = present(a, isakmp.SAAttrGroup, s.PFSGroup)
+		a = present(a, isakmp.SAAttrESN, one.esn())
 		ts[i] = isakmp.Transform{Number: uint8(i + 1), ID: one.transform(), Attrs: a}
 	}
 	return ts, nil
+}
+
+// esn is the value of the attribute for it, 0: it is absent (RFC 4304 section 2).
+func (s Suite) esn() uint16 {
+	if s.ESN {
+		return isakmp.ESNExtended
+	}
+	return 0
 }
 
 // transform is the identifier of the suite's transform (RFC 2407 section 4.4).

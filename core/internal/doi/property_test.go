@@ -53,6 +53,7 @@ func randomSAInfo(r *rand.Rand) *policy.SAInfo {
 	return sainfoOf(func(s *policy.SAInfo) {
 		s.Lifetime = randomLife(r)
 		s.LifetimeKB = pick[uint64](r, 0, 0, 1000, 5000, 1<<31)
+		s.ESN = pick(r, policy.Off, policy.Off, policy.On, policy.Force)
 		s.Comp = algs{{ID: isakmp.IPCompDeflate}}
 		s.PFSGroup = pick[uint16](r, 0, 0, isakmp.GroupMODP2048, isakmp.GroupECP256)
 		s.Auth = some(r, 3, func() policy.Algorithm {

@@ -134,62 +134,6 @@ func larvalGone(ops []kernel.Op, r kernel.TxnResult) bool {
 	return false
 }
 
-// removeSAs deletes SAs and generated policies that nobody waits for.
-func (e *Engine) removeSAs(keys []ledgerKey, policies []spd.Policy) {
-	if len(keys)+len(policies) == 0 {
-		return
-	}
-	for _, k := range keys {
-		e.registry.disown(k.SAKey)
-	}
-	e.run(func() {
-		if err := e.deleteSAs(keys, policies); err != nil && e.ctx.Err() == nil {
-			e.notify(notice.Notice{Event: notice.LocalFailure, Reason: notice.KernelRefused, Detail: "delete SAs: " + err.Error()})
-		}
-	})
-}
-
-// deleteSAs deletes SAs, and then generated policies, however long the kernel plugin is
-// away. What cannot be deleted stays in the ledger for the next comparison with the
-// kernel.
-func (e *Engine) deleteSAs(keys []ledgerKey, policies []spd.Policy) error {
-	if len(keys)+len(policies) == 0 {
-		return nil
-	}
-	ops := make([]kernel.Op, 0, len(keys)+len(policies))
-	for _, k := range keys {
-		ops = append(ops, deleteOp(k))
-	}
-	for _, p := range policies {
-		ops = append(ops, policyOp(kernel.DeletePolicy, p))
-	}
-	res, again, err := e.transact(ops, kernel.Continue, 0)
-	if err != nil {
-		e.generated.release(policies)
-		return err
-	}
-	e.strike(keys, policies, res)
-	return outcome(ops, res, again)
-}
-
-// strike takes what was deleted, or was not there, off the ledger.
-func (e *Engine) strike(keys []ledgerKey, policies []spd.Policy, res kernel.TxnResult) {
-	var gone []ledgerKey
-	var unmade []spd.Policy
-	for i, o := range res.Ops {
-		switch j := i - len(keys); {
-		case !o.Done && (o.Err == nil || o.Err.Reason != errs.NotFound):
-		case j < 0:
-			gone = append(gone, keys[i])
-		case j < len(policies):
-			unmade = append(unmade, policies[j])
-		}
-	}
-	e.dropPolicies(unmade)
-	e.record(errors.Join(e.ledger.remove(gone), e.ledger.removePolicies(unmade)))
-	e.generated.release(policies)
-}
-
 // transact runs a transaction to an answer. Where none came it is sent again under
 // its ID, which a plugin that still lives recognises; one that was restarted does
 // it again and finds its first half done, so that nothing must be rolled back then.
@@ -224,11 +168,7 @@ func (e *Engine) transact(ops []kernel.Op, onError kernel.OnError, patience time
 
 // uncertain reports whether the transaction may have been done, or may yet be.
 func uncertain(err error) bool {
-	switch errs.From(err).Reason {
-	case errs.Unavailable, errs.Busy, errs.Timeout, errs.Internal:
-		return true
-	}
-	return false
+	return passes(err) || errs.From(err).Reason == errs.Internal
 }
 
 // kernelBack returns a channel that is closed when the kernel plugin is back.

@@ -43,6 +43,8 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	case "relay":
+		beRelay()
 	case "kernel":
 		k := newMemKernel()
 		k.quiet = true

@@ -181,7 +181,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		return fmt.Errorf("start: %w", err)
 	}
 	e.checkLocal()
-	e.checkICVs()
+	e.checkFit()
 	e.net.start()
 	e.goroutines.Go(func() { e.followAddresses(again) })
 	e.goroutines.Go(e.followKept)
@@ -235,8 +235,12 @@ func (e *Engine) clean(ctx context.Context) error {
 		keys = append(keys, ledgerKey{k, s.where})
 	}
 	db, sas, _, err := w.dump(ctx)
+	var later deletion
 	if err == nil {
-		_, err = w.deleteOrphans(ctx, sas, db)
+		_, later, err = w.deleteOrphans(ctx, sas, db)
+	}
+	if err == nil && later.len() > 0 {
+		err = errors.New("the kernel has no room to delete them")
 	}
 	if err != nil {
 		return fmt.Errorf("%d SAs may be left in the kernel, the next start deletes them: %w", len(keys), err)

@@ -139,7 +139,9 @@ func newHouse(t testing.TB, o Options) *house {
 	if o.Config == nil {
 		o.Config = configOf(literal("192.0.2.2"), anonymous())
 	}
-	o.Kernel = h.kern
+	if o.Kernel == nil {
+		o.Kernel = h.kern
+	}
 	pipe := logpipe.New(nil, slog.LevelError+1)
 	t.Cleanup(func() { _ = pipe.Close(context.Background()) })
 	o.Pipe = pipe

@@ -225,13 +225,35 @@ func TestARestoredSAIsCutAsItsSectionSays(t *testing.T) {
 			op.Kind, op.SA.Auth.Trunc = kernel.AddSA, 0
 			a, _ := h.peer("p")
 			r := &restored{destination: destination{remote: h.config.Load().Remotes[0], path: here}, owner: a, ops: []kernel.Op{op},
-				keys: []ledgerKey{{saKey(op.SA.Key), op.SA.Key.Src}}}
+				keys: []ledgerKey{{saKey(op.SA.Key), whereIs(op.SA.Key)}}}
 			if there := h.reinstallSAs(r); len(there) != 1 {
 				t.Fatalf("%d SAs are there, want 1", len(there))
 			}
 			want := map[bool]uint16{false: 0, true: 96}[short]
 			if diff := cmp.Diff(want, h.kern.sas[saKey(op.SA.Key)].Auth.Trunc); diff != "" {
 				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestSequenceNumbersTheBackEndLacks: who asks for them is told at the start.
+func TestSequenceNumbersTheBackEndLacks(t *testing.T) {
+	for _, tt := range []struct {
+		esn  policy.Toggle
+		can  kernel.Feature
+		want bool
+	}{{policy.Off, 0, false}, {policy.On, 0, true}, {policy.Force, 0, true}, {policy.Force, kernel.FeatESN, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			c := cutting(false)
+			c.SAInfos[0].ESN, c.SAInfos[0].Where = tt.esn, policy.Position{File: "racoon.conf", Line: 3}
+			h := newHouse(t, Options{Config: c})
+			h.kern.features |= tt.can
+			h.start(t)
+			synctest.Wait()
+			said := strings.Join(h.said(notice.Finding), "; ")
+			if got := strings.Contains(said, "racoon.conf:3: esn: the kernel back end has no sequence numbers of 64 bits"); got != tt.want {
+				t.Errorf("esn %v: said %q", tt.esn, said)
 			}
 		})
 	}

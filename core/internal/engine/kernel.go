@@ -9,6 +9,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/spd"
+	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
@@ -72,8 +73,9 @@ func (e *Engine) watch(client kernel.Backend) *watch {
 }
 
 // run subscribes until the watch is replaced: a stream may break without its
-// plugin dying.
+// plugin dying, and then nobody else says so.
 func (w *watch) run() {
+	said := ""
 	for wait := minRetry; ; wait = min(2*wait, maxRetry) {
 		began := time.Now()
 		err := w.subscribe()
@@ -85,7 +87,11 @@ func (w *watch) run() {
 		default:
 		}
 		if time.Since(began) > time.Minute {
-			wait = minRetry
+			wait, said = minRetry, ""
+		}
+		if e := errs.From(err); !e.PluginGone && e.Reason != errs.Stale && err.Error() != said {
+			said = err.Error()
+			w.e.notify(notice.Notice{Event: notice.LocalFailure, Reason: notice.PluginUnavailable, Detail: "follow the kernel: " + said})
 		}
 		select {
 		case <-time.After(wait):
@@ -113,7 +119,10 @@ func (w *watch) subscribe() error {
 			}
 		}
 	}()
+	silent := time.AfterFunc(kernelTimeout, func() { cancel(errs.Errorf(errs.Timeout, "the stream of the kernel's events does not begin")) })
+	defer silent.Stop()
 	err := w.backend.Events(ctx, 0, func(ev kernel.Event) error {
+		silent.Stop()
 		select {
 		case events <- ev:
 			return nil
@@ -254,7 +263,8 @@ func (w *watch) compare(ctx context.Context) error {
 		}
 	}
 	e.lost(lost)
-	orphans, err := w.deleteOrphans(ctx, sas, db)
+	orphans, later, err := w.deleteOrphans(ctx, sas, db)
+	e.removeSAs(later.sas, later.policies)
 	for _, ev := range waiting {
 		e.acquire(ev)
 	}
@@ -283,68 +293,3 @@ func (w *watch) dump(ctx context.Context) (db *spd.DB, sas map[ike.SAKey]where, 
 	})
 	return db, sas, waiting, err
 }
-
-// deleteOrphans deletes what the ledger has and no machine knows; sas and db are what
-// the kernel has. The registry is asked after the ledger: an SA enters the registry
-// first.
-func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]where, db *spd.DB) (n int, err error) {
-	e := w.e
-	policies, absentPolicies := e.orphanedPolicies(db)
-	var orphans, absent []ledgerKey
-	for k := range e.ledger.all() {
-		if _, known := e.registry.owner(k); known {
-			continue
-		}
-		if at, there := sas[k]; there {
-			orphans = append(orphans, ledgerKey{k, at})
-		} else {
-			absent = append(absent, ledgerKey{SAKey: k})
-		}
-	}
-	e.record(errors.Join(e.ledger.remove(absent), e.ledger.removePolicies(absentPolicies)))
-	for len(orphans)+len(policies) > 0 {
-		batch := orphans[:min(len(orphans), maxOrphans)]
-		orphans = orphans[len(batch):]
-		last := policies[:min(len(policies), maxOrphans-len(batch))]
-		policies = policies[len(last):]
-		var ops []kernel.Op
-		for _, k := range batch {
-			ops = append(ops, deleteOp(k))
-		}
-		for _, p := range last {
-			ops = append(ops, policyOp(kernel.DeletePolicy, p))
-		}
-		ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
-		rs, err := w.backend.Apply(ctx, []kernel.Transaction{{TxnID: fmt.Sprintf("%s-%d", e.instance, e.txns.Add(1)), Ops: ops, OnError: kernel.Continue}})
-		cancel()
-		if err == nil && len(rs) == 1 {
-			e.strike(batch, last, rs[0])
-			err = outcome(ops, rs[0], false)
-		}
-		if err != nil {
-			return n, fmt.Errorf("delete SAs left over: %w", err)
-		}
-		n += len(batch)
-	}
-	return n, nil
-}
-
-// orphanedPolicies are the generated policies in the ledger that are no machine's: those
-// the kernel has, and those it has not, or has from somebody else.
-func (e *Engine) orphanedPolicies(db *spd.DB) (orphans, absent []spd.Policy) {
-	for k, id := range e.ledger.allPolicies() {
-		if e.generated.owner(k.Selector()) != nil {
-			continue
-		}
-		p := spd.Policy{Key: k, Templates: []spd.Template{{ReqID: id}}}
-		if there, ok := db.Get(k); ok && reqIDOf(there) == id {
-			orphans = append(orphans, p)
-		} else {
-			absent = append(absent, p)
-		}
-	}
-	return orphans, absent
-}
-
-// maxOrphans is how many leftovers go in one transaction.
-const maxOrphans = 64

@@ -60,7 +60,7 @@ func (e *Engine) Reload(cfg *policy.Config) (*policy.Plan, error) {
 	}
 	e.config.Store(now)
 	e.checkLocal()
-	e.checkICVs()
+	e.checkFit()
 	e.log.SetLevel(cfg.Log.Level())
 	if cfg.Paths.BackupSA != old.Paths.BackupSA {
 		e.record(e.backup.open(cfg.Paths.BackupSA, true))

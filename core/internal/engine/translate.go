@@ -57,11 +57,19 @@ func callError(err error) error {
 	if err == nil {
 		return nil
 	}
-	switch errs.From(err).Reason {
-	case errs.Unavailable, errs.Busy, errs.Timeout:
+	if passes(err) {
 		return &ike.Unavailable{Err: err}
 	}
 	return err
+}
+
+// passes reports whether what failed may succeed later.
+func passes(err error) bool {
+	switch errs.From(err).Reason {
+	case errs.Unavailable, errs.Busy, errs.Timeout:
+		return true
+	}
+	return false
 }
 
 func spiRequest(r ike.SPIRequest, caps kernel.Capabilities) kernel.SPIRequest {
@@ -85,7 +93,7 @@ func install(k ike.OpKind, s ike.KernelSA) kernel.Op {
 		Key:   keyOf(s).kernel(),
 		ReqID: s.ReqID, Seq: s.Seq, Mode: uint8(s.Mode), Dir: kernel.Direction(s.Dir),
 		Life: kernel.Lifetime{SoftTime: s.Soft, HardTime: s.Hard, SoftBytes: s.SoftKB << 10, HardBytes: s.HardKB << 10},
-		Comp: s.Comp,
+		Comp: s.Comp, ESN: s.ESN,
 	} // no ReplayWindow: the plugin's own setting applies
 	sa.Key.IfID = s.IfID
 	if e := s.Encap; e != nil {

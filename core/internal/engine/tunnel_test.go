@@ -52,16 +52,17 @@ type end struct {
 }
 
 type endOptions struct {
-	psk     auth.Authenticator
-	kernel  kernel.Backend // nil: memory
-	remotes []*policy.Remote
-	remote  *policy.SAID // of the sainfo, nil: anonymous
-	limits  Limits
-	quiet   bool // keep no notices
-	dir     string
-	natt    uint16 // port of NAT traversal, 0: none
-	backup  string // path backupsa
-	restore bool
+	psk      auth.Authenticator
+	kernel   kernel.Backend // nil: memory
+	remotes  []*policy.Remote
+	remote   *policy.SAID // of the sainfo, nil: anonymous
+	limits   Limits
+	quiet    bool // keep no notices
+	dir      string
+	natt     uint16 // port of NAT traversal, 0: none
+	backup   string // path backupsa
+	restore  bool
+	patience time.Duration // of a negotiation, 0: the usual
 }
 
 func proposal(g oakley.Group) policy.Phase1Proposal {
@@ -85,6 +86,9 @@ func newEnd(t testing.TB, a netip.Addr, port uint16, o endOptions) *end {
 		cfg.Timer.NATTKeepalive = 20 * time.Millisecond
 	}
 	cfg.Paths.BackupSA = o.backup
+	if o.patience != 0 {
+		cfg.Timer.Interval = o.patience / time.Duration(cfg.Timer.Counter)
+	}
 	n := &end{kern: newMemKernel(), addr: a, port: port}
 	pipe := logpipe.New(nil, slog.LevelError+1)
 	t.Cleanup(func() { _ = pipe.Close(context.Background()) })

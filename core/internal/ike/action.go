@@ -204,6 +204,7 @@ type KernelSA struct {
 	AuthKey  secret.Bytes
 	ICV      uint16 // bits that Auth is to be cut to
 	Comp     uint16 // IPComp transform
+	ESN      bool   // sequence numbers of 64 bits
 	Soft     time.Duration
 	Hard     time.Duration
 	SoftKB   uint64

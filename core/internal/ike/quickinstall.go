@@ -139,7 +139,7 @@ func (x *exchange) makePair(gxy []byte) error {
 		// A marked packet asks for a marked SA; what comes in is marked by nobody before.
 		in.IfID, out.IfID, out.Mark = q.policy.Out.Key.IfID, q.policy.Out.Key.IfID, q.policy.Out.Key.Mark
 		for _, sa := range []*KernelSA{&in, &out} {
-			sa.Proto, sa.Mode, sa.Encr, sa.Auth, sa.Comp = s.Proto, s.Mode, s.Encr, s.Auth, s.Comp
+			sa.Proto, sa.Mode, sa.Encr, sa.Auth, sa.Comp, sa.ESN = s.Proto, s.Mode, s.Encr, s.Auth, s.Comp, s.ESN
 			sa.ICV = doi.ICVFor(x.sa.Remote, s.Auth)
 			sa.Soft, sa.Hard, sa.SoftKB, sa.HardKB = n.soft.Time, n.hard.Time, n.soft.KB, n.hard.KB
 			if err := x.key(sa, s, gxy); err != nil {

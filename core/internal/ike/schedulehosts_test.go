@@ -31,6 +31,9 @@ func (s *schedule) options() iketest.Options {
 	if s.pick(8) == 0 {
 		o.IPsecKB = uint64(o.IPsecLife / time.Second * 4 / 5) // of which a second takes one
 	}
+	if s.pick(8) == 0 {
+		o.ESN = policy.Toggle(1 + s.pick(2))
+	}
 	o.Rekey = policy.Toggle(s.pick(3))
 	o.NoInitialContact = s.pick(8) == 0
 	if s.pick(8) == 0 {

@@ -48,6 +48,9 @@ const (
 // Values of SAAttrESN.
 const ESNExtended = 1
 
+// ESNs names the values of SAAttrESN.
+var ESNs = Names{{ESNExtended, "64 bits"}}
+
 // Transforms of ESP, RFC 2407 §4.4.4 and IANA's registry.
 const (
 	ESPDESIV64  = 1

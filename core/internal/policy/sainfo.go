@@ -19,6 +19,7 @@ type SAInfo struct {
 	PFSGroup   uint16 // 0 = none
 	Lifetime   time.Duration
 	LifetimeKB uint64      `json:",omitempty"` // octets an SA may carry, in units of 1024; 0 = without limit
+	ESN        Toggle      `json:",omitempty"` // sequence numbers of 64 bits: Force, no others
 	Encryption []Algorithm // ESP transforms
 	Auth       []Algorithm // authentication attribute values; ID 0 = non_auth
 	Comp       []Algorithm // IPComp transforms

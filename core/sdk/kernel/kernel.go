@@ -92,6 +92,7 @@ const (
 	FeatOffload
 	FeatOutputMark
 	FeatOwnsEncapPort // the backend owns the NAT-T port (user-space ESP): see EncapPort
+	FeatBEET          // SAs and templates of ModeBEET
 )
 
 type Algorithm struct {

@@ -26,7 +26,7 @@ const (
 // modules the scenarios need. The kernel must not load any on demand: see boot.
 var modules = strings.Fields(`
 	xfrm_user xfrm_algo af_key esp4 esp6 ah4 ah6 ipcomp ipcomp6 xfrm4_tunnel xfrm6_tunnel ipv6 veth sch_netem
-	cryptomgr cbc ctr gcm ccm ghash_generic seqiv echainiv drbg authenc hmac md5 sha1 sha256 sha512_generic
+	cryptomgr cbc ctr gcm ccm ghash_generic seqiv echainiv drbg authenc authencesn hmac md5 sha1 sha256 sha512_generic
 	aes_generic des_generic camellia_generic blowfish_generic cast5_generic deflate
 	ip_tables ip6_tables iptable_filter ip6table_filter iptable_nat nf_nat xt_nat xt_MASQUERADE xt_tcpudp
 	nf_conntrack_netlink iptable_mangle ip_vti`)

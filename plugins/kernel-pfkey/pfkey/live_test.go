@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
@@ -196,5 +195,4 @@ func sendPacket(t *testing.T, to string) {
 	}
 }
 
-func addr(s string) netip.Addr     { return netip.MustParseAddr(s) }
-func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }
+var errEnough = errors.New("enough")

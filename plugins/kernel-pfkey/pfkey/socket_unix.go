@@ -103,14 +103,7 @@ func (r *rawSocket) receive(b []byte, deadline time.Time) (n int, err error) {
 }
 
 func (r *rawSocket) poll(b []byte) (n int, err error) {
-	if err := r.f.SetReadDeadline(time.Time{}); err != nil {
-		return 0, err
-	}
-	failed := r.raw.Read(func(fd uintptr) bool {
-		n, err = unix.Read(int(fd), b)
-		return true
-	})
-	if failed != nil {
+	if failed := r.raw.Control(func(fd uintptr) { n, err = unix.Read(int(fd), b) }); failed != nil {
 		return 0, failed
 	}
 	return n, err

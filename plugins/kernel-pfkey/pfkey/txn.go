@@ -73,10 +73,15 @@ func (b *Backend) acquireDone(r *kernel.AcquireResult) error {
 	if r.Errno == 0 || r.Seq == 0 {
 		return nil
 	}
-	// The kernel looks at the number and wants some SA type.
-	msg := b.sys.message(msgAcquire, saTypeESP, r.Seq).bytes()
-	msg[hdrErrno] = uint8(min(r.Errno, 0xff))
-	return b.conn.tell(msg)
+	return b.conn.tell(b.sys.encodeAcquireFailed(r))
+}
+
+// encodeAcquireFailed returns the ACQUIRE that ends a request. The kernel looks at the
+// number and wants some SA type.
+func (s *System) encodeAcquireFailed(r *kernel.AcquireResult) []byte {
+	b := s.message(msgAcquire, saTypeESP, r.Seq).bytes()
+	b[hdrErrno] = uint8(min(r.Errno, 0xff))
+	return b
 }
 
 func (b *Backend) doSA(kind kernel.OpKind, sa *kernel.SA) (txn.Undo, error) {

@@ -129,19 +129,54 @@ func encodeSPIRequest(r kernel.SPIRequest, withDir bool) ([]byte, error) {
 // Linux tells the last use of every policy, that of an SA in newer kernels only,
 // and the first use of SAs only.
 func (b *Backend) Query(_ context.Context, keys []kernel.Key) ([]kernel.Stats, error) {
-	stats := make([]kernel.Stats, len(keys))
+	reqs := make([]netlink.Message, len(keys))
 	for i, k := range keys {
 		var err error
-		if k.Policy != nil {
-			stats[i], err = b.policyStats(*k.Policy)
-		} else {
-			stats[i], err = b.saStats(k)
-		}
-		if err != nil && !isNotFound(err) {
+		if reqs[i], err = encodeQuery(k); err != nil {
 			return nil, queryError(k, err)
 		}
 	}
+	answers, err := b.xfrm.getAll(reqs)
+	if err != nil {
+		return nil, toError("read counters", err)
+	}
+	stats := make([]kernel.Stats, len(keys))
+	for i, a := range answers {
+		s, e := b.decodeQuery(keys[i], a)
+		if stats[i] = s; e != nil && err == nil {
+			err = queryError(keys[i], e)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
 	return stats, nil
+}
+
+func encodeQuery(k kernel.Key) (m netlink.Message, err error) {
+	if k.Policy != nil {
+		m.Header.Type = msgGetPolicy
+		m.Data, err = encodePolicyID(*k.Policy)
+		return m, err
+	}
+	m.Header.Type = msgGetSA
+	m.Data, err = encodeSAID(k)
+	return m, err
+}
+
+func (b *Backend) decodeQuery(k kernel.Key, a answer) (kernel.Stats, error) {
+	defer clear(a.body) // an SA's has the keys
+	switch {
+	case isNotFound(a.err):
+		return kernel.Stats{}, nil
+	case a.err != nil:
+		return kernel.Stats{}, a.err
+	case k.Policy != nil:
+		_, stats, _, err := decodePolicy(a.body)
+		return stats, err
+	}
+	o, err := decodeSA(a.body, b.now(), false)
+	return o.Stats, err
 }
 
 func queryError(k kernel.Key, err error) error {
@@ -149,33 +184,6 @@ func queryError(k kernel.Key, err error) error {
 		return toError("read "+describePolicy(*k.Policy), err)
 	}
 	return toError("read SA "+describeKey(k), err)
-}
-
-func (b *Backend) saStats(k kernel.Key) (kernel.Stats, error) {
-	id, err := encodeSAID(k)
-	if err != nil {
-		return kernel.Stats{}, err
-	}
-	body, err := b.xfrm.get(msgGetSA, id)
-	if err != nil {
-		return kernel.Stats{}, err
-	}
-	defer clear(body) // it has the keys
-	o, err := decodeSA(body, b.now(), false)
-	return o.Stats, err
-}
-
-func (b *Backend) policyStats(k kernel.PolicyKey) (kernel.Stats, error) {
-	id, err := encodePolicyID(k)
-	if err != nil {
-		return kernel.Stats{}, err
-	}
-	body, err := b.xfrm.get(msgGetPolicy, id)
-	if err != nil {
-		return kernel.Stats{}, err
-	}
-	_, stats, _, err := decodePolicy(body)
-	return stats, err
 }
 
 // Dump streams SAs, then policies, then addresses. With ReqIDs only SAs of these,
@@ -212,6 +220,7 @@ func (b *Backend) Dump(ctx context.Context, f kernel.DumpFilter, emit func(kerne
 
 func (b *Backend) dumpSAs(f kernel.DumpFilter, emit func(kernel.Object) error) error {
 	withKeys := f.WithKeys && b.cfg.DumpKeys
+	names := linkNames{conn: b.route, byIndex: make(map[uint32]link)}
 	// Without a body: the kernel then dumps SAs of all protocols.
 	return dump(b.xfrm.dial, msgGetSA, nil, func(m netlink.Message) error {
 		defer clear(m.Data) // it has the keys
@@ -222,6 +231,9 @@ func (b *Backend) dumpSAs(f kernel.DumpFilter, emit func(kernel.Object) error) e
 		// The kernel makes SAs of IP in IP for itself beside those of IPComp tunnels.
 		if !isIPsec(o.SA.Key.Proto) || !wanted(f.ReqIDs, o.SA.ReqID) {
 			return nil
+		}
+		if err := nameOffload(o, m.Data, names); err != nil {
+			return err
 		}
 		return emit(o)
 	})

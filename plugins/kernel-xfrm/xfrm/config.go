@@ -16,6 +16,9 @@ type Config struct {
 	ReplayWindow uint32 `json:"replay_window"`
 	// EventBuffer is the size of the kernel's queue of events to us, in kB.
 	EventBuffer uint32 `json:"event_buffer"`
+	// Offload is the interface whose hardware is to do the ESP of SAs that name none;
+	// empty is none.
+	Offload string `json:"offload"`
 	// DumpKeys lets Dump give out keys. For setkey(8) only.
 	DumpKeys bool `json:"dump_keys"`
 }
@@ -42,6 +45,10 @@ func Schema() *config.Schema {
 				Name: "event_buffer", Type: "number", Default: strconv.Itoa(defaultEventBuffer),
 				Min: num(64), Max: num(1 << 20),
 				Doc: "kernel buffer for events not yet read, in kB; when it overflows the engine reads everything anew",
+			},
+			{
+				Name: "offload", Type: "string", Default: `""`,
+				Doc: "network interface whose hardware does ESP, where it can; not for ESP in UDP",
 			},
 			{
 				Name: "dump_keys", Type: "bool", Default: "false",

@@ -16,7 +16,7 @@ func TestConfigurationIsReadAndChecked(t *testing.T) {
 		path, code string
 	}{
 		{"nothing is the default", ``, Config{ReplayWindow: 64, EventBuffer: 2048}, "", ""},
-		{"all values", `{"replay_window":4096,"event_buffer":64,"dump_keys":true}`, Config{4096, 64, true}, "", ""},
+		{"all values", `{"replay_window":4096,"event_buffer":64,"offload":"eth0","dump_keys":true}`, Config{4096, 64, "eth0", true}, "", ""},
 		{"no replay window", `{"replay_window":0}`, Config{}, "replay_window", "XFRM002"},
 		{"a window too narrow", `{"replay_window":31}`, Config{}, "replay_window", "XFRM002"},
 		{"a window too wide", `{"replay_window":4097}`, Config{}, "replay_window", "XFRM002"},

@@ -5,6 +5,7 @@ package xfrm
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -31,7 +32,14 @@ func dial(family int, groups ...uint32) (*netlink.Conn, error) {
 	return nl, nil
 }
 
-func dialXFRM() (*netlink.Conn, error)  { return dial(syscall.NETLINK_XFRM) }
+func dialXFRM() (*netlink.Conn, error) {
+	nl, err := dial(syscall.NETLINK_XFRM)
+	if errors.Is(err, syscall.EPROTONOSUPPORT) {
+		return nil, toError("this kernel has no XFRM; load the module xfrm_user, or use a kernel with CONFIG_XFRM_USER", err)
+	}
+	return nl, err
+}
+
 func dialRoute() (*netlink.Conn, error) { return dial(syscall.NETLINK_ROUTE) }
 
 // conn is the socket of the requests. It is opened at the first one, and opened
@@ -50,13 +58,8 @@ type conn struct {
 func (c *conn) do(typ netlink.HeaderType, flags netlink.HeaderFlags, data []byte) ([]netlink.Message, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.nl == nil {
-		nl, err := c.dial()
-		if err != nil {
-			return nil, err
-		}
-		c.nl = nl
-		c.port.Store(nl.PID())
+	if err := c.open(); err != nil {
+		return nil, err
 	}
 	msgs, err := c.nl.Execute(netlink.Message{
 		Header: netlink.Header{Type: typ, Flags: netlink.Request | flags},
@@ -67,6 +70,19 @@ func (c *conn) do(typ netlink.HeaderType, flags netlink.HeaderFlags, data []byte
 		c.nl = nil
 	}
 	return msgs, err
+}
+
+func (c *conn) open() error {
+	if c.nl != nil {
+		return nil
+	}
+	nl, err := c.dial()
+	if err != nil {
+		return err
+	}
+	c.nl = nl
+	c.port.Store(nl.PID())
+	return nil
 }
 
 // ack sends one request that is answered by an errno only.
@@ -89,6 +105,71 @@ func (c *conn) get(typ netlink.HeaderType, data []byte) ([]byte, error) {
 	return nil, errors.New("the kernel answered with no message")
 }
 
+// An answer to one of many requests: a message's body, or the kernel's errno.
+type answer struct {
+	body []byte
+	err  error
+}
+
+// pipelined is how many requests go out in one system call. Their answers, 5 kB each
+// at the most as the kernel counts them, wait in the socket's buffer (200 kB by default).
+const pipelined = 32
+
+// getAll sends requests that are each answered by one message. Other requests may
+// come between them.
+func (c *conn) getAll(reqs []netlink.Message) ([]answer, error) {
+	answers := make([]answer, 0, len(reqs))
+	for some := range slices.Chunk(reqs, pipelined) {
+		a, err := c.getSome(some)
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, a...)
+	}
+	return answers, nil
+}
+
+func (c *conn) getSome(reqs []netlink.Message) ([]answer, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.open(); err != nil {
+		return nil, err
+	}
+	answers, err := pipeline(c.nl, reqs)
+	if err != nil {
+		c.nl.Close()
+		c.nl = nil
+	}
+	return answers, err
+}
+
+// pipeline sends reqs and receives their answers, which come in the same order.
+func pipeline(nl *netlink.Conn, reqs []netlink.Message) ([]answer, error) {
+	for i := range reqs {
+		reqs[i].Header.Flags |= netlink.Request
+	}
+	sent, err := nl.SendMessages(reqs)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]answer, len(sent))
+	for i, req := range sent {
+		msgs, err := nl.Receive()
+		var op *netlink.OpError
+		switch {
+		case errors.As(err, &op) && op.Sequence == req.Header.Sequence:
+			answers[i].err = err
+		case err != nil:
+			return nil, err
+		case len(msgs) != 1 || msgs[0].Header.Sequence != req.Header.Sequence:
+			return nil, errors.New("the kernel answered another request")
+		default:
+			answers[i].body = msgs[0].Data
+		}
+	}
+	return answers, nil
+}
+
 func (c *conn) close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,7 +188,12 @@ func isVerdict(err error) bool {
 	return errors.As(err, &op) && op.Sequence != 0
 }
 
+// errChanged is a dump of what changed meanwhile, so that some of it may be missing.
+// The tables of XFRM are not such: the kernel keeps its place in them.
+var errChanged = fmt.Errorf("the kernel's table changed while it was read: %w", syscall.EAGAIN)
+
 // dump sends a dump request on a socket of its own and calls f with every answer.
+// The kernel goes on as fast as f does; no buffer can overflow.
 func dump(dial dialer, typ netlink.HeaderType, data []byte, f func(netlink.Message) error) error {
 	nl, err := dial()
 	if err != nil {
@@ -123,7 +209,7 @@ func dump(dial dialer, typ netlink.HeaderType, data []byte, f func(netlink.Messa
 			return err
 		}
 		if m.Header.Flags&netlink.DumpInterrupted != 0 {
-			return fmt.Errorf("dump changed while it was read: %w", syscall.EAGAIN)
+			return errChanged
 		}
 		if err := f(m); err != nil {
 			return err

@@ -105,6 +105,24 @@ func TestPoliciesOfSocketsAreNotReported(t *testing.T) {
 	}
 }
 
+func TestSubPoliciesAreNotReported(t *testing.T) {
+	for typ, reported := range map[byte]bool{0: true, 1: false} {
+		body := appendAttr(bytes.Clone(eventBodies(t)[msgNewPolicy]), attrPolicyType, []byte{typ, 0, 0, 0, 0, 0})
+		if ev, err := decodeEvent(msgNewPolicy, body); (ev.Kind != 0) != reported || err != nil {
+			t.Errorf("type %d: event %+v, %v", typ, ev, err)
+		}
+	}
+}
+
+// Who moves SAs and policies by XFRM_MSG_MIGRATE does it without us.
+func TestMigrationsAreLeftAlone(t *testing.T) {
+	const msgMigrate = 0x21
+	body := append(bytes.Clone(eventBodies(t)[msgDelPolicy][:sizePolicyID]), make([]byte, 64)...)
+	if ev, err := decodeEvent(msgMigrate, body); ev.Kind != 0 || err != nil {
+		t.Errorf("event %+v, %v", ev, err)
+	}
+}
+
 func TestShortMessagesAreErrors(t *testing.T) {
 	head := map[netlink.HeaderType]int{
 		msgAcquire: sizeAcquire, msgExpire: sizeExpire, msgPolExpire: sizePolExpire, msgDelSA: sizeSAID,
@@ -287,4 +305,20 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The kernel makes a selector of everything for an SA that has none; in tunnel mode
+// one of everything leaves the other family out, and so is one.
+func TestASelectorOfEverythingIsNoneInTransportMode(t *testing.T) {
+	for mode, want := range map[uint8]bool{kernel.ModeTransport: false, kernel.ModeTunnel: true} {
+		sa := goldenSAs()["esp-3des-md5"]
+		sa.Mode, sa.Sel = mode, &kernel.Selector{Src: prefix("0.0.0.0/0"), Dst: prefix("0.0.0.0/0")}
+		body, err := encodeSA(sa, saOptions{window: 32})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, err := decodeSA(body, time.Time{}, false); err != nil || (o.SA.Sel != nil) != want {
+			t.Errorf("mode %d: selector %v, %v", mode, o.SA.Sel, err)
+		}
+	}
 }

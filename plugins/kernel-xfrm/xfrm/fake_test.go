@@ -5,6 +5,8 @@ package xfrm
 import (
 	"bytes"
 	"context"
+	"errors"
+	"iter"
 	"log/slog"
 	"sync"
 	"syscall"
@@ -20,6 +22,7 @@ type fakeKernel struct {
 	t       testing.TB
 	handler map[netlink.HeaderType]nltest.Func
 
+	forget   bool // keep nothing
 	mu       sync.Mutex
 	messages []netlink.Message
 }
@@ -44,14 +47,69 @@ func (k *fakeKernel) backend() *Backend {
 	return b
 }
 
-func (k *fakeKernel) dial() (*netlink.Conn, error) { return nltest.Dial(k.answer), nil }
+func (k *fakeKernel) dial() (*netlink.Conn, error) {
+	return netlink.NewConn(&fakeSocket{kernel: k}, nltest.PID), nil
+}
+
+// A fakeSocket keeps the answers to be received, as the kernel does: one datagram for
+// every request.
+type fakeSocket struct {
+	kernel *fakeKernel
+	queue  []datagram
+}
+
+type datagram struct {
+	msgs []netlink.Message
+	err  error
+}
+
+func (s *fakeSocket) Close() error { return nil }
+
+func (s *fakeSocket) Send(m netlink.Message) error {
+	msgs, err := s.kernel.answer([]netlink.Message{m})
+	s.queue = append(s.queue, datagram{msgs, err})
+	return nil
+}
+
+func (s *fakeSocket) SendMessages(msgs []netlink.Message) error {
+	for _, m := range msgs {
+		s.Send(m)
+	}
+	return nil
+}
+
+func (s *fakeSocket) Receive() ([]netlink.Message, error) {
+	if len(s.queue) == 0 {
+		return nil, errors.New("nothing to receive: the real kernel would let us wait for ever")
+	}
+	d := s.queue[0]
+	s.queue = s.queue[1:]
+	return d.msgs, d.err
+}
+
+func (s *fakeSocket) ReceiveIter() iter.Seq2[netlink.Message, error] {
+	return func(yield func(netlink.Message, error) bool) {
+		msgs, err := s.Receive()
+		if err != nil {
+			yield(netlink.Message{}, err)
+			return
+		}
+		for _, m := range msgs {
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
 
 func (k *fakeKernel) answer(req []netlink.Message) ([]netlink.Message, error) {
-	kept := req[0]
-	kept.Data = bytes.Clone(kept.Data) // the sender wipes it
-	k.mu.Lock()
-	k.messages = append(k.messages, kept)
-	k.mu.Unlock()
+	if !k.forget {
+		kept := req[0]
+		kept.Data = bytes.Clone(kept.Data) // the sender wipes it
+		k.mu.Lock()
+		k.messages = append(k.messages, kept)
+		k.mu.Unlock()
+	}
 	if h := k.handler[req[0].Header.Type]; h != nil {
 		return h(req)
 	}

@@ -112,6 +112,23 @@ func goldenSAs() map[string]*kernel.SA {
 			Mode: kernel.ModeTransport, Dir: kernel.In, ReplayWindow: 32,
 			Auth: counting(2, 20, 0),
 		},
+		"esp-window-64": {
+			Key:  kernel.Key{Src: v4a, Dst: v4b, Proto: protoESP, SPI: 0xc0ffee09},
+			Mode: kernel.ModeTransport, Dir: kernel.In, ReplayWindow: 64,
+			Encr: counting(12, 16, 0), Auth: counting(2, 20, 0),
+		},
+		"esp-beet-natt": {
+			Key:  kernel.Key{Src: v4a, Dst: v4b, Proto: protoESP, SPI: 0xc0ffee0a},
+			Mode: kernel.ModeBEET, Dir: kernel.In, ReplayWindow: 32,
+			Encr: counting(12, 16, 0), Auth: counting(5, 32, 0),
+			Encap: &kernel.Encap{SrcPort: 4500, DstPort: 4500},
+			Sel:   &kernel.Selector{Src: prefix("10.1.0.1/32"), Dst: prefix("10.2.0.1/32")},
+		},
+		"ah-sha256-tunnel": {
+			Key:  kernel.Key{Src: v4a, Dst: v4b, Proto: protoAH, SPI: 0xc0ffee0b},
+			Mode: kernel.ModeTunnel, Dir: kernel.In, ReplayWindow: 32,
+			Auth: counting(5, 32, 96),
+		},
 		"comp-deflate": {
 			Key:  kernel.Key{Src: v4a, Dst: v4b, Proto: protoIPComp, SPI: 0x1001},
 			Mode: kernel.ModeTunnel, Dir: kernel.In, Comp: 2,
@@ -147,6 +164,26 @@ func goldenPolicies() map[string]*kernel.Policy {
 			Templates: []kernel.Template{
 				{Proto: protoIPComp, Mode: kernel.ModeTransport, Level: kernel.LevelUse},
 				{Proto: protoAH, Mode: kernel.ModeTransport, Level: kernel.LevelUnique, ReqID: 8},
+			},
+		},
+		"policy-bundle-mixed": {
+			Key: kernel.PolicyKey{
+				Dir: kernel.Out, Sel: kernel.Selector{Src: prefix("2001:db8:1::/48"), Dst: prefix("2001:db8:3::/48")},
+			},
+			Action: kernel.ActionIPsec,
+			Templates: []kernel.Template{
+				{Proto: protoIPComp, Mode: kernel.ModeTunnel, Level: kernel.LevelUnique, ReqID: 1, Src: v4a, Dst: v4b},
+				{Proto: protoESP, Mode: kernel.ModeTransport, Level: kernel.LevelUnique, ReqID: 2, Src: v4a, Dst: v4b},
+				{Proto: protoAH, Mode: kernel.ModeTransport, Level: kernel.LevelUnique, ReqID: 3, Src: v4a, Dst: v4b},
+			},
+		},
+		"policy-beet-update": {
+			Key: kernel.PolicyKey{
+				Dir: kernel.In, Sel: kernel.Selector{Src: prefix("10.2.0.1/32"), Dst: prefix("10.1.0.1/32")},
+			},
+			Action: kernel.ActionIPsec, Priority: 7 - 1<<31,
+			Templates: []kernel.Template{
+				{Proto: protoESP, Mode: kernel.ModeBEET, Level: kernel.LevelUnique, ReqID: 2, Src: v4b, Dst: v4a},
 			},
 		},
 		"policy-block": {

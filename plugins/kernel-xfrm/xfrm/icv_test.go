@@ -30,7 +30,8 @@ func TestTheICVsAdvertisedAreThoseTaken(t *testing.T) {
 
 func TestBothCountersOfBadPacketsAreRead(t *testing.T) {
 	body := slices.Clone(readGolden(t)["esp-gcm-transport-natt"].body)
-	native.PutUint32(body[saStatReplay:], 3)
+	native.PutUint32(body[saStatWindow:], 1)
+	native.PutUint32(body[saStatReplay:], 2)
 	native.PutUint32(body[saStatIntegrity:], 7)
 	o, err := decodeSA(body, time.Time{}, false)
 	if err != nil || o.Stats.ReplayErrors != 3 || o.Stats.IntegrityErrors != 7 {

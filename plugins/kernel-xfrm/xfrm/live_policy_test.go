@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -336,5 +337,44 @@ func TestAPolicyThatExpiresIsDeleted(t *testing.T) {
 	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
 	if ev := next(kernel.PolicyDeleted); ev.Policy.Key.Sel != p.Key.Sel || len(ev.Policy.Templates) != 1 {
 		t.Errorf("deleted %+v", ev.Policy)
+	}
+}
+
+// TestALarvalSAExpires is an SPI that nobody used, and an acquire nobody answered.
+func TestALarvalSAExpires(t *testing.T) {
+	b := live(t)
+	withPath(t)
+	const sysctl = "/proc/sys/net/core/xfrm_acq_expires"
+	if err := os.WriteFile(sysctl, []byte("1"), 0); err != nil {
+		t.Skip("larval SAs live 30 s here, and that cannot be changed in a user namespace: ", err)
+	}
+	t.Cleanup(func() { os.WriteFile(sysctl, []byte("30"), 0) })
+	if got := acquireLifetime(); got != time.Second {
+		t.Errorf("larval SAs are said to live %v, want 1s", got)
+	}
+	next := subscribe(t, b)
+	spis, err := b.AllocateSPIs(t.Context(), []kernel.SPIRequest{{Src: addr("10.9.3.1"), Dst: addr("10.9.1.1"), Proto: protoESP}})
+	if err != nil || spis[0].Err != nil {
+		t.Fatal(err, spis[0].Err)
+	}
+	if ev := next(kernel.ExpireHard, kernel.ExpireSoft); ev.Kind != kernel.ExpireHard || ev.Key.SPI != spis[0].SPI || ev.Key.Dst != addr("10.9.1.1") {
+		t.Errorf("event %+v, want the hard expire of SPI %#x", ev, spis[0].SPI)
+	}
+	if list := dumpAll(t, b, kernel.DumpFilter{SAs: true}); len(list) != 0 {
+		t.Errorf("left: %s", describeAll(list))
+	}
+	late := liveSA(spis[0].SPI, kernel.In)
+	if r := tryApply(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdateSA, SA: late})[0]; r.Err == nil {
+		t.Error("a larval SA that had expired became mature")
+	}
+	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: outPolicy()})
+	sendPacket(t, "10.9.2.9:7777")
+	first := next(kernel.Acquire)
+	if ev := next(kernel.ExpireHard); ev.Key.SPI != 0 || ev.AcquireSeq != first.AcquireSeq {
+		t.Errorf("event %+v, want the hard expire of acquire %d", ev, first.AcquireSeq)
+	}
+	sendPacket(t, "10.9.2.9:7777")
+	if second := next(kernel.Acquire); second.AcquireSeq == first.AcquireSeq {
+		t.Errorf("acquire %d again", first.AcquireSeq)
 	}
 }

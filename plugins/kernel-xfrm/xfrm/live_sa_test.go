@@ -223,3 +223,20 @@ func TestAnSAMovesToNewEndpointsWithKeysAndCounters(t *testing.T) {
 		t.Errorf("SADeleted %+v", ev.Key)
 	}
 }
+
+// The loopback interface can do no ESP: a kernel that heeds the wish does it itself.
+func TestOffloadIsAWish(t *testing.T) {
+	b, caps := liveESP(t)
+	sa := liveSA(0xabc7, kernel.In)
+	sa.Offload = "lo"
+	r := tryApply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})[0]
+	if caps.Features&kernel.FeatOffload == 0 {
+		if r.Err == nil || r.Err.Reason != errs.Invalid {
+			t.Errorf("a kernel without offload: %v, want Invalid", r.Err)
+		}
+		return
+	}
+	if list := dumpAll(t, b, kernel.DumpFilter{SAs: true}); r.Err != nil || len(list) != 1 || list[0].SA.Offload != "" {
+		t.Errorf("%v, dump %v; want an SA that is not offloaded", r.Err, list)
+	}
+}

@@ -41,19 +41,25 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// runInNamespaces runs this binary in a new user and network namespace. ok is
-// false where the system allows none.
+// runInNamespaces runs this binary in a new network namespace, and in a new user
+// namespace where it takes that. ok is false where the system allows none.
 func runInNamespaces() (code int, ok bool) {
-	c := exec.Command("/proc/self/exe", os.Args[1:]...)
-	c.Env = append(os.Environ(), inNamespace+"=new")
-	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-	c.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		Pdeathsig:   syscall.SIGKILL,
+	start := func(attr *syscall.SysProcAttr) (*exec.Cmd, error) {
+		c := exec.Command("/proc/self/exe", os.Args[1:]...)
+		c.Env = append(os.Environ(), inNamespace+"=new")
+		c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+		attr.Pdeathsig = syscall.SIGKILL
+		c.SysProcAttr = attr
+		return c, c.Start()
 	}
-	err := c.Start()
+	c, err := start(&syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET})
+	if err != nil {
+		c, err = start(&syscall.SysProcAttr{
+			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+		})
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "no namespaces for the live tests:", err)
 		return 0, false

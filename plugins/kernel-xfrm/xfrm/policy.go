@@ -119,7 +119,7 @@ func encodePolicyID(k kernel.PolicyKey) ([]byte, error) {
 }
 
 // decodePolicy reads an xfrm_userpolicy_info and its attributes. ok is false for
-// a policy that is not of the SPD: a socket's.
+// a policy that is not of the SPD: a socket's, or a sub-policy of Mobile IPv6.
 func decodePolicy(b []byte) (p *kernel.Policy, s kernel.Stats, ok bool, err error) {
 	if err := need(b, sizePolicyInfo, "xfrm_userpolicy_info"); err != nil {
 		return nil, s, false, err
@@ -146,8 +146,11 @@ func decodePolicyParts(b, attrs []byte) (p *kernel.Policy, s kernel.Stats, ok bo
 		Priority: priorityFromKernel(native.Uint32(b[polPriority:])),
 		Life:     getLifetime(b[polLife:]),
 	}
+	sub := false
 	err = eachAttr(attrs, func(typ uint16, data []byte) (err error) {
 		switch typ {
+		case attrPolicyType:
+			sub = len(data) > 0 && data[0] != 0
 		case attrTmpl:
 			p.Templates, err = getTemplates(data)
 		case attrMark:
@@ -159,6 +162,9 @@ func decodePolicyParts(b, attrs []byte) (p *kernel.Policy, s kernel.Stats, ok bo
 	})
 	if err != nil {
 		return nil, s, false, fmt.Errorf("%s: %w", describePolicy(p.Key), err)
+	}
+	if sub {
+		return nil, s, false, nil
 	}
 	switch {
 	case b[polAction] == actionBlock:

@@ -38,9 +38,9 @@ const always = kernel.FeatAcquire | kernel.FeatAcquireSeq | kernel.FeatUseTime |
 	kernel.FeatNetEvents | kernel.FeatMark | kernel.FeatIfID | kernel.FeatOutputMark
 
 // Capabilities asks the kernel for what cannot be known otherwise: it makes and
-// deletes an SA for every protocol and algorithm, between addresses of
-// documentation. A kernel without ESP is no error; it has no FeatESP then, and a
-// log line says so.
+// deletes an SA for every protocol, family, mode and algorithm, between addresses
+// of documentation. A kernel without ESP is no error; it has no FeatESP then, and
+// one warning says what to do.
 func (b *Backend) Capabilities(context.Context) (kernel.Capabilities, error) {
 	p, err := b.probe()
 	if err != nil {
@@ -67,7 +67,7 @@ func (b *Backend) knowsSADir() bool {
 	if b.prober.saDir != nil {
 		return *b.prober.saDir
 	}
-	id, err := encodeSAID(kernel.Key{Dst: probeDst, Proto: protoESP, SPI: 1})
+	id, err := encodeSAID(kernel.Key{Dst: probeDst4, Proto: protoESP, SPI: 1})
 	if err != nil {
 		return false
 	}
@@ -88,36 +88,96 @@ func (b *Backend) probe() (*probed, error) {
 		return b.prober.result, nil
 	}
 	p := &probed{features: always}
-	esn := espProbe(nullEncr, hmacSHA1)
-	esn.ESN = true
-	for _, proto := range []struct {
-		name string
-		sa   kernel.SA
-		feat kernel.Feature
-	}{
-		{"ESP", espProbe(nullEncr, hmacSHA1), kernel.FeatESP | kernel.FeatNATT},
-		{"AH", ahProbe(hmacSHA1), kernel.FeatAH},
-		{"extended sequence numbers", esn, kernel.FeatESN},
-		{"IPComp", kernel.SA{Key: kernel.Key{Proto: protoIPComp}, Comp: deflate.id}, kernel.FeatIPComp},
-	} {
-		missing, err := b.trySA(proto.sa, withDir)
-		if err != nil {
+	for _, part := range []func(*probed, bool) error{b.probeProtocols, b.probeVariants, b.probeAlgorithms} {
+		if err := part(p, withDir); err != nil {
 			return nil, err
 		}
-		if missing != nil {
-			b.log.Warn("this kernel cannot do "+proto.name, "reason", missing)
-			continue
+	}
+	b.prober.result = p
+	return p, nil
+}
+
+// probeProtocols asks for ESP, AH and IPComp in both families. ESP is worth a
+// warning; who wants one of the others is told when an SA needs it.
+func (b *Backend) probeProtocols(p *probed, withDir bool) error {
+	for _, proto := range []struct {
+		sa   kernel.SA
+		feat kernel.Feature
+		log  func(string, ...any)
+	}{
+		{espProbe(nullEncr, hmacSHA1), kernel.FeatESP, b.log.Warn},
+		{ahProbe(hmacSHA1), kernel.FeatAH, b.log.Info},
+		{kernel.SA{Key: kernel.Key{Proto: protoIPComp}, Comp: deflate.id}, kernel.FeatIPComp, b.log.Info},
+	} {
+		var lacking []netip.Addr // a destination of each family
+		var why error
+		for _, dst := range []netip.Addr{probeDst4, probeDst6} {
+			sa := proto.sa
+			sa.Key.Dst = dst
+			missing, err := b.trySA(sa, withDir)
+			if err != nil {
+				return err
+			}
+			if missing != nil {
+				lacking, why = append(lacking, dst), missing
+				continue
+			}
+			p.features |= proto.feat
 		}
-		p.features |= proto.feat
+		if len(lacking) > 0 {
+			proto.log(lacks(proto.sa.Key.Proto, lacking...), "kernel", why)
+		}
 	}
 	if p.features&(kernel.FeatESP|kernel.FeatAH) != 0 {
 		p.features |= kernel.FeatTunnel | kernel.FeatTransport | kernel.FeatUpdateAddresses
 	}
-	if err := b.probeAlgorithms(p, withDir); err != nil {
-		return nil, err
+	return nil
+}
+
+// probeVariants asks for what an ESP may have besides: where there is none, there
+// is nothing to ask.
+func (b *Backend) probeVariants(p *probed, withDir bool) error {
+	if p.features&kernel.FeatESP == 0 {
+		return nil
 	}
-	b.prober.result = p
-	return p, nil
+	variant := func(change func(*kernel.SA)) kernel.SA {
+		sa := espProbe(nullEncr, hmacSHA1)
+		change(&sa)
+		return sa
+	}
+	for _, v := range []struct {
+		name string
+		sa   kernel.SA
+		feat kernel.Feature
+	}{
+		{"ESP in UDP", variant(func(sa *kernel.SA) { sa.Encap = &kernel.Encap{SrcPort: 4500, DstPort: 4500} }), kernel.FeatNATT},
+		{"ESP in UDP over IPv6 (it needs Linux 5.8)", variant(func(sa *kernel.SA) {
+			sa.Key.Dst, sa.Encap = probeDst6, &kernel.Encap{SrcPort: 4500, DstPort: 4500}
+		}), 0},
+		{"BEET mode", variant(func(sa *kernel.SA) {
+			sa.Mode, sa.Sel = kernel.ModeBEET, &kernel.Selector{Src: hostPrefix(probeSrc4), Dst: hostPrefix(probeDst4)}
+		}), kernel.FeatBEET},
+		{"extended sequence numbers", variant(func(sa *kernel.SA) { sa.ESN = true }), kernel.FeatESN},
+	} {
+		missing, err := b.trySA(v.sa, withDir)
+		if err != nil {
+			return err
+		}
+		if missing != nil {
+			b.log.Info("this kernel cannot do "+v.name, "kernel", missing)
+			continue
+		}
+		p.features |= v.feat
+	}
+	known, err := b.knowsOffload(withDir)
+	switch {
+	case known:
+		p.features |= kernel.FeatOffload
+	case err == nil && b.cfg.Offload != "":
+		b.log.Warn("this kernel cannot offload ESP, so it does it itself; load the modules esp4_offload and esp6_offload, "+
+			"or use a kernel with CONFIG_INET_ESP_OFFLOAD and CONFIG_INET6_ESP_OFFLOAD", "offload", b.cfg.Offload)
+	}
+	return err
 }
 
 // probeAlgorithms lists the algorithms that this kernel takes.
@@ -128,7 +188,7 @@ func (b *Backend) probeAlgorithms(p *probed, withDir bool) error {
 			return err
 		}
 		if missing != nil {
-			b.log.Info("this kernel has no "+a.name, "reason", missing)
+			b.log.Info("this kernel has no "+a.name, "kernel", missing)
 			return nil
 		}
 		p.algorithms = append(p.algorithms, kernel.Algorithm{Kind: kind, ID: a.id, MinKey: a.minBits, MaxKey: a.maxBits, ICVs: a.icvs()})
@@ -160,20 +220,29 @@ func (b *Backend) probeAlgorithms(p *probed, withDir bool) error {
 	return nil
 }
 
-// Addresses of documentation, RFC 5737.
+// Addresses of documentation, RFC 5737 and 3849.
 var (
-	probeSrc = netip.AddrFrom4([4]byte{192, 0, 2, 1})
-	probeDst = netip.AddrFrom4([4]byte{192, 0, 2, 2})
+	probeSrc4, probeDst4 = netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	probeSrc6, probeDst6 = netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
 )
 
-// trySA makes an SA and deletes it. missing says why the kernel cannot have it;
-// err that the question got no answer.
-func (b *Backend) trySA(sa kernel.SA, withDir bool) (missing, err error) {
+// trySA makes an SA, with more attributes, and deletes it. missing says why the kernel
+// cannot have it; err that the question got no answer.
+func (b *Backend) trySA(sa kernel.SA, withDir bool, more ...byte) (missing, err error) {
 	var spi [2]byte
 	rand.Read(spi[:])
-	sa.Key.Src, sa.Key.Dst = probeSrc, probeDst
 	sa.Key.SPI = minSPI + uint32(big.Uint16(spi[:]))%(maxCPI-minSPI) // a CPI too
-	sa.Mode, sa.Dir = kernel.ModeTransport, kernel.In
+	sa.Key.Src = probeSrc4
+	switch {
+	case !sa.Key.Dst.IsValid():
+		sa.Key.Dst = probeDst4
+	case sa.Key.Dst.Is6():
+		sa.Key.Src = probeSrc6
+	}
+	if sa.Mode == 0 {
+		sa.Mode = kernel.ModeTransport
+	}
+	sa.Dir = kernel.In
 	sa.Life.HardTime = 5 * time.Second // should we die here
 	body, err := encodeSA(&sa, saOptions{window: defaultWindow, withDir: withDir})
 	if err != nil {
@@ -183,23 +252,26 @@ func (b *Backend) trySA(sa kernel.SA, withDir bool) (missing, err error) {
 	if err != nil {
 		return nil, err
 	}
-	switch err := b.xfrm.ack(msgNewSA, body); {
+	switch err := b.xfrm.ack(msgNewSA, append(body, more...)); {
 	case err == nil:
 		return nil, b.xfrm.ack(msgDelSA, id)
 	case errors.Is(err, syscall.EEXIST): // so it was possible
 		return nil, nil
 	case isMissing(err):
-		return missingPart(kernel.AddSA, sa.Key, err), nil
+		return err, nil
+	case errors.Is(err, syscall.EPERM):
+		return nil, toError("kernel-xfrm needs CAP_NET_ADMIN in its network namespace", err)
 	default:
 		return nil, err
 	}
 }
 
-// isMissing says whether err is of a kernel that lacks a protocol, or an algorithm
-// (ENOSYS from XFRM, ENOENT from the crypto API).
+// isMissing says whether err is of a kernel that lacks a protocol or a mode, an
+// algorithm (ENOSYS from XFRM, ENOENT from the crypto API), a family, or something
+// that it calls invalid; our probes are valid.
 func isMissing(err error) bool {
 	return slices.ContainsFunc([]syscall.Errno{
-		syscall.EPROTONOSUPPORT, syscall.ENOSYS, syscall.EOPNOTSUPP, syscall.ENOENT,
+		syscall.EPROTONOSUPPORT, syscall.ENOSYS, syscall.EOPNOTSUPP, syscall.ENOENT, syscall.EAFNOSUPPORT, syscall.EINVAL,
 	}, func(e syscall.Errno) bool { return errors.Is(err, e) })
 }
 

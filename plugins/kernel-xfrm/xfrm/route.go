@@ -106,19 +106,39 @@ func cString(b []byte) string {
 	return string(s)
 }
 
+// dumpTries is how often addresses are read before their changing is an error.
+const dumpTries = 5
+
 func (b *Backend) dumpAddresses(_ kernel.DumpFilter, emit func(kernel.Object) error) error {
+	list, err := b.readAddresses()
+	for i := 1; i < dumpTries && errors.Is(err, errChanged); i++ {
+		list, err = b.readAddresses()
+	}
+	if err != nil {
+		return err
+	}
 	names := linkNames{conn: b.route, byIndex: make(map[uint32]link)}
-	return dump(b.route.dial, unix.RTM_GETADDR, make([]byte, sizeIfAddr), func(m netlink.Message) error {
-		a, err := decodeAddress(m.Data)
-		if err != nil || !a.prefix.IsValid() {
-			return err
-		}
+	for _, a := range list {
 		l, err := names.get(a.index)
 		if err != nil && !errors.Is(err, syscall.ENODEV) {
 			return err
 		}
-		return emit(kernel.Object{Address: a.prefix, Iface: l.name})
+		if err := emit(kernel.Object{Address: a.prefix, Iface: l.name}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Backend) readAddresses() (list []address, err error) {
+	err = dump(b.route.dial, unix.RTM_GETADDR, make([]byte, sizeIfAddr), func(m netlink.Message) error {
+		a, err := decodeAddress(m.Data)
+		if err == nil && a.prefix.IsValid() {
+			list = append(list, a)
+		}
+		return err
 	})
+	return list, err
 }
 
 // linkNames asks once for every interface.

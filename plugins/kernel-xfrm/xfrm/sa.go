@@ -4,6 +4,7 @@ package xfrm
 
 import (
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 type saOptions struct {
 	window  uint32 // of inbound SAs that name none, packets
 	withDir bool   // the kernel knows XFRMA_SA_DIR
+	offload uint32 // index of the interface that does the work; 0 is none
 }
 
 func describeKey(k kernel.Key) string {
@@ -45,14 +47,14 @@ func encodeSA(sa *kernel.SA, opt saOptions) ([]byte, error) {
 		return nil, unsupported("SA mode %d", sa.Mode)
 	}
 	switch {
-	case sa.Offload != "":
-		return nil, unsupported("offload to interface %s", sa.Offload)
 	case sa.Label != "":
 		return nil, unsupported("security label on an SA")
 	case sa.Dir > kernel.Out:
 		return nil, unsupported("SA direction %d", sa.Dir)
 	case sa.Key.SPI == 0:
 		return nil, invalid("SA with SPI 0")
+	case sa.Mode == kernel.ModeBEET && sa.Sel == nil:
+		return nil, invalid("an SA of BEET mode without a selector: it has the inner addresses")
 	}
 	b := make([]byte, sizeSAInfo, 1024) // room for all attributes: append must leave no copy of a key behind
 	if sa.Sel != nil {
@@ -92,6 +94,9 @@ func encodeSA(sa *kernel.SA, opt saOptions) ([]byte, error) {
 		b = appendAttr32(b, attrSetMarkMask, m.Mask)
 	}
 	b = appendIfID(b, sa.Key.IfID)
+	if opt.offload != 0 {
+		b = appendOffload(b, sa, opt.offload)
+	}
 	if opt.withDir && sa.Dir != 0 {
 		b = appendAttr(b, attrSADir, []byte{map[kernel.Direction]byte{kernel.In: saDirIn, kernel.Out: saDirOut}[sa.Dir]})
 	}
@@ -115,6 +120,11 @@ func appendReplay(b []byte, sa *kernel.SA, opt saOptions) ([]byte, error) {
 	}
 	if window > replayESNMax {
 		return nil, invalid("a replay window of %d packets; the kernel has at most %d", window, replayESNMax)
+	}
+	if window > replayLegacy {
+		// The kernel finds a packet's bit by sequence number modulo window, from 2^32-1 on
+		// in a new SA: with another window than a power of two it forgets the first packet.
+		window = 1 << bits.Len32(window-1)
 	}
 	if !sa.ESN && window <= replayLegacy {
 		b[saWindow] = byte(window)
@@ -190,8 +200,12 @@ func decodeSA(b []byte, now time.Time, withKeys bool) (kernel.Object, error) {
 	if sel, ok := getSelector(b[saSel:]); ok {
 		sa.Sel = &sel
 	}
+	if sa.Mode == kernel.ModeTransport && sa.Sel != nil && isAny(*sa.Sel) {
+		sa.Sel = nil // the kernel's, for an SA that got none
+	}
 	o := kernel.Object{SA: sa, Stats: getStats(b[saCur:])}
-	o.Stats.ReplayErrors = uint64(native.Uint32(b[saStatReplay:]))
+	// What is behind the window and what was seen before are counted apart.
+	o.Stats.ReplayErrors = uint64(native.Uint32(b[saStatWindow:])) + uint64(native.Uint32(b[saStatReplay:]))
 	o.Stats.IntegrityErrors = uint64(native.Uint32(b[saStatIntegrity:]))
 	err := eachAttr(b[sizeSAInfo:], func(typ uint16, data []byte) error {
 		if typ == attrLastUsed {

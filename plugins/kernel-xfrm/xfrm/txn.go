@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -109,12 +108,20 @@ func (b *Backend) runOp(op kernel.Op, keep bool) (undo, error) {
 		if op.SA == nil {
 			return nil, invalid("no SA given")
 		}
-		return b.runSA(op.Kind, op.SA, keep)
+		u, err := b.runSA(op.Kind, op.SA, keep)
+		if err != nil {
+			return nil, toError(describeKey(op.SA.Key), err)
+		}
+		return u, nil
 	case kernel.AddPolicy, kernel.UpdatePolicy, kernel.DeletePolicy:
 		if op.Policy == nil {
 			return nil, invalid("no policy given")
 		}
-		return b.runPolicy(op.Kind, op.Policy, keep)
+		u, err := b.runPolicy(op.Kind, op.Policy, keep)
+		if err != nil {
+			return nil, toError(describePolicy(op.Policy.Key), err)
+		}
+		return u, nil
 	case kernel.FlushSAs:
 		// xfrm_usersa_flush.proto 0 is IPSEC_PROTO_ANY. Flushing nothing is no error.
 		return nil, ignoreNotFound(b.xfrm.ack(msgFlushSA, make([]byte, sizeFlushSA)))
@@ -140,18 +147,19 @@ func ignoreNotFound(err error) error {
 }
 
 func (b *Backend) runSA(kind kernel.OpKind, sa *kernel.SA, keep bool) (undo, error) {
-	what := describeKey(sa.Key)
 	if kind == kernel.DeleteSA {
-		u, err := b.deleteSA(sa.Key, keep)
-		return u, wrap(what, err)
+		return b.deleteSA(sa.Key, keep)
 	}
 	if kind == kernel.UpdateSA && movesOnly(sa) {
-		u, err := b.moveSA(sa)
-		return u, wrap(what, err)
+		return b.moveSA(sa)
 	}
-	body, err := encodeSA(sa, saOptions{window: b.cfg.ReplayWindow, withDir: b.knowsSADir()})
+	opt, err := b.saOptions(sa)
 	if err != nil {
-		return nil, wrap(what, err)
+		return nil, err
+	}
+	body, err := encodeSA(sa, opt)
+	if err != nil {
+		return nil, err
 	}
 	defer clear(body)
 	msg := msgNewSA
@@ -159,29 +167,17 @@ func (b *Backend) runSA(kind kernel.OpKind, sa *kernel.SA, keep bool) (undo, err
 		msg = msgUpdSA
 	}
 	if err := b.xfrm.ack(msg, body); err != nil {
-		return nil, wrap(what, missingPart(kind, sa.Key, err))
+		return nil, missingPart(kind, sa.Key, err)
 	}
 	return func() error { _, err := b.deleteSA(sa.Key, false); return err }, nil
-}
-
-// protocols are what a kernel without one needs: the module's name for IPv4 and for
-// IPv6.
-var protocols = map[uint8]struct{ name, v4, v6 string }{
-	protoESP: {"ESP", "esp4", "esp6"}, protoAH: {"AH", "ah4", "ah6"}, protoIPComp: {"IPComp", "ipcomp", "ipcomp6"},
 }
 
 // missingPart says what the kernel lacks, and tells the crypto API's ENOENT, a
 // missing algorithm, from that of an SA that is not there.
 func missingPart(kind kernel.OpKind, k kernel.Key, err error) error {
-	p, known := protocols[k.Proto]
 	switch {
-	case errors.Is(err, syscall.EPROTONOSUPPORT) && known:
-		family, module, option := "IPv4", p.v4, "CONFIG_INET_"
-		if k.Dst.Unmap().Is6() {
-			family, module, option = "IPv6", p.v6, "CONFIG_INET6_"
-		}
-		return toError(fmt.Sprintf("this kernel has no %s for %s; load the module %s, or use a kernel with %s%s",
-			p.name, family, module, option, strings.ToUpper(p.name)), err)
+	case errors.Is(err, syscall.EPROTONOSUPPORT) && isIPsec(k.Proto):
+		return toError(lacks(k.Proto, k.Dst.Unmap()), err)
 	case kind == kernel.AddSA && errors.Is(err, syscall.ENOENT):
 		e := toError("the kernel lacks a part of this algorithm", err)
 		e.Reason = errs.Unsupported
@@ -212,19 +208,18 @@ func (b *Backend) deleteSA(k kernel.Key, keep bool) (undo, error) {
 }
 
 func (b *Backend) runPolicy(kind kernel.OpKind, p *kernel.Policy, keep bool) (undo, error) {
-	what := describePolicy(p.Key)
 	key := p.Key
 	if kind != kernel.DeletePolicy {
 		key.ID = 0 // the kernel chooses it, and finds the old policy by selector
 	}
 	id, err := encodePolicyID(key)
 	if err != nil {
-		return nil, wrap(what, err)
+		return nil, err
 	}
 	var old []byte
 	if keep && kind != kernel.AddPolicy {
 		if old, err = b.xfrm.get(msgGetPolicy, id); err != nil && !isNotFound(err) {
-			return nil, wrap(what, err)
+			return nil, err
 		}
 	}
 	restore := func() error { return b.xfrm.ack(msgUpdPolicy, old) }
@@ -232,20 +227,18 @@ func (b *Backend) runPolicy(kind kernel.OpKind, p *kernel.Policy, keep bool) (un
 		restore = func() error { return b.xfrm.ack(msgDelPolicy, id) }
 	}
 	if kind == kernel.DeletePolicy {
-		return restore, wrap(what, b.xfrm.ack(msgDelPolicy, id))
+		return restore, b.xfrm.ack(msgDelPolicy, id)
 	}
 	body, err := encodePolicy(p)
 	if err != nil {
-		return nil, wrap(what, err)
+		return nil, err
 	}
 	msg := msgNewPolicy
 	if kind == kernel.UpdatePolicy {
 		msg = msgUpdPolicy
 	}
-	return restore, wrap(what, b.xfrm.ack(msg, body))
+	return restore, b.xfrm.ack(msg, body)
 }
-
-func wrap(what string, err error) error { return toError(what, err).Err() }
 
 // txnMemory remembers the results of recent transactions, so that one that comes
 // again is not done again.

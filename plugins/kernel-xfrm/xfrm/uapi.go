@@ -37,10 +37,12 @@ const (
 	attrLifetimeVal  = 9
 	attrReplayVal    = 10
 	attrLastUsed     = 15
+	attrPolicyType   = 16
 	attrAlgAEAD      = 18
 	attrAlgAuthTrunc = 20
 	attrMark         = 21
 	attrReplayESN    = 23
+	attrOffload      = 28
 	attrSetMark      = 29
 	attrSetMarkMask  = 30
 	attrIfID         = 31
@@ -91,7 +93,8 @@ const (
 	saSel, saDst, saSPI, saProto = 0, 56, 72, 76
 	saSrc                        = 80
 	saLife, saCur                = 96, 160
-	saStatReplay                 = 196 // xfrm_stats: replay_window, replay, integrity_failed
+	saStatWindow                 = 192 // xfrm_stats: replay_window, replay, integrity_failed
+	saStatReplay                 = 196
 	saStatIntegrity              = 200
 	saSeq, saReqID               = 204, 208
 	saFamily, saMode             = 212, 214

@@ -92,6 +92,8 @@ func unmapPrefix(p netip.Prefix) netip.Prefix {
 	return p
 }
 
+func hostPrefix(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+
 func putSelector(b []byte, s kernel.Selector) error {
 	src, dst := unmapPrefix(s.Src).Masked(), unmapPrefix(s.Dst).Masked()
 	if !src.IsValid() || !dst.IsValid() || src.Addr().Is4() != dst.Addr().Is4() {
@@ -137,6 +139,11 @@ func getSelector(b []byte) (s kernel.Selector, ok bool) {
 		Proto:   b[selProto],
 	}
 	return s, s.Src.IsValid() && s.Dst.IsValid()
+}
+
+// isAny says whether s leaves nothing out, its family apart.
+func isAny(s kernel.Selector) bool {
+	return s.Src.Bits() == 0 && s.Dst.Bits() == 0 && s.Proto == 0 && s.SrcPort == 0 && s.DstPort == 0
 }
 
 // putLifetime writes an xfrm_lifetime_cfg. Zero is no limit, which the kernel

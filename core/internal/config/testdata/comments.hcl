@@ -10,7 +10,7 @@ path {
 }
 
 # c5 before a statement that is not carried over
-# Not carried over: pfkey_buffer: the kernel plugin sizes its socket itself
+# Not carried over: pfkey_buffer: belongs in the block of the plugin: plugin "kernel" "pfkey" { config { pfkey_buffer = NUMBER } }
 # c6 behind it
 # Not carried over: privsep: keys and the kernel are held by plugin processes of their own, which is how racoon separates privileges
 # c10 behind it

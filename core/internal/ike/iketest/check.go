@@ -166,7 +166,7 @@ func (e saEnds) differ() string {
 	case in == nil || out == nil || in.Larval:
 		return "only one end has it"
 	case !bytes.Equal(in.Encr, out.Encr) || !bytes.Equal(in.AuthKey, out.AuthKey) || in.KernelSA.Encr != out.KernelSA.Encr ||
-		in.Auth != out.Auth || in.Mode != out.Mode || in.Hard != out.Hard && in.Hard == 0:
+		in.Auth != out.Auth || in.ESN != out.ESN || in.Mode != out.Mode || in.Hard != out.Hard && in.Hard == 0:
 		return "its ends differ"
 	}
 	return ""

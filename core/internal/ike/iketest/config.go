@@ -23,6 +23,7 @@ type Options struct {
 	ISAKMPLife time.Duration // 8 h, for proposals without
 	IPsecLife  time.Duration // 1 h
 	IPsecKB    uint64        // no limit
+	ESN        policy.Toggle
 	Check      policy.Check
 	Generate   policy.Level // instead of policies
 	AnySAInfo  bool         // sainfo anonymous
@@ -66,7 +67,7 @@ func (w *World) Connect(a, b *Host, o Options) {
 func (h *Host) Configure(to *Host, o Options) {
 	o.defaults()
 	r := h.section(to, o)
-	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, LifetimeKB: o.IPsecKB, Encryption: o.Encryption, Auth: o.Auth,
+	s := &policy.SAInfo{PFSGroup: uint16(o.PFS), Lifetime: o.IPsecLife, LifetimeKB: o.IPsecKB, ESN: o.ESN, Encryption: o.Encryption, Auth: o.Auth,
 		Comp:  []policy.Algorithm{{ID: isakmp.IPCompDeflate}},
 		Where: policy.Position{File: h.Name + ".conf", Line: 1}}
 	if o.Transport {

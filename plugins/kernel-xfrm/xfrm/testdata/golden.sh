@@ -45,6 +45,13 @@ record esp-aes-sha256-96-update state update src 192.0.2.1 dst 192.0.2.2 proto e
 record ah-sha1-v6 state add src 2001:db8::1 dst 2001:db8::2 proto ah spi 0xc0ffee08 mode transport \
 	replay-window 32 auth-trunc 'hmac(sha1)' 0x$k20 96
 record comp-deflate state add src 192.0.2.1 dst 192.0.2.2 proto comp spi 0x1001 mode tunnel flag af-unspec comp deflate
+record esp-window-64 state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0xc0ffee09 mode transport \
+	replay-window 64 replay-seq 0 replay-oseq 0 enc 'cbc(aes)' 0x$k16 auth-trunc 'hmac(sha1)' 0x$k20 96
+record esp-beet-natt state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0xc0ffee0a mode beet \
+	replay-window 32 enc 'cbc(aes)' 0x$k16 auth-trunc 'hmac(sha256)' 0x$k32 128 encap espinudp 4500 4500 0.0.0.0 \
+	sel src 10.1.0.1/32 dst 10.2.0.1/32
+record ah-sha256-tunnel state add src 192.0.2.1 dst 192.0.2.2 proto ah spi 0xc0ffee0b mode tunnel \
+	replay-window 32 flag af-unspec auth-trunc 'hmac(sha256)' 0x$k32 96
 record delete-sa state delete src 192.0.2.1 dst 192.0.2.2 proto esp spi 0xc0ffee01
 record get-sa state get src 2001:db8::1 dst 2001:db8::2 proto ah spi 0xc0ffee08 mark 5 mask 0xff
 record allocspi state allocspi src 192.0.2.2 dst 192.0.2.1 proto esp reqid 7 seq 0x2a mode tunnel min 0x1000 max 0x2000
@@ -54,6 +61,12 @@ record policy-fwd-update policy update dir fwd src 10.2.0.0/16 dst 10.1.0.0/16 p
 	tmpl src 192.0.2.2 dst 192.0.2.1 proto esp reqid 7 mode tunnel level use
 record policy-in-transport policy add dir in src 192.0.2.2/32 dst 192.0.2.1/32 proto tcp sport 80 priority 5 \
 	limit time-hard 60 tmpl proto comp mode transport level use tmpl proto ah reqid 8 mode transport
+record policy-bundle-mixed policy add dir out src 2001:db8:1::/48 dst 2001:db8:3::/48 priority 0x80000000 \
+	tmpl src 192.0.2.1 dst 192.0.2.2 proto comp reqid 1 mode tunnel \
+	tmpl src 192.0.2.1 dst 192.0.2.2 proto esp reqid 2 mode transport \
+	tmpl src 192.0.2.1 dst 192.0.2.2 proto ah reqid 3 mode transport
+record policy-beet-update policy update dir in src 10.2.0.1/32 dst 10.1.0.1/32 priority 7 \
+	tmpl src 192.0.2.2 dst 192.0.2.1 proto esp reqid 2 mode beet
 record policy-block policy add dir out src 2001:db8:1::/48 dst 2001:db8:2::/48 action block priority 0x7fffffff
 record policy-none policy add dir out src 0.0.0.0/0 dst 192.0.2.0/24 priority 0
 record delete-policy policy delete dir out src 10.1.0.0/16 dst 10.2.0.0/16 mark 5 mask 0xff if_id 3

@@ -103,6 +103,7 @@ const (
 	Feature_FEATURE_OFFLOAD          Feature = 19
 	Feature_FEATURE_OUTPUT_MARK      Feature = 20
 	Feature_FEATURE_OWNS_ENCAP_PORT  Feature = 21
+	Feature_FEATURE_BEET             Feature = 22
 )
 
 // Enum value maps for Feature.
@@ -130,6 +131,7 @@ var (
 		19: "FEATURE_OFFLOAD",
 		20: "FEATURE_OUTPUT_MARK",
 		21: "FEATURE_OWNS_ENCAP_PORT",
+		22: "FEATURE_BEET",
 	}
 	Feature_value = map[string]int32{
 		"FEATURE_UNSPECIFIED":      0,
@@ -154,6 +156,7 @@ var (
 		"FEATURE_OFFLOAD":          19,
 		"FEATURE_OUTPUT_MARK":      20,
 		"FEATURE_OWNS_ENCAP_PORT":  21,
+		"FEATURE_BEET":             22,
 	}
 )
 
@@ -4333,7 +4336,7 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"SocketRole\x12\x1b\n" +
 	"\x17SOCKET_ROLE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSOCKET_ROLE_IKE\x10\x01\x12\x14\n" +
-	"\x10SOCKET_ROLE_NATT\x10\x02*\xea\x03\n" +
+	"\x10SOCKET_ROLE_NATT\x10\x02*\xfc\x03\n" +
 	"\aFeature\x12\x17\n" +
 	"\x13FEATURE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eFEATURE_TUNNEL\x10\x01\x12\x15\n" +
@@ -4358,7 +4361,8 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"\rFEATURE_IF_ID\x10\x12\x12\x13\n" +
 	"\x0fFEATURE_OFFLOAD\x10\x13\x12\x17\n" +
 	"\x13FEATURE_OUTPUT_MARK\x10\x14\x12\x1b\n" +
-	"\x17FEATURE_OWNS_ENCAP_PORT\x10\x15*\\\n" +
+	"\x17FEATURE_OWNS_ENCAP_PORT\x10\x15\x12\x10\n" +
+	"\fFEATURE_BEET\x10\x16*\\\n" +
 	"\aAlgKind\x12\x18\n" +
 	"\x14ALG_KIND_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rALG_KIND_ENCR\x10\x01\x12\x11\n" +

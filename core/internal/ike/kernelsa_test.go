@@ -44,3 +44,28 @@ func TestSAsOfAMarkedPolicy(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSequenceNumbersOf64Bits: the kernel is told what was agreed.
+func TestSequenceNumbersOf64Bits(t *testing.T) {
+	for _, there := range []policy.Toggle{policy.Off, policy.On} {
+		w := iketest.New(1)
+		a, b := w.AddHost("a"), w.AddHost("b")
+		a.Configure(b, iketest.Options{ESN: policy.On})
+		b.Configure(a, iketest.Options{ESN: there})
+		a.Acquire(b)
+		w.Run(5 * time.Second)
+		if n := len(a.Kernel.SAs); n != 2 {
+			t.Fatalf("a has %d SAs, want a pair", n)
+		}
+		for _, h := range w.Hosts {
+			for key, sa := range h.Kernel.SAs {
+				if sa.ESN != (there == policy.On) {
+					t.Errorf("%s: ESN %v", h.Kernel.Name(key), sa.ESN)
+				}
+			}
+		}
+		if err := w.Err(); err != nil {
+			t.Error(err)
+		}
+	}
+}
