@@ -18,14 +18,15 @@ TESTRUN  := ./lab/testrun
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
-build: ## daemon, racoonctl and plugins into build/
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/sbin/ ./cmd/racoon ./cmd/racoonctl
+build: ## daemon, racoonctl, setkey and plugins into build/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/sbin/ ./cmd/racoon ./cmd/racoonctl ./cmd/setkey
 	@mkdir -p $(PLUGDIR)
 	@for p in $(PLUGINS); do $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(PLUGDIR)/racoon-$$p ./plugins/$$p || exit 1; done
 	$(GO) build -trimpath -o $(BUILD)/lab ./lab/cmd/lab
 	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/xfrm.test ./plugins/kernel-xfrm/xfrm
 	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/pfkey.test ./plugins/kernel-pfkey/pfkey
 	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/engine.test ./core/internal/engine
+	CGO_ENABLED=0 $(GO) test -c -o $(BUILD)/setkey.test ./core/internal/setkey
 
 setup: ## install what the lab needs (apt; no service is started)
 	./lab/setup

@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 		os.Exit(Main(os.Args, os.Stdout, os.Stderr))
 	case "racoon-kernel-fake":
 		sdkplugin.Serve(kerneltest.New().Spec("fake"))
+	case "racoon-kernel-keys":
+		sdkplugin.Serve(keyKernel())
 	case "racoon-auth-fake":
 		sdkplugin.Serve(fakeAuth())
 	case "racoon-lint":

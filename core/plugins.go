@@ -124,22 +124,21 @@ func (d *racoon) lower(s *pluginhost.Spec) {
 	if os.Geteuid() != 0 {
 		return
 	}
-	name := "racoon-" + s.Kind
-	u, err := user.Lookup(name)
-	if err != nil {
+	name := userName(s.Kind)
+	uid, gid, err := userOf(s.Kind)
+	var unknown user.UnknownUserError
+	switch {
+	case errors.As(err, &unknown):
 		d.log.Info("RC2101 plugin "+s.Kind+"/"+s.Name+" runs as root: there is no user "+name, "fix", "useradd --system "+name)
 		return
-	}
-	uid, err1 := strconv.Atoi(u.Uid)
-	gid, err2 := strconv.Atoi(u.Gid)
-	if err := errors.Join(err1, err2); err != nil {
-		d.log.Warn("RC2101 plugin "+s.Kind+"/"+s.Name+" runs as root: user "+name+" has no number", "error", err)
+	case err != nil:
+		d.log.Warn("RC2101 plugin "+s.Kind+"/"+s.Name+" runs as root: user "+name+" cannot be used", "error", err)
 		return
 	}
 	s.UID, s.GID = uid, gid
 	switch s.Kind {
 	case pluginhost.KindKernel:
-		s.Capabilities = []string{"CAP_NET_ADMIN"}
+		s.Capabilities = []string{capNetAdmin}
 	case pluginhost.KindAuth:
 		for _, file := range keyFiles(d.running) {
 			if !ownedBy(file, uid) {
@@ -148,6 +147,22 @@ func (d *racoon) lower(s *pluginhost.Spec) {
 			}
 		}
 	}
+}
+
+// capNetAdmin is what a kernel plugin keeps of root's powers.
+const capNetAdmin = "CAP_NET_ADMIN"
+
+func userName(kind string) string { return "racoon-" + kind }
+
+// userOf is the user that root has made for plugins of a kind.
+func userOf(kind string) (uid, gid int, err error) {
+	u, err := user.Lookup(userName(kind))
+	if err != nil {
+		return 0, 0, err
+	}
+	uid, err1 := strconv.Atoi(u.Uid)
+	gid, err2 := strconv.Atoi(u.Gid)
+	return uid, gid, errors.Join(err1, err2)
 }
 
 // keyFiles are the files with secrets the authentication plugins are told to read by the

@@ -8,8 +8,8 @@ import (
 )
 
 // subcommand is a word behind racoon's name that does something else than to start
-// the daemon. It has a run, or words of its own. Nothing here needs root, the kernel
-// or a socket.
+// the daemon. It has a run, or words of its own. Nothing here but
+// plugin conformance needs root, the kernel or a socket.
 type subcommand struct {
 	name     string
 	synopsis string                                            // options and arguments
@@ -22,6 +22,7 @@ type subcommand struct {
 func subcommands() []subcommand {
 	return []subcommand{
 		{name: "config", words: configCommands()},
+		{name: "plugin", words: pluginCommands()},
 		{name: "lint", synopsis: lintSynopsis, about: "hold the configuration against recommendations", run: runLint},
 	}
 }

@@ -50,6 +50,7 @@ var layers = []layer{
 	{dirs: []string{internal + "config"}, kind: plain, ours: []string{internal + "policy", internal + "schema", "core/sdk/config", "core/sdk/secret"}},
 	{dirs: []string{internal + "lint"}, kind: plain, ours: []string{internal + "policy", internal + "config"}},
 	{dirs: []string{internal + "swanctl"}, kind: plain, ours: []string{internal + "policy", "core/sdk/secret"}},
+	{dirs: []string{internal + "setkey"}, kind: plain, ours: []string{"core/sdk/kernel", "core/sdk/errs", "core/sdk/secret"}},
 	{dirs: []string{internal + "ctl"}, kind: plain, ours: []string{"core/control", "core/sdk/errs"}},
 	{dirs: []string{internal + "archtest"}, kind: plain},
 	{dirs: []string{internal + "logpipe"}, kind: shell, ours: []string{"core/sdk/logsink"}},

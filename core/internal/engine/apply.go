@@ -159,7 +159,8 @@ func (e *Engine) transact(ops []kernel.Op, onError kernel.OnError, patience time
 		again, txn.OnError = true, kernel.Continue
 		select {
 		case <-time.After(wait):
-		case <-back:
+		case <-back: // in a moment, for everybody
+			wait = minRetry / 2
 		case <-e.ctx.Done():
 			return res, again, errors.Join(err, e.ctx.Err())
 		}

@@ -26,7 +26,7 @@ func inbound(spi uint32) ike.SAOp {
 
 func outbound(spi uint32) ike.SAOp {
 	return ike.SAOp{Kind: ike.InstallOutbound, SA: ike.KernelSA{Dir: spd.Out, Src: addr("192.0.2.1"), Dst: addr("192.0.2.2"), Proto: 50, SPI: spi,
-		Mode: spd.Tunnel, Encr: 20, EncrKey: secret.New([]byte("key and salt"))}}
+		Mode: spd.Tunnel, Encr: 20, EncrKey: secret.New([]byte("sixteen octets, salt"))}}
 }
 
 func remove(op ike.SAOp) ike.SAOp {
@@ -193,7 +193,7 @@ func TestKernelWrites(t *testing.T) {
 					}
 				}
 				for _, op := range both.Ops { // for the next row
-					copy(op.SA.EncrKey.Reveal(), "key and salt....")
+					copy(op.SA.EncrKey.Reveal(), "sixteen octets, ....")
 				}
 			})
 		})

@@ -79,7 +79,9 @@ func TestFaultsOfAKernelPlugin(t *testing.T) {
 			}
 			turn <- struct{}{}
 			rows.Go(func() {
-				t.Run(fmt.Sprintf("%s of side %d %s", x.call, x.side, f.name), func(t *testing.T) { newRig(t, x, f).suffer(want) })
+				t.Run(fmt.Sprintf("%s of side %d %s", x.call, x.side, f.name), func(t *testing.T) {
+					newRig(t, x, f, func(k *faulty) *survivor { return newSurvivor(t, k) }).suffer(want)
+				})
 				<-turn
 			})
 		}
@@ -109,7 +111,7 @@ func (r *rig) suffer(want result) {
 		within(r, faultLimit, "up", func() bool { return r.trouble(1) == "" })
 	}
 	k := r.kernels[r.side]
-	k.strike(r.call, f)
+	k.strike(r.call, f, false)
 	err := r.do(r)
 	within(r, faultLimit, "the fault happens", k.struck.Load)
 	if r.call == "Apply: delete" && f.op == errs.Permission {
@@ -127,9 +129,11 @@ func (r *rig) suffer(want result) {
 	if want == none && r.call != "Apply: delete" {
 		within(r, faultLimit, "it is said", func() bool { return len(r.ends[r.side].said("phase2-failed", "local-failure")) > 0 })
 	}
-	if f.dies {
-		within(r, faultLimit, "the plugin is back", func() bool { return k.plugin.Status().Restarts > 0 && k.plugin.Status().State == pluginhost.Healthy })
-	}
+	dies := f.dies || r.call == "GetCapabilities"
+	within(r, faultLimit, "the plugin is up", func() bool {
+		s := k.plugin.Status()
+		return s.State == pluginhost.Healthy && (!dies || s.Restarts > 0)
+	})
 	if want == failed || want == none {
 		again := r.establish
 		if r.begins {

@@ -14,8 +14,7 @@ import (
 	"github.com/racoon-ike/racoon/core/sdk/plugintest/kerneltest"
 )
 
-// A faulty kernel has something happen to one call: the first of a kind after it was
-// told so.
+// A faulty kernel has something happen to calls of one kind.
 type faulty struct {
 	*kerneltest.Fake
 	plugin *survivor // in front of it; nil: the engine calls it directly
@@ -23,6 +22,7 @@ type faulty struct {
 	mu     sync.Mutex
 	at     string // kind of call
 	fault  fault
+	lasts  bool // it happens to all calls of the kind
 	struck atomic.Bool
 
 	refusing atomic.Pointer[refusing]
@@ -100,11 +100,11 @@ func sameObject(a, b kernel.Op) bool {
 	return a.Kind == b.Kind && (a.SA != nil && a.SA.Key.SPI == b.SA.Key.SPI || a.Policy != nil && a.Policy.Key.Dir == b.Policy.Key.Dir)
 }
 
-// strike has a fault happen to the next call of a kind.
-func (k *faulty) strike(at string, f fault) {
+// strike has a fault happen to the next call of a kind, or to all from now on.
+func (k *faulty) strike(at string, f fault, lasts bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.at, k.fault = at, f
+	k.at, k.fault, k.lasts = at, f, lasts
 }
 
 // due takes the fault if it is this call's turn.
@@ -114,7 +114,9 @@ func (k *faulty) due(kinds ...string) (fault, bool) {
 	if k.at == "" || !slices.Contains(kinds, k.at) {
 		return fault{}, false
 	}
-	k.at = ""
+	if !k.lasts {
+		k.at = ""
+	}
 	k.struck.Store(true)
 	return k.fault, true
 }

@@ -11,24 +11,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/plugintest/kerneltest"
-	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // withLeftOver is a house whose kernel has an SA of a racoon that was killed.
 func withLeftOver(t *testing.T) (*house, *kerneltest.Fake) {
 	k := kerneltest.New()
 	h := newHouse(t, Options{Kernel: k, RunDir: t.TempDir()})
-	sa := kernel.SA{Key: kernel.Key{Src: addr("192.0.2.1"), Dst: addr("192.0.2.9"), SPI: 0x7777, Proto: 50}, Mode: kernel.ModeTunnel, Auth: &kernel.AlgKey{ID: 5, Key: secret.New(make([]byte, 32))}}
-	if _, err := k.Apply(t.Context(), []kernel.Transaction{{Ops: []kernel.Op{{Kind: kernel.AddSA, SA: &sa}}}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.ledger.add([]ledgerKey{{SAKey: saKey(sa.Key)}}); err != nil {
-		t.Fatal(err)
-	}
+	leaveSA(t, k, h.ledger, addr("192.0.2.1"))
 	return h, k
 }
 
@@ -118,6 +112,31 @@ func TestABrokenStreamOfEventsIsSaid(t *testing.T) {
 		synctest.Wait()
 		if got := h.said(notice.KernelResync); len(got) != 2 {
 			t.Errorf("compared %d times", len(got))
+		}
+	})
+}
+
+// The host says that a plugin is back a moment before everybody can call it.
+func TestAnInstallDoesNotSleepWhenThePluginIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{}).start(t)
+		a, m := h.peer("p")
+		back := time.Now().Add(2 * time.Second)
+		h.kern.set(func() {
+			h.kern.fault = func(kernel.Transaction) (before, after error) {
+				if time.Now().Before(back.Add(50 * time.Millisecond)) {
+					return &errs.Error{Reason: errs.Unavailable, Msg: "plugin kernel/memory is resyncing", PluginGone: true}, nil
+				}
+				return nil, nil
+			}
+		})
+		h.calls(a, ike.Apply{Ops: []ike.SAOp{outbound(0x22)}})
+		time.Sleep(time.Until(back))
+		h.kernelIsBack()
+		time.Sleep(2 * minRetry)
+		synctest.Wait()
+		if rs := replies(m); len(rs) != 1 || rs[0].Err != nil {
+			t.Errorf("%v after the plugin is back: %+v", 2*minRetry, rs)
 		}
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/internal/spd"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest/kerneltest"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
@@ -29,7 +30,8 @@ type rig struct {
 	fault   fault
 }
 
-func newRig(t *testing.T, x exposure, f fault) *rig {
+// newRig makes them. plug puts a plugin between engine and faulty kernel.
+func newRig(t *testing.T, x exposure, f fault, plug func(*faulty) *survivor) *rig {
 	out := tunnel("10.1.0.0/16", "10.2.0.0/16", "127.0.0.1", "127.0.0.2", 8)
 	back := tunnel("10.2.0.0/16", "10.1.0.0/16", "127.0.0.2", "127.0.0.1", 16)
 	r := &rig{T: t, exposure: x, fault: f, kernels: [2]*faulty{newFaulty(out, reverse(out)), newFaulty(back, reverse(back))}}
@@ -47,7 +49,7 @@ func newRig(t *testing.T, x exposure, f fault) *rig {
 			k, o.kernel = r.kernels[i], r.kernels[i]
 		}
 		if i == x.side {
-			k.plugin = newSurvivor(t, k)
+			k.plugin = plug(k)
 			o.kernel = k.plugin
 		}
 		r.make[i] = func() *end { return newEnd(t, addrs[i], p, o) }
@@ -84,9 +86,7 @@ func (r *rig) trouble(pairs int) string {
 			if sa.State == kernel.Larval {
 				return fmt.Sprintf("side %d has a reserved SPI %#x", i, sa.Key.SPI)
 			}
-			if sa.Encr != nil {
-				sads[i] = append(sads[i], fmt.Sprintf("%v %#x %x %x", sa.Key.Dst, sa.Key.SPI, sa.Encr.Key.Reveal(), sa.Auth.Key.Reveal()))
-			}
+			sads[i] = append(sads[i], fmt.Sprintf("%v %#x %x %x", sa.Key.Dst, sa.Key.SPI, sa.Encr.Key.Reveal(), sa.Auth.Key.Reveal()))
 		}
 		if n.ctx.Err() == nil {
 			sts, err := n.Statuses(context.Background())
@@ -146,16 +146,27 @@ func (r *rig) policies(side, pairs int) string {
 
 var errNoTunnel = errors.New("no tunnel")
 
+// leaveSA puts an SA into a kernel and a ledger.
+func leaveSA(t testing.TB, k *kerneltest.Fake, l *ledger, src netip.Addr) {
+	t.Helper()
+	sa := kernel.SA{Key: kernel.Key{Src: src, Dst: addr("192.0.2.9"), SPI: 0x7777, Proto: 50}, Mode: kernel.ModeTunnel,
+		Encr: &kernel.AlgKey{ID: 12, Key: secret.New(make([]byte, 16))}, Auth: &kernel.AlgKey{ID: 5, Key: secret.New(make([]byte, 32))}}
+	ops := []kernel.Op{{Kind: kernel.AddSA, SA: &sa}}
+	res, err := k.Apply(t.Context(), []kernel.Transaction{{Ops: ops}})
+	if err == nil {
+		err = errors.Join(outcome(ops, res[0], false), l.add([]ledgerKey{{SAKey: saKey(sa.Key)}}))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // leftOver has an SA of ours in the kernel that no machine knows.
 func (r *rig) leftOver() error {
 	n, k := r.ends[0], r.kernels[0]
-	sa := kernel.SA{Key: kernel.Key{Src: n.addr, Dst: addr("127.0.0.3"), SPI: 0x7777, Proto: 50}, Mode: kernel.ModeTunnel, Auth: &kernel.AlgKey{ID: 5, Key: secret.New(make([]byte, 32))}}
-	_, err := k.Fake.Apply(r.Context(), []kernel.Transaction{{Ops: []kernel.Op{{Kind: kernel.AddSA, SA: &sa}}}})
-	if err == nil {
-		err = n.ledger.add([]ledgerKey{{SAKey: saKey(sa.Key), where: where{src: n.addr}}})
-	}
+	leaveSA(r, k.Fake, n.ledger, n.addr)
 	k.Lose()
-	return err
+	return nil
 }
 
 func (r *rig) establish() error {

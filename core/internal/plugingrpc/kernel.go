@@ -158,7 +158,7 @@ func saToProto(s *kernel.SA) *kernelv1.Sa {
 			}),
 			NewSrc: addr(s.NewSrc), NewDst: addr(s.NewDst), OutputMark: markToProto(s.OutputMark), Offload: s.Offload,
 			Esn: s.ESN, Dir: kernelv1.Direction(s.Dir), State: kernelv1.SaState(s.State),
-			Current: lifetimeToProto(s.Current), Label: s.Label,
+			Current: lifetimeToProto(s.Current), Label: s.Label, NoReplay: s.NoReplay,
 		}
 	})
 }
@@ -174,7 +174,7 @@ func (d *decoder) sa(s *kernelv1.Sa) *kernel.SA {
 			}),
 			NewSrc: d.addr(s.NewSrc), NewDst: d.addr(s.NewDst), OutputMark: mark(s.OutputMark), Offload: s.Offload,
 			ESN: s.Esn, Dir: d.direction(s.Dir), State: enum(d, "SA state", s.State, kernel.Dead),
-			Current: lifetime(s.Current), Label: s.Label,
+			Current: lifetime(s.Current), Label: s.Label, NoReplay: s.NoReplay,
 		}
 	})
 }
@@ -183,7 +183,7 @@ func policyToProto(p *kernel.Policy) *kernelv1.Policy {
 	return optional(p, func(p *kernel.Policy) *kernelv1.Policy {
 		return &kernelv1.Policy{
 			Key: policyKeyToProto(&p.Key), Action: kernelv1.Action(p.Action), Priority: p.Priority,
-			Templates: mapped(p.Templates, templateToProto), Life: lifetimeToProto(p.Life),
+			Templates: mapped(p.Templates, templateToProto), Life: lifetimeToProto(p.Life), Label: p.Label,
 		}
 	})
 }
@@ -192,7 +192,7 @@ func (d *decoder) policy(p *kernelv1.Policy) *kernel.Policy {
 	return optional(p, func(p *kernelv1.Policy) *kernel.Policy {
 		pol := &kernel.Policy{
 			Action: enum(d, "policy action", p.Action, kernel.ActionBypass), Priority: p.Priority,
-			Templates: mapped(p.Templates, d.template), Life: lifetime(p.Life),
+			Templates: mapped(p.Templates, d.template), Life: lifetime(p.Life), Label: p.Label,
 		}
 		if k := d.policyKey(p.Key); k != nil {
 			pol.Key = *k

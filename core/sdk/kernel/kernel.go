@@ -93,6 +93,8 @@ const (
 	FeatOutputMark
 	FeatOwnsEncapPort // the backend owns the NAT-T port (user-space ESP): see EncapPort
 	FeatBEET          // SAs and templates of ModeBEET
+	FeatNoReplay      // an SA may be without anti-replay: SA.NoReplay
+	FeatLabel         // SAs and policies may have a Label
 )
 
 type Algorithm struct {
@@ -222,14 +224,18 @@ type Lifetime struct {
 	SoftPackets, HardPackets uint64
 }
 type SA struct {
-	Key            Key
-	ReqID, Seq     uint32
-	Mode           uint8 // tunnel/transport
-	Sel            *Selector
-	Encr, Auth     *AlgKey
-	Comp           uint16
-	Life           Lifetime
-	ReplayWindow   uint32
+	Key          Key
+	ReqID, Seq   uint32
+	Mode         uint8 // tunnel/transport
+	Sel          *Selector
+	Encr, Auth   *AlgKey
+	Comp         uint16
+	Life         Lifetime
+	ReplayWindow uint32
+	// NoReplay turns anti-replay off, which manual keys need: their sequence numbers
+	// begin again with each start of the peer (RFC 2406 section 3.4.3). Only setkey
+	// asks for it, and only with FeatNoReplay. In dumps a ReplayWindow of 0 tells.
+	NoReplay       bool
 	Encap          *Encap
 	NewSrc, NewDst netip.Addr // UpdateSA
 	OutputMark     *Mark
@@ -238,7 +244,7 @@ type SA struct {
 	Dir            Direction
 	State          SAState  // in dumps
 	Current        Lifetime // in dumps: use so far, in the Hard fields
-	Label          string
+	Label          string   // security label of the LSM (SELinux); needs FeatLabel
 }
 
 // Modes of an SA or a template.
@@ -292,6 +298,7 @@ type Policy struct {
 	Priority  int32
 	Templates []Template
 	Life      Lifetime
+	Label     string // security label of the LSM (SELinux); needs FeatLabel
 }
 type Template struct {
 	Proto, Mode, Level uint8
@@ -316,7 +323,8 @@ type Stats struct {
 type DumpFilter struct {
 	SAs, Policies, Addresses bool
 	ReqIDs                   []uint32
-	// WithKeys asks for keys. Honoured only by an instance configured for setkey.
+	// WithKeys asks for keys. Honoured only by an instance configured for setkey: with
+	// dump_keys = true, an attribute of the backend's schema.
 	WithKeys bool
 }
 type Object struct {

@@ -15,16 +15,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/pluginhost"
 	"github.com/racoon-ike/racoon/core/internal/schema"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
+	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/plugin"
 )
 
@@ -38,16 +39,37 @@ type Subject struct {
 	BadConfigs []string // each must be refused with a diagnostic
 	// Secrets must show up in no log line and no error.
 	Secrets []string
+	// Log gets what plugin and host log, too; nil: nobody.
+	Log io.Writer
 	// Refuses: the plugin is not finished. It says what it is and takes its
 	// configuration, and refuses everything else with errs.Unsupported.
 	Refuses bool
+
+	patience time.Duration // for events; 0 is eventPatience
 }
 
-// Check is one rule of the contract. Run returns what is wrong, in its own time of at
-// most a few seconds.
+// Check is one rule of the contract. Run returns what is wrong and what to do about it,
+// or a *Skipped, in its own time of at most a few seconds.
 type Check struct {
 	Name string
 	Run  func(context.Context) error
+}
+
+// Skipped is the error of a check that says nothing about this subject.
+type Skipped struct{ Why string }
+
+func (s *Skipped) Error() string { return "skipped: " + s.Why }
+
+func skip(format string, args ...any) error { return &Skipped{fmt.Sprintf(format, args...)} }
+
+// T is a *testing.T, spelled so that a program that is no test can have the checks
+// without the testing package.
+type T[S any] interface {
+	Helper()
+	Run(name string, f func(S)) bool
+	Context() context.Context
+	Error(args ...any)
+	Skip(args ...any)
 }
 
 // raceExit: a program built with the race detector sleeps a second at its end,
@@ -57,13 +79,14 @@ const raceExit = "GORACE=atexit_sleep_ms=0"
 // checkTimeout bounds one check.
 const checkTimeout = 30 * time.Second
 
-func run(t *testing.T, checks []Check) {
+func run[S T[S]](t S, checks []Check) {
 	t.Helper()
 	for _, c := range checks {
-		t.Run(c.Name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), checkTimeout)
-			defer cancel()
-			if err := c.Run(ctx); err != nil {
+		t.Run(c.Name, func(t S) {
+			err := c.Run(t.Context())
+			if why := (*Skipped)(nil); errors.As(err, &why) {
+				t.Skip(why.Why)
+			} else if err != nil {
 				t.Error(err)
 			}
 		})
@@ -75,6 +98,7 @@ type bench struct {
 	*pluginhost.Host
 	subject Subject
 	dir     string
+	kernel  kernel.Backend // the plugin's last life as it is, where a call can be cancelled
 	mu      sync.Mutex
 	output  bytes.Buffer
 }
@@ -82,12 +106,17 @@ type bench struct {
 func (b *bench) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.subject.Log != nil {
+		_, _ = b.subject.Log.Write(p)
+	}
 	return b.output.Write(p)
 }
 
 // on makes a check of f: a host of its own, and no secret in what comes out.
 func (s Subject) on(name string, f func(context.Context, *bench) error) Check {
 	return Check{name, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		defer cancel()
 		dir, err := os.MkdirTemp("", "rpt")
 		if err != nil {
 			return err
@@ -102,7 +131,10 @@ func (s Subject) on(name string, f func(context.Context, *bench) error) Check {
 		}
 		err = f(ctx, b)
 		b.Close(ctx)
-		return errors.Join(err, b.leaks(err))
+		if leak := b.leaks(err); leak != nil {
+			return leak // instead of err, which may hold it
+		}
+		return err
 	}}
 }
 

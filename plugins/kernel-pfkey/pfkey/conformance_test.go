@@ -1,10 +1,6 @@
-//go:build linux
-
 package pfkey
 
 import (
-	"testing"
-
 	"github.com/racoon-ike/racoon/core/sdk/plugin"
 	"github.com/racoon-ike/racoon/core/sdk/plugintest"
 )
@@ -15,10 +11,4 @@ func subject() plugintest.Subject {
 		Config:     `{"pfkey_buffer":512}`,
 		BadConfigs: []string{`{"pfkey_buffer":-1}`, `{"pfkey_buffer":99999999}`},
 	}
-}
-
-// TestConformance runs the contract's checks, over gRPC, against the real kernel.
-func TestConformance(t *testing.T) {
-	live(t)
-	plugintest.Kernel(t, subject(), plugintest.KernelWant{})
 }

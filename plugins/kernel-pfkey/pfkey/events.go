@@ -73,6 +73,7 @@ func (b *Backend) subscribe() (s socket, early [][]byte, err error) {
 type stream struct {
 	backend *Backend
 	mask    kernel.EventMask
+	mapped  map[kernel.Key]kernel.Key // whole names of SAs whose mapping has changed; of the reader
 
 	mu   sync.Mutex // events go out one at a time
 	emit func(kernel.Event) error
@@ -136,7 +137,7 @@ func (s *stream) handle(b []byte) error {
 		ev, err = m.event(s.backend.conn.pid)
 	}
 	if err == nil && ev.Kind == kernel.Mapping {
-		ev.Key, err = s.backend.mapped(ev.Key)
+		ev.Key, err = s.whole(ev.Key)
 	}
 	if err != nil {
 		s.backend.log.Warn("unreadable PF_KEY event", "err", err)
@@ -168,12 +169,22 @@ func (s *stream) readNet(ctx context.Context, net socket) error {
 	}
 }
 
-// mapped completes the name of an SA whose peer has another NAT mapping: the kernel
-// tells its source and SPI.
-func (b *Backend) mapped(k kernel.Key) (kernel.Key, error) {
-	list, err := b.sas(false)
+// maxMapped bounds what is remembered of changed mappings.
+const maxMapped = 1024
+
+// whole completes the name of an SA whose peer has another NAT mapping: the kernel
+// tells its source and SPI, and may do so for every packet that comes.
+func (s *stream) whole(k kernel.Key) (kernel.Key, error) {
+	if c, ok := s.mapped[k]; ok {
+		return c, nil
+	}
+	list, err := s.backend.sas(false)
 	for _, o := range list {
 		if c := o.SA.Key; c.SPI == k.SPI && c.Proto == k.Proto && c.Src == k.Src {
+			if s.mapped == nil || len(s.mapped) >= maxMapped {
+				s.mapped = make(map[kernel.Key]kernel.Key)
+			}
+			s.mapped[k] = c
 			return c, nil
 		}
 	}

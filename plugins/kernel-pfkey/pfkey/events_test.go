@@ -351,9 +351,20 @@ func TestTheMappingOfAnSAIsCompletedFromTheKernel(t *testing.T) {
 	k := newFakeKernel(t, s)
 	k.handler[msgDump] = func(req []byte) [][]byte { return dumpOf(s, req, 2) }
 	key, _, next := follow(t, k)
-	key.deliver(mappingMessage(s))
-	if ev := next(); ev.Kind != kernel.Mapping || ev.Key.Dst != own || ev.NewRemote.Port() != 30001 {
-		t.Errorf("%+v", ev)
+	key.deliver(mappingMessage(s), mappingMessage(s)) // one for every packet
+	for range 2 {
+		if ev := next(); ev.Kind != kernel.Mapping || ev.Key.Dst != own || ev.NewRemote.Port() != 30001 {
+			t.Errorf("%+v", ev)
+		}
+	}
+	dumps := 0
+	for _, typ := range k.types() {
+		if typ == msgDump {
+			dumps++
+		}
+	}
+	if dumps != 1 {
+		t.Errorf("%d dumps for one SA", dumps)
 	}
 }
 

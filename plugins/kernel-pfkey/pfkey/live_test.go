@@ -18,6 +18,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest"
 )
 
 // The live tests talk to the real kernel, in namespaces of their own: TestMain
@@ -93,6 +94,18 @@ func live(t *testing.T) (*Backend, kernel.Capabilities) {
 		b.Close(context.Background())
 	})
 	return b, caps
+}
+
+// TestConformance runs the contract's checks, over gRPC, against the real kernel.
+func TestConformance(t *testing.T) {
+	live(t)
+	ip(t, "link add kdoc0 type veth peer name kdoc1")
+	t.Cleanup(func() { ip(t, "link delete kdoc0") })
+	ip(t, "addr add 192.0.2.1/24 dev kdoc0")
+	ip(t, "link set kdoc1 up")
+	ip(t, "link set kdoc0 up")
+	ip(t, "route add 203.0.113.0/24 via 192.0.2.254 dev kdoc0")
+	plugintest.Kernel(t, subject(), plugintest.KernelWant{Exclusive: true, DumpKeys: `{"dump_keys":true}`, Send: plugintest.SendUDP})
 }
 
 // apply runs one transaction; every op must succeed.

@@ -95,6 +95,8 @@ func (s *System) checkSA(sa *kernel.SA) error {
 		return unsupported("marks and XFRM interfaces: PF_KEY has no such thing; use kernel-xfrm")
 	case sa.ESN:
 		return unsupported("extended sequence numbers: PF_KEY has no such thing")
+	case sa.NoReplay:
+		return unsupported("an SA without anti-replay")
 	case sa.Sel != nil:
 		return unsupported("a selector on an SA: PF_KEY has no such thing")
 	case sa.Dir > kernel.Out:
@@ -134,6 +136,7 @@ func (s *System) encodeSA(typ uint8, sa *kernel.SA) ([]byte, error) {
 	e := m.ext(extSA, s.SASize)
 	big.PutUint32(e[saSPI:], sa.Key.SPI)
 	e[saReplay], e[saAuth], e[saEncrypt] = window, auth, encrypt
+	e[saState] = stateMature // RFC 2367 sections 3.1.2 and 3.1.3: no other may be submitted
 	if sa.Key.Proto == protoIPComp {
 		native.PutUint32(e[saFlags:], flagRawCPI)
 	}

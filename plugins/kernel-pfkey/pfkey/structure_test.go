@@ -302,6 +302,7 @@ func TestWhatPFKEYCannotSayIsRefused(t *testing.T) {
 		"output mark":    func(sa *kernel.SA) { sa.OutputMark = mark },
 		"offload":        func(sa *kernel.SA) { sa.Offload = "eth0" },
 		"ESN":            func(sa *kernel.SA) { sa.ESN = true },
+		"no replay":      func(sa *kernel.SA) { sa.NoReplay = true },
 		"selector":       func(sa *kernel.SA) { sa.Sel = &kernel.Selector{} },
 		"label":          func(sa *kernel.SA) { sa.Label = "x" },
 		"mode":           func(sa *kernel.SA) { sa.Mode = 4 },

@@ -109,10 +109,23 @@ func (b *Backend) doSA(kind kernel.OpKind, sa *kernel.SA) (txn.Undo, error) {
 	}
 	defer clear(req)
 	if err := b.conn.do(req); err != nil {
+		if typ == msgUpdate && b.unreserved(sa.Key, err) {
+			err = fmt.Errorf("the SPI is not reserved: %w", syscall.ESRCH)
+		}
 		return nil, wrap(what, missingPart(sa.Key, err))
 	}
 	key := sa.Key
 	return func() error { return wrap(what, b.deleteSA(key)) }, nil
+}
+
+// unreserved says whether UPDATE has failed because the SPI is not there any more.
+// FreeBSD and Darwin call that EINVAL, as so much else.
+func (b *Backend) unreserved(k kernel.Key, err error) bool {
+	if !errors.Is(err, syscall.EINVAL) {
+		return false
+	}
+	_, err = b.saStats(k)
+	return isNotFound(err)
 }
 
 func (b *Backend) deleteSA(k kernel.Key) error {

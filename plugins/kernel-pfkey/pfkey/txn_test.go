@@ -283,3 +283,25 @@ func TestOpenBSDIsRefusedWithASentence(t *testing.T) {
 		}
 	}
 }
+
+// FreeBSD and Darwin have one errno for an SPI whose reservation has ended and for a
+// message they do not like: the engine makes the SA anew in the first case only.
+func TestAnSPIThatIsNotReservedAnyMore(t *testing.T) {
+	for _, s := range []System{freebsd(), darwin()} {
+		for _, tt := range []struct {
+			get  syscall.Errno // 0: it is there
+			want errs.Reason
+		}{{syscall.ESRCH, errs.NotFound}, {syscall.ENOENT, errs.NotFound}, {0, errs.Invalid}} {
+			k := newFakeKernel(t, s)
+			b := k.backend()
+			k.fail(msgUpdate, syscall.EINVAL)
+			if tt.get != 0 {
+				k.fail(msgGet, tt.get)
+			}
+			ops := run(t, b, kernel.Transaction{Ops: []kernel.Op{{Kind: kernel.UpdateSA, SA: espSA(0x1000)}}})
+			if ops[0].Done || ops[0].Err == nil || ops[0].Err.Reason != tt.want {
+				t.Errorf("%s: GET says %v: %+v, want %s", s.Name, tt.get, ops[0].Err, tt.want)
+			}
+		}
+	}
+}

@@ -60,12 +60,21 @@ func toError(what string, err error) *errs.Error {
 	if r, ok := reasons[errno]; ok {
 		e.Reason = r
 	}
-	e.Msg = what + ": " + errno.Error()
-	var op *netlink.OpError
-	if errors.As(err, &op) && op.Message != "" {
-		e.Msg += ": " + op.Message
-	}
+	e.Msg = what + ": " + verdict(err)
 	return e
+}
+
+// verdict is an errno in words, with the sentence of the extended acknowledgement.
+func verdict(err error) string {
+	var errno syscall.Errno
+	var op *netlink.OpError
+	switch {
+	case !errors.As(err, &errno):
+		return err.Error()
+	case errors.As(err, &op) && op.Message != "":
+		return errno.Error() + ": " + op.Message
+	}
+	return errno.Error()
 }
 
 func isNotFound(err error) bool {

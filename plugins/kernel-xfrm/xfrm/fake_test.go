@@ -8,12 +8,15 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/mdlayher/netlink"
 	"github.com/mdlayher/netlink/nltest"
+
+	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
 // A fakeKernel answers every request with success, or as its handlers say, and
@@ -30,7 +33,7 @@ type fakeKernel struct {
 func newFakeKernel(t testing.TB) *fakeKernel {
 	return &fakeKernel{t: t, handler: map[netlink.HeaderType]nltest.Func{
 		msgAllocSPI: func(req []netlink.Message) ([]netlink.Message, error) {
-			body := bytes.Clone(req[0].Data[:sizeSAInfo])
+			body := slices.Concat(req[0].Data[:sizeSAInfo], req[0].Data[sizeSPIInfo:])
 			big.PutUint32(body[saSPI:], native.Uint32(req[0].Data[spiMin:]))
 			return reply(req[0], msgNewSA, body), nil
 		},
@@ -38,12 +41,38 @@ func newFakeKernel(t testing.TB) *fakeKernel {
 	}}
 }
 
+// remembers makes the kernel give back the SA it was last told to make, as remember
+// makes it of the message.
+func (k *fakeKernel) remembers(remember func(body []byte) []byte) {
+	var last []byte
+	makeSA := k.handler[msgNewSA]
+	k.handler[msgNewSA] = func(req []netlink.Message) ([]netlink.Message, error) {
+		last = bytes.Clone(req[0].Data)
+		if makeSA != nil {
+			return makeSA(req)
+		}
+		return nltest.Error(0, req)
+	}
+	k.handler[msgGetSA] = func(req []netlink.Message) ([]netlink.Message, error) {
+		return reply(req[0], msgNewSA, remember(last)), nil
+	}
+}
+
+func whole(body []byte) []byte { return body }
+
 func (k *fakeKernel) backend() *Backend {
 	cfg := Config{ReplayWindow: defaultWindow, EventBuffer: defaultEventBuffer}
 	b := newBackend(cfg, slog.New(slog.DiscardHandler), k.dial, k.dial)
 	no := false
-	b.prober.saDir = &no
+	b.prober.saDir, b.prober.result = &no, &probed{features: ^kernel.Feature(0)}
 	k.t.Cleanup(func() { b.Close(context.Background()) })
+	return b
+}
+
+// unprobed is a backend that does not know yet what its kernel can do.
+func (k *fakeKernel) unprobed() *Backend {
+	b := k.backend()
+	b.prober.result = nil
 	return b
 }
 

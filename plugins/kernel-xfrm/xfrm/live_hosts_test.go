@@ -52,23 +52,26 @@ func twoHosts(t *testing.T) (hosts [2]*host, caps kernel.Capabilities) {
 	right.b = newBackend(b.cfg, slog.New(slog.NewTextHandler(t.Output(), nil)), right.dialer(dialXFRM), right.dialer(dialRoute))
 	t.Cleanup(func() { right.b.Close(context.Background()) })
 
-	left.ip("link add xleft type veth peer name xright")
+	left.ip("link add xleft type veth peer name xright", fmt.Sprintf("link set xright netns %d", tid))
 	t.Cleanup(func() { left.ip("link delete xleft") })
-	left.ip(fmt.Sprintf("link set xright netns %d", tid))
 	hosts = [2]*host{left, right}
 	for i, h := range hosts {
-		// Neighbours are permanent: their discovery would not pass the policies.
-		h.ip("link set lo up")
-		h.ip(fmt.Sprintf("link set %s address 02:00:00:00:00:%02d up", h.iface, i))
-		h.ip(fmt.Sprintf("addr add %s/24 dev %s", outer4[i], h.iface))
-		h.ip(fmt.Sprintf("addr add %s/64 dev %s nodad", outer6[i], h.iface))
-		h.ip(fmt.Sprintf("addr add %s/32 dev %s", inner4[i], h.iface))
-		h.ip(fmt.Sprintf("addr add %s/128 dev %s nodad", inner6[i], h.iface))
-		for _, a := range [][2]netip.Addr{outer4, outer6} {
-			h.ip(fmt.Sprintf("neigh replace %s lladdr 02:00:00:00:00:%02d dev %s nud permanent", a[1-i], 1-i, h.iface))
-		}
-		h.ip(fmt.Sprintf("route replace %s/32 via %s dev %s src %s", inner4[1-i], outer4[1-i], h.iface, inner4[i]))
-		h.ip(fmt.Sprintf("route replace %s/128 via %s dev %s src %s", inner6[1-i], outer6[1-i], h.iface, inner6[i]))
+		// The link is up at both ends before there are addresses and routes.
+		h.ip("link set lo up", fmt.Sprintf("link set %s address 02:00:00:00:00:%02d up", h.iface, i))
+	}
+	for i, h := range hosts {
+		other := 1 - i
+		h.ip(
+			fmt.Sprintf("addr add %s/24 dev %s", outer4[i], h.iface),
+			fmt.Sprintf("addr add %s/64 dev %s nodad", outer6[i], h.iface),
+			fmt.Sprintf("addr add %s/32 dev %s", inner4[i], h.iface),
+			fmt.Sprintf("addr add %s/128 dev %s nodad", inner6[i], h.iface),
+			// Neighbours are permanent: their discovery would not pass the policies.
+			fmt.Sprintf("neigh replace %s lladdr 02:00:00:00:00:%02d dev %s nud permanent", outer4[other], other, h.iface),
+			fmt.Sprintf("neigh replace %s lladdr 02:00:00:00:00:%02d dev %s nud permanent", outer6[other], other, h.iface),
+			fmt.Sprintf("route replace %s/32 via %s dev %s src %s", inner4[other], outer4[other], h.iface, inner4[i]),
+			fmt.Sprintf("route replace %s/128 via %s dev %s src %s", inner6[other], outer6[other], h.iface, inner6[i]),
+		)
 	}
 	return hosts, caps
 }
@@ -106,13 +109,16 @@ func (h *host) dialer(dial dialer) dialer {
 	}
 }
 
-func (h *host) ip(words string) {
+// ip runs commands in one process: starting one is slow in User-Mode Linux.
+func (h *host) ip(commands ...string) {
 	h.t.Helper()
+	c := exec.Command("ip", "-batch", "-")
+	c.Stdin = strings.NewReader(strings.Join(commands, "\n"))
 	var out []byte
 	var err error
-	h.do(func() { out, err = exec.Command("ip", strings.Fields(words)...).CombinedOutput() })
+	h.do(func() { out, err = c.CombinedOutput() })
 	if err != nil {
-		h.t.Fatalf("ip %s: %v: %s", words, err, out)
+		h.t.Fatalf("ip: %v: %s", err, out)
 	}
 }
 

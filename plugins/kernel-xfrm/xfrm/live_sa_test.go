@@ -231,8 +231,8 @@ func TestOffloadIsAWish(t *testing.T) {
 	sa.Offload = "lo"
 	r := tryApply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})[0]
 	if caps.Features&kernel.FeatOffload == 0 {
-		if r.Err == nil || r.Err.Reason != errs.Invalid {
-			t.Errorf("a kernel without offload: %v, want Invalid", r.Err)
+		if r.Err == nil || r.Err.Reason != errs.Unsupported {
+			t.Errorf("a kernel without offload: %v, want Unsupported", r.Err)
 		}
 		return
 	}

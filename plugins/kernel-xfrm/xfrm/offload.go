@@ -98,11 +98,11 @@ func nameOffload(o kernel.Object, body []byte, names linkNames) error {
 func (b *Backend) knowsOffload(withDir bool) (bool, error) {
 	const loopback, noFlag = 1, 0x80
 	sa := espProbe(nullEncr, hmacSHA1)
-	refused, err := b.trySA(sa, withDir, appendAttr(nil, attrOffload, offload(loopback, noFlag))...)
+	refused, err := b.trySA(sa, probing{withDir: withDir, more: appendAttr(nil, attrOffload, offload(loopback, noFlag))})
 	if err != nil || refused == nil {
 		return false, err
 	}
-	refused, err = b.trySA(sa, withDir, appendAttr(nil, attrOffload, offload(loopback, offloadInbound))...)
+	refused, err = b.trySA(sa, probing{withDir: withDir, more: appendAttr(nil, attrOffload, offload(loopback, offloadInbound))})
 	return refused == nil, err
 }
 

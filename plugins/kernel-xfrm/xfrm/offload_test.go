@@ -109,7 +109,8 @@ func TestOffloadIsAFeatureOfKernelsThatHeedIt(t *testing.T) {
 				}
 				return nltest.Error(int(errno), req)
 			}
-			caps, err := k.backend().Capabilities(t.Context())
+			k.remembers(whole)
+			caps, err := k.unprobed().Capabilities(t.Context())
 			if got := caps.Features&kernel.FeatOffload != 0; err != nil || got != tt.want {
 				t.Errorf("%v, %v; want %v", got, err, tt.want)
 			}
@@ -132,7 +133,7 @@ func TestAConfiguredInterfaceDoesTheWorkWhereItCan(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			k := newFakeKernel(t)
-			b := k.backend()
+			b := k.unprobed()
 			b.cfg.Offload = "eth7"
 			withLink(t, b)
 			k.handler[msgNewSA] = func(req []netlink.Message) ([]netlink.Message, error) {
@@ -141,6 +142,7 @@ func TestAConfiguredInterfaceDoesTheWorkWhereItCan(t *testing.T) {
 				}
 				return nltest.Error(0, req)
 			}
+			k.remembers(whole)
 			sa := goldenSAs()["esp-gcm8-out"]
 			tt.change(sa)
 			apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})

@@ -48,6 +48,9 @@ func encodePolicy(p *kernel.Policy) ([]byte, error) {
 	if (p.Action == kernel.ActionIPsec) != (len(p.Templates) > 0) {
 		return nil, invalid("%s: action %d with %d templates", describePolicy(p.Key), p.Action, len(p.Templates))
 	}
+	if p.Label != "" {
+		return nil, unsupported("security label on a policy")
+	}
 	putLifetime(b[polLife:], p.Life)
 	native.PutUint32(b[polPriority:], priorityToKernel(p.Priority))
 	b[polDir] = dir

@@ -4,7 +4,6 @@ package xfrm
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"net/netip"
 	"os"
@@ -18,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
-	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // A prober finds out what this kernel has, once.
@@ -30,12 +28,13 @@ type prober struct {
 
 type probed struct {
 	features   kernel.Feature
+	unasked    kernel.Feature // what could not be asked without ESP: the SA that wants it will be refused
 	algorithms []kernel.Algorithm
 }
 
 // Features that the XFRM of every kernel we support has.
 const always = kernel.FeatAcquire | kernel.FeatAcquireSeq | kernel.FeatUseTime | kernel.FeatPolicyEvents |
-	kernel.FeatNetEvents | kernel.FeatMark | kernel.FeatIfID | kernel.FeatOutputMark
+	kernel.FeatNetEvents | kernel.FeatNoReplay
 
 // Capabilities asks the kernel for what cannot be known otherwise: it makes and
 // deletes an SA for every protocol, family, mode and algorithm, between addresses
@@ -88,7 +87,7 @@ func (b *Backend) probe() (*probed, error) {
 		return b.prober.result, nil
 	}
 	p := &probed{features: always}
-	for _, part := range []func(*probed, bool) error{b.probeProtocols, b.probeVariants, b.probeAlgorithms} {
+	for _, part := range []func(*probed, bool) error{b.probeProtocols, b.probeVariants, b.probeMarks, b.probeAlgorithms} {
 		if err := part(p, withDir); err != nil {
 			return nil, err
 		}
@@ -98,7 +97,8 @@ func (b *Backend) probe() (*probed, error) {
 }
 
 // probeProtocols asks for ESP, AH and IPComp in both families. ESP is worth a
-// warning; who wants one of the others is told when an SA needs it.
+// warning, and the others a word only beside it; who wants one is told when an SA
+// needs it.
 func (b *Backend) probeProtocols(p *probed, withDir bool) error {
 	for _, proto := range []struct {
 		sa   kernel.SA
@@ -114,7 +114,7 @@ func (b *Backend) probeProtocols(p *probed, withDir bool) error {
 		for _, dst := range []netip.Addr{probeDst4, probeDst6} {
 			sa := proto.sa
 			sa.Key.Dst = dst
-			missing, err := b.trySA(sa, withDir)
+			missing, err := b.trySA(sa, probing{withDir: withDir})
 			if err != nil {
 				return err
 			}
@@ -124,8 +124,8 @@ func (b *Backend) probeProtocols(p *probed, withDir bool) error {
 			}
 			p.features |= proto.feat
 		}
-		if len(lacking) > 0 {
-			proto.log(lacks(proto.sa.Key.Proto, lacking...), "kernel", why)
+		if len(lacking) > 0 && (proto.feat == kernel.FeatESP || p.features&kernel.FeatESP != 0) {
+			proto.log(lacks(proto.sa.Key.Proto, lacking...), "kernel", verdict(why))
 		}
 	}
 	if p.features&(kernel.FeatESP|kernel.FeatAH) != 0 {
@@ -159,12 +159,12 @@ func (b *Backend) probeVariants(p *probed, withDir bool) error {
 		}), kernel.FeatBEET},
 		{"extended sequence numbers", variant(func(sa *kernel.SA) { sa.ESN = true }), kernel.FeatESN},
 	} {
-		missing, err := b.trySA(v.sa, withDir)
+		missing, err := b.trySA(v.sa, probing{withDir: withDir})
 		if err != nil {
 			return err
 		}
 		if missing != nil {
-			b.log.Info("this kernel cannot do "+v.name, "kernel", missing)
+			b.log.Info("this kernel cannot do "+v.name, "kernel", verdict(missing))
 			continue
 		}
 		p.features |= v.feat
@@ -180,121 +180,77 @@ func (b *Backend) probeVariants(p *probed, withDir bool) error {
 	return err
 }
 
-// probeAlgorithms lists the algorithms that this kernel takes.
-func (b *Backend) probeAlgorithms(p *probed, withDir bool) error {
-	try := func(kind kernel.AlgKind, a alg, sa kernel.SA) error {
-		missing, err := b.trySA(sa, withDir)
-		if err != nil {
-			return err
-		}
-		if missing != nil {
-			b.log.Info("this kernel has no "+a.name, "kernel", missing)
-			return nil
-		}
-		p.algorithms = append(p.algorithms, kernel.Algorithm{Kind: kind, ID: a.id, MinKey: a.minBits, MaxKey: a.maxBits, ICVs: a.icvs()})
-		return nil
+// probeMarks asks for what kernels before 4.19 ignore without a word, so that an SA of
+// one interface would be one of all. A larval SA needs no ESP and says what was
+// understood; it has no output mark, for which an SA is read back.
+func (b *Backend) probeMarks(p *probed, withDir bool) error {
+	body, err := encodeSPIRequest(kernel.SPIRequest{Src: probeSrc4, Dst: probeDst4, Proto: protoESP}, withDir)
+	if err != nil {
+		return err
 	}
-	if p.features&kernel.FeatESP != 0 {
-		for _, a := range encrAlgs {
-			if err := try(kernel.AlgEncr, a, espProbe(a, hmacSHA1)); err != nil {
-				return err
-			}
-		}
+	mark := &kernel.Mark{Value: 1, Mask: 0xff}
+	answer, err := b.xfrm.get(msgAllocSPI, appendIfID(appendMark(body, mark), 1))
+	if err != nil {
+		return err
 	}
-	for _, a := range authAlgs {
-		sa := espProbe(nullEncr, a)
-		switch {
-		case p.features&kernel.FeatESP != 0:
-		case p.features&kernel.FeatAH != 0:
-			sa = ahProbe(a)
-		default:
-			continue
-		}
-		if err := try(kernel.AlgAuth, a, sa); err != nil {
+	larval, err := decodeSA(answer, b.now(), false)
+	if err != nil {
+		return err
+	}
+	if _, err := b.deleteSA(larval.SA.Key, false); err != nil {
+		return err
+	}
+	marked := kernel.SA{}
+	if p.features&kernel.FeatESP == 0 {
+		p.unasked = kernel.FeatOutputMark | kernel.FeatOffload
+	} else {
+		sa := espProbe(nullEncr, hmacSHA1)
+		sa.OutputMark = mark
+		if _, err := b.trySA(sa, probing{withDir: withDir, read: func(sa *kernel.SA) { marked = *sa }}); err != nil {
 			return err
 		}
 	}
-	if p.features&kernel.FeatIPComp != 0 {
-		p.algorithms = append(p.algorithms, kernel.Algorithm{Kind: kernel.AlgComp, ID: deflate.id})
+	for _, f := range []struct {
+		known bool
+		feat  kernel.Feature
+	}{
+		{larval.SA.Key.Mark != nil, kernel.FeatMark},
+		{larval.SA.Key.IfID == 1, kernel.FeatIfID},
+		{marked.OutputMark != nil && marked.OutputMark.Mask == mark.Mask, kernel.FeatOutputMark},
+	} {
+		if f.known {
+			p.features |= f.feat
+		}
 	}
 	return nil
 }
 
-// Addresses of documentation, RFC 5737 and 3849.
-var (
-	probeSrc4, probeDst4 = netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
-	probeSrc6, probeDst6 = netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
-)
-
-// trySA makes an SA, with more attributes, and deletes it. missing says why the kernel
-// cannot have it; err that the question got no answer.
-func (b *Backend) trySA(sa kernel.SA, withDir bool, more ...byte) (missing, err error) {
-	var spi [2]byte
-	rand.Read(spi[:])
-	sa.Key.SPI = minSPI + uint32(big.Uint16(spi[:]))%(maxCPI-minSPI) // a CPI too
-	sa.Key.Src = probeSrc4
-	switch {
-	case !sa.Key.Dst.IsValid():
-		sa.Key.Dst = probeDst4
-	case sa.Key.Dst.Is6():
-		sa.Key.Src = probeSrc6
-	}
-	if sa.Mode == 0 {
-		sa.Mode = kernel.ModeTransport
-	}
-	sa.Dir = kernel.In
-	sa.Life.HardTime = 5 * time.Second // should we die here
-	body, err := encodeSA(&sa, saOptions{window: defaultWindow, withDir: withDir})
-	if err != nil {
-		return nil, err
-	}
-	id, err := encodeSAID(sa.Key)
-	if err != nil {
-		return nil, err
-	}
-	switch err := b.xfrm.ack(msgNewSA, append(body, more...)); {
-	case err == nil:
-		return nil, b.xfrm.ack(msgDelSA, id)
-	case errors.Is(err, syscall.EEXIST): // so it was possible
-		return nil, nil
-	case isMissing(err):
-		return err, nil
-	case errors.Is(err, syscall.EPERM):
-		return nil, toError("kernel-xfrm needs CAP_NET_ADMIN in its network namespace", err)
-	default:
-		return nil, err
-	}
+// ignored are the features that a kernel without them ignores without a word, by what
+// asks for them.
+var ignored = []struct {
+	feat kernel.Feature
+	name string
+	used func(kernel.Key, *kernel.SA) bool
+}{
+	{kernel.FeatMark, "mark", func(k kernel.Key, _ *kernel.SA) bool { return k.Mark != nil }},
+	{kernel.FeatIfID, "XFRM interface", func(k kernel.Key, _ *kernel.SA) bool { return k.IfID != 0 }},
+	{kernel.FeatOutputMark, "output mark", func(_ kernel.Key, sa *kernel.SA) bool { return sa.OutputMark != nil }},
+	{kernel.FeatOffload, "offload", func(_ kernel.Key, sa *kernel.SA) bool { return sa.Offload != "" }},
 }
 
-// isMissing says whether err is of a kernel that lacks a protocol or a mode, an
-// algorithm (ENOSYS from XFRM, ENOENT from the crypto API), a family, or something
-// that it calls invalid; our probes are valid.
-func isMissing(err error) bool {
-	return slices.ContainsFunc([]syscall.Errno{
-		syscall.EPROTONOSUPPORT, syscall.ENOSYS, syscall.EOPNOTSUPP, syscall.ENOENT, syscall.EAFNOSUPPORT, syscall.EINVAL,
-	}, func(e syscall.Errno) bool { return errors.Is(err, e) })
-}
-
-func espProbe(encr, auth alg) kernel.SA {
-	sa := kernel.SA{Key: kernel.Key{Proto: protoESP}, Encr: encr.probeKey()}
-	if !encr.aead {
-		sa.Auth = auth.probeKey()
+// checkIgnored refuses what this kernel would ignore in an SA or a policy called k.
+func (b *Backend) checkIgnored(k kernel.Key, sa *kernel.SA) error {
+	for _, f := range ignored {
+		if !f.used(k, sa) {
+			continue
+		}
+		if p, err := b.probe(); err != nil {
+			return err
+		} else if (p.features|p.unasked)&f.feat == 0 {
+			return unsupported("%s: this kernel has none", f.name)
+		}
 	}
-	return sa
-}
-
-func ahProbe(auth alg) kernel.SA {
-	return kernel.SA{Key: kernel.Key{Proto: protoAH}, Auth: auth.probeKey()}
-}
-
-// probeKey is a key of the shortest length. It protects nothing; its octets
-// differ because FIPS kernels refuse 3DES keys with equal parts.
-func (a alg) probeKey() *kernel.AlgKey {
-	key := make([]byte, (a.minBits+a.saltBits)/8)
-	for i := range key {
-		key[i] = byte(2 * i)
-	}
-	return &kernel.AlgKey{ID: a.id, Key: secret.New(key)}
+	return nil
 }
 
 func release() string {

@@ -110,6 +110,10 @@ func appendReplay(b []byte, sa *kernel.SA, opt saOptions) ([]byte, error) {
 	switch {
 	case sa.Key.Proto == protoIPComp: // has no sequence numbers
 		return b, nil
+	case sa.NoReplay && sa.ESN:
+		return nil, invalid("extended sequence numbers without anti-replay") // RFC 4304: the window tells the upper half
+	case sa.NoReplay:
+		return b, nil
 	case sa.Dir == kernel.Out:
 		window = 0
 	case window == 0:

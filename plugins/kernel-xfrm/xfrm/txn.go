@@ -153,6 +153,9 @@ func (b *Backend) runSA(kind kernel.OpKind, sa *kernel.SA, keep bool) (undo, err
 	if kind == kernel.UpdateSA && movesOnly(sa) {
 		return b.moveSA(sa)
 	}
+	if err := b.checkIgnored(sa.Key, sa); err != nil {
+		return nil, err
+	}
 	opt, err := b.saOptions(sa)
 	if err != nil {
 		return nil, err
@@ -228,6 +231,9 @@ func (b *Backend) runPolicy(kind kernel.OpKind, p *kernel.Policy, keep bool) (un
 	}
 	if kind == kernel.DeletePolicy {
 		return restore, b.xfrm.ack(msgDelPolicy, id)
+	}
+	if err := b.checkIgnored(kernel.Key{Mark: key.Mark, IfID: key.IfID}, &kernel.SA{}); err != nil {
+		return nil, err
 	}
 	body, err := encodePolicy(p)
 	if err != nil {

@@ -3,6 +3,7 @@ package kerneltest
 import (
 	"context"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
@@ -109,8 +110,14 @@ func (f *Fake) op(o kernel.Op) ([]kernel.Event, *errs.Error) {
 		clear(f.state.policies)
 		return []kernel.Event{{Kind: kernel.PolicyFlushed}}, nil
 	case kernel.AddAddress, kernel.DeleteAddress:
+		if err := f.lacks(kernel.FeatAddresses); err != nil {
+			return nil, err
+		}
 		return nil, f.netOp(f.state.addresses, o.Kind == kernel.AddAddress, o.Net)
 	case kernel.AddRoute, kernel.DeleteRoute:
+		if err := f.lacks(kernel.FeatRoutes); err != nil {
+			return nil, err
+		}
 		return nil, f.netOp(f.state.routes, o.Kind == kernel.AddRoute, o.Net)
 	case kernel.Bypass:
 		if o.Net == nil || !o.Net.Bound.IsValid() {
@@ -126,6 +133,7 @@ func (f *Fake) op(o kernel.Op) ([]kernel.Event, *errs.Error) {
 			return nil, errs.Errorf(errs.NotFound, "no acquire %d", o.Acquire.Seq)
 		}
 		f.acquires[o.Acquire.Seq] = o.Acquire.Errno
+		delete(f.waiting, o.Acquire.Seq)
 		return nil, nil
 	}
 	return nil, errs.Errorf(errs.Unsupported, "op %d", o.Kind)
@@ -141,35 +149,46 @@ func (f *Fake) saOp(kind kernel.OpKind, v kernel.SA) ([]kernel.Event, *errs.Erro
 		delete(f.state.sas, k)
 		return []kernel.Event{{Kind: kernel.SADeleted, Key: old.Key}}, nil
 	}
-	if err := checkSA(v); err != nil {
+	moves := v.NewSrc.IsValid() || v.NewDst.IsValid() || kind == kernel.UpdateSA && v.Encr == nil && v.Auth == nil && v.Comp == 0
+	if err := f.checkSA(v, moves); err != nil {
 		return nil, err
 	}
 	switch {
-	case !f.canCut(v.Auth):
-		return nil, errs.Errorf(errs.Unsupported, "authentication algorithm %d cut to %d bits", v.Auth.ID, v.Auth.Trunc)
 	case kind == kernel.AddSA && exists:
 		return nil, errs.Errorf(errs.Exists, "SA %s", k)
 	case kind == kernel.UpdateSA && !exists:
 		return nil, errs.Errorf(errs.NotFound, "no SA %s", k)
 	}
-	v.Encr, v.Auth = ownKey(v.Encr), ownKey(v.Auth)
-	next := sa{SA: v, stats: old.stats}
+	next := sa{SA: v, stats: old.stats, soft: old.soft}
+	if moves {
+		if next.SA = old.SA; v.Encap != nil {
+			next.Encap = v.Encap
+		}
+		f.move(k, &next, v.NewSrc, v.NewDst)
+		return nil, nil
+	}
+	next.Encr, next.Auth = ownKey(v.Encr), ownKey(v.Auth)
 	if next.State = kernel.Mature; old.State != kernel.Mature {
 		next.stats.Added = f.now()
 	}
-	if kind == kernel.UpdateSA && v.Encr == nil && v.Auth == nil && v.Comp == 0 { // new end points only
-		next.Encr, next.Auth, next.Comp, next.ReqID, next.Mode, next.Life = old.Encr, old.Auth, old.Comp, old.ReqID, old.Mode, old.Life
+	if v.Dir != kernel.Out && v.Key.Proto != IPComp && !v.NoReplay {
+		next.ReplayWindow = max(v.ReplayWindow, minWindow)
 	}
-	if v.NewSrc.IsValid() {
-		next.Key.Src = v.NewSrc
-	}
-	if v.NewDst.IsValid() {
-		delete(f.state.sas, k)
-		next.Key.Dst, k.dst = v.NewDst, v.NewDst
-	}
-	next.NewSrc, next.NewDst = old.NewSrc, old.NewDst
 	f.state.sas[k] = next
+	delete(f.waiting, v.Seq)
 	return nil, nil
+}
+
+// move gives an SA other end points.
+func (f *Fake) move(k saKey, s *sa, src, dst netip.Addr) {
+	if src.IsValid() {
+		s.Key.Src = src
+	}
+	if dst.IsValid() {
+		delete(f.state.sas, k)
+		s.Key.Dst, k.dst = dst, dst
+	}
+	f.state.sas[k] = *s
 }
 
 // ownKey is a copy that the caller's zeroing does not reach.
@@ -180,31 +199,12 @@ func ownKey(k *kernel.AlgKey) *kernel.AlgKey {
 	return &kernel.AlgKey{ID: k.ID, Trunc: k.Trunc, Key: secret.New(slices.Clone(k.Key.Reveal()))}
 }
 
-// checkSA refuses what no kernel could install.
-func checkSA(v kernel.SA) *errs.Error {
-	switch {
-	case v.Key.Proto != ESP && v.Key.Proto != AH && v.Key.Proto != IPComp:
-		return errs.Errorf(errs.Unsupported, "SA of protocol %d", v.Key.Proto)
-	case !v.Key.Src.IsValid() || !v.Key.Dst.IsValid() || v.Key.Src.Is4() != v.Key.Dst.Is4():
-		return errs.Errorf(errs.Invalid, "SA from %s to %s", v.Key.Src, v.Key.Dst)
-	case v.Key.SPI == 0:
-		return errs.Errorf(errs.Invalid, "SPI 0")
-	case v.Mode > kernel.ModeBEET:
-		return errs.Errorf(errs.Unsupported, "SA mode %d", v.Mode)
-	case v.Mode == 0 && (v.Encr != nil || v.Auth != nil):
-		return errs.Errorf(errs.Invalid, "SA without mode")
-	}
-	for _, k := range []*kernel.AlgKey{v.Encr, v.Auth} {
-		if k != nil && k.Key.Len() == 0 && k.ID != 11 { // 11 is ESP_NULL, RFC 2407 section 4.4.4
-			return errs.Errorf(errs.Invalid, "algorithm %d without key", k.ID)
-		}
-	}
-	return nil
-}
-
 func (f *Fake) policyOp(kind kernel.OpKind, p kernel.Policy) ([]kernel.Event, *errs.Error) {
+	old, exists := f.policy(p.Key)
 	k := keyOf(p.Key)
-	old, exists := f.state.policies[k]
+	if exists {
+		k = keyOf(old.Key)
+	}
 	if kind == kernel.DeletePolicy {
 		if !exists {
 			return nil, errs.Errorf(errs.NotFound, "no policy %v", k.sel)
@@ -212,13 +212,10 @@ func (f *Fake) policyOp(kind kernel.OpKind, p kernel.Policy) ([]kernel.Event, *e
 		delete(f.state.policies, k)
 		return []kernel.Event{{Kind: kernel.PolicyDeleted, Policy: &old}}, nil
 	}
+	if err := f.checkPolicy(p); err != nil {
+		return nil, err
+	}
 	switch {
-	case p.Key.Dir < kernel.In || p.Key.Dir > kernel.Fwd:
-		return nil, errs.Errorf(errs.Unsupported, "policy direction %d", p.Key.Dir)
-	case p.Action < kernel.ActionDiscard || p.Action > kernel.ActionBypass:
-		return nil, errs.Errorf(errs.Unsupported, "policy action %d", p.Action)
-	case !p.Key.Sel.Src.IsValid() || !p.Key.Sel.Dst.IsValid():
-		return nil, errs.Errorf(errs.Invalid, "policy selector %v", p.Key.Sel)
 	case kind == kernel.AddPolicy && exists:
 		return nil, errs.Errorf(errs.Exists, "policy %v", p.Key.Sel)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/netip"
+	"time"
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
@@ -28,16 +29,26 @@ func (f *Fake) Events(ctx context.Context, mask kernel.EventMask, each func(kern
 		defer f.mu.Unlock()
 		delete(f.watchers, c)
 	}()
-	for seq := uint64(1); ; seq++ {
+	var clock <-chan time.Time // nil never ticks
+	if f.Timers {
+		ticker := time.NewTicker(tick)
+		defer ticker.Stop()
+		clock = ticker.C
+	}
+	for seq := uint64(1); ; {
 		select {
 		case e, ok := <-c:
 			if !ok {
 				return errs.Errorf(errs.Unavailable, "event stream closed by the test")
 			}
-			e.Seq = seq
+			e.Seq, seq = seq, seq+1
 			if err := each(e); err != nil {
 				return err
 			}
+		case <-clock:
+			f.mu.Lock()
+			f.expireDue()
+			f.mu.Unlock()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -63,11 +74,20 @@ func (f *Fake) emit(e kernel.Event) {
 func (f *Fake) Acquire(p kernel.Policy, packet kernel.Selector) uint32 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.acquire(p, packet)
+}
+
+func (f *Fake) acquire(p kernel.Policy, packet kernel.Selector) uint32 {
 	f.seq++
 	f.acquires[f.seq] = -1
-	f.emit(kernel.Event{
+	e := kernel.Event{
 		Kind: kernel.Acquire, Policy: &p, Key: kernel.Key{Policy: &p.Key}, Sel: &packet, Templates: p.Templates, AcquireSeq: f.seq,
-	})
+	}
+	if len(p.Templates) > 0 {
+		t := p.Templates[0]
+		e.Key.Src, e.Key.Dst, e.Key.Proto = t.Src, t.Dst, t.Proto
+	}
+	f.emit(e)
 	return f.seq
 }
 
@@ -112,18 +132,10 @@ func (f *Fake) Traffic(k kernel.Key, packets, octets uint64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	sk := saKey{k.Dst, k.SPI, k.Proto}
-	s, ok := f.state.sas[sk]
-	if !ok {
+	if _, ok := f.state.sas[sk]; !ok {
 		return false
 	}
-	now := f.now()
-	if s.stats.FirstUse.IsZero() {
-		s.stats.FirstUse = now
-	}
-	s.stats.LastUse = now
-	s.stats.Packets += packets
-	s.stats.Bytes += octets
-	f.state.sas[sk] = s
+	f.count(sk, packets, octets)
 	return true
 }
 

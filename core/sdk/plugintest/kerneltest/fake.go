@@ -1,7 +1,8 @@
 // Package kerneltest has a kernel in memory: SAs, policies, addresses and routes
 // with the semantics the contract asks of a backend, for tests of whatever calls
-// one. It moves no packets; a test plays the traffic with Acquire, Expire, Traffic
-// and Mapping.
+// one, and as an example for who writes one (docs/porting-kernel.md). It moves no
+// packets; a test plays the traffic with Packet, or event by event with Acquire,
+// Expire, Traffic and Mapping.
 package kerneltest
 
 import (
@@ -41,11 +42,22 @@ type Fake struct {
 	OpError func(kernel.Op) *errs.Error
 	// Route, if set, answers LookupRoutes. Set it before use.
 	Route func(kernel.RouteQuery) kernel.Route
+	// DumpKeys makes Dump honour WithKeys, as a backend configured for setkey does. Set
+	// it before use.
+	DumpKeys bool
 	// ICVs, if set, are the lengths HMAC-SHA2-256 can be cut to, in bits; otherwise 128
 	// and 96. Set it before use.
 	ICVs []uint16
+	// Algorithms, if set, are those this kernel has. Set it before use.
+	Algorithms []kernel.Algorithm
 	// Now, if set, is the clock. Set it before use.
 	Now func() time.Time
+	// Without are features this kernel does not have: it does not announce them and
+	// refuses what needs them. Set it before use.
+	Without kernel.Feature
+	// Timers: SAs expire when their time has come, and not at Expire only. Set it before
+	// use.
+	Timers bool
 
 	mu         sync.Mutex
 	state      state
@@ -53,7 +65,8 @@ type Fake struct {
 	txnOrder   []string
 	generation uint64
 	seq        uint32
-	acquires   map[uint32]int // by sequence number; -1 while not answered
+	acquires   map[uint32]int    // by sequence number; -1 while not answered
+	waiting    map[uint32]uint32 // acquires of Packet that nobody has answered: sequence number to policy
 	watchers   map[chan kernel.Event]kernel.EventMask
 	calls      map[string]int
 }
@@ -77,6 +90,7 @@ type sa struct {
 	kernel.SA
 	stats kernel.Stats
 	until time.Time // of a larval SA
+	soft  bool      // its soft limit was told
 }
 
 type policyKey struct {
@@ -98,7 +112,7 @@ func New() *Fake {
 		state: state{
 			sas: map[saKey]sa{}, policies: map[policyKey]kernel.Policy{}, addresses: map[netOp]bool{}, routes: map[netOp]bool{},
 		},
-		txns: map[string]kernel.TxnResult{}, acquires: map[uint32]int{},
+		txns: map[string]kernel.TxnResult{}, acquires: map[uint32]int{}, waiting: map[uint32]uint32{},
 		watchers: map[chan kernel.Event]kernel.EventMask{}, calls: map[string]int{},
 	}
 }
@@ -127,12 +141,7 @@ func (f *Fake) begin(ctx context.Context, method string) (unlock func(), err err
 	}
 	f.mu.Lock()
 	f.calls[method]++
-	now := f.now()
-	for k, s := range f.state.sas {
-		if s.State == kernel.Larval && now.After(s.until) {
-			delete(f.state.sas, k)
-		}
-	}
+	f.expireDue()
 	return f.mu.Unlock, nil
 }
 
@@ -143,21 +152,43 @@ func (f *Fake) Capabilities(ctx context.Context) (kernel.Capabilities, error) {
 	}
 	defer unlock()
 	return kernel.Capabilities{
-		Platform: "fake",
-		Features: kernel.FeatTunnel | kernel.FeatTransport | kernel.FeatESP | kernel.FeatAH | kernel.FeatIPComp |
-			kernel.FeatNATT | kernel.FeatESN | kernel.FeatAcquire | kernel.FeatAcquireSeq | kernel.FeatUseTime |
-			kernel.FeatPolicyEvents | kernel.FeatUpdateAddresses | kernel.FeatAddresses | kernel.FeatRoutes | kernel.FeatMark | kernel.FeatIfID,
+		Platform:     "fake",
+		Features:     f.features(),
 		Algorithms:   f.algorithms(),
-		MaxOpsPerTxn: 64, SPIMin: 256, SPIMax: 1<<32 - 1, AcquireLifetime: larvalLife, ReplayWindowMax: 4096,
+		MaxOpsPerTxn: 64, SPIMin: 256, SPIMax: 1<<32 - 1, AcquireLifetime: larvalLife, ReplayWindowMax: maxWindow,
 	}, nil
 }
 
+// Replay windows, in packets. RFC 2406 section 3.4.3 asks for 32.
+const (
+	minWindow = 32
+	maxWindow = 4096
+)
+
+func (f *Fake) features() kernel.Feature {
+	return (kernel.FeatTunnel | kernel.FeatTransport | kernel.FeatBEET | kernel.FeatESP | kernel.FeatAH | kernel.FeatIPComp |
+		kernel.FeatNATT | kernel.FeatESN | kernel.FeatAcquire | kernel.FeatAcquireSeq | kernel.FeatUseTime |
+		kernel.FeatPolicyEvents | kernel.FeatUpdateAddresses | kernel.FeatAddresses | kernel.FeatRoutes |
+		kernel.FeatMark | kernel.FeatIfID | kernel.FeatOutputMark | kernel.FeatNoReplay | kernel.FeatLabel) &^ f.Without
+}
+
+// lacks says which of the features that something needs this kernel does not have.
+func (f *Fake) lacks(needed kernel.Feature) *errs.Error {
+	if missing := needed &^ f.features(); missing != 0 {
+		return errs.Errorf(errs.Unsupported, "feature %b is not there", missing)
+	}
+	return nil
+}
+
 func (f *Fake) algorithms() []kernel.Algorithm {
+	if f.Algorithms != nil {
+		return slices.Clone(f.Algorithms)
+	}
 	sha256 := []uint16{128, 96}
 	if f.ICVs != nil {
 		sha256 = slices.Clone(f.ICVs)
 	}
-	return []kernel.Algorithm{
+	all := []kernel.Algorithm{
 		{Kind: kernel.AlgEncr, ID: 3, MinKey: 192, MaxKey: 192},
 		{Kind: kernel.AlgEncr, ID: 12, MinKey: 128, MaxKey: 256},
 		{Kind: kernel.AlgEncr, ID: 13, MinKey: 128, MaxKey: 256},
@@ -169,13 +200,10 @@ func (f *Fake) algorithms() []kernel.Algorithm {
 		{Kind: kernel.AlgAuth, ID: 7, MinKey: 512, MaxKey: 512, ICVs: []uint16{256}},
 		{Kind: kernel.AlgComp, ID: 2},
 	}
-}
-
-// canCut says whether the ICV that k asks for is one of the algorithm's.
-func (f *Fake) canCut(k *kernel.AlgKey) bool {
-	return k == nil || k.Trunc == 0 || slices.ContainsFunc(f.algorithms(), func(a kernel.Algorithm) bool {
-		return a.Kind == kernel.AlgAuth && a.ID == k.ID && slices.Contains(a.ICVs, k.Trunc)
-	})
+	if f.lacks(kernel.FeatIPComp) != nil {
+		all = all[:len(all)-1]
+	}
+	return all
 }
 
 func (f *Fake) SocketOptions(ctx context.Context, r kernel.SocketRole, fam kernel.Family) (kernel.SocketSetup, error) {
@@ -244,7 +272,7 @@ func (f *Fake) Query(ctx context.Context, keys []kernel.Key) ([]kernel.Stats, er
 	out := make([]kernel.Stats, len(keys))
 	for i, k := range keys {
 		if k.Policy != nil {
-			_, out[i].Found = f.state.policies[keyOf(*k.Policy)]
+			_, out[i].Found = f.policy(*k.Policy)
 		} else if s, ok := f.state.sas[saKey{k.Dst, k.SPI, k.Proto}]; ok {
 			out[i] = s.stats
 			out[i].Found = true
@@ -277,7 +305,9 @@ func (f *Fake) objects(filter kernel.DumpFilter) []kernel.Object {
 				continue
 			}
 			v := s.SA
-			v.Encr, v.Auth = keyless(v.Encr), keyless(v.Auth)
+			if !f.DumpKeys || !filter.WithKeys {
+				v.Encr, v.Auth = keyless(v.Encr), keyless(v.Auth)
+			}
 			v.Current = kernel.Lifetime{HardBytes: s.stats.Bytes, HardPackets: s.stats.Packets, HardTime: f.now().Sub(s.stats.Added)}
 			all = append(all, kernel.Object{SA: &v, Stats: s.stats})
 		}
@@ -317,8 +347,8 @@ func (f *Fake) LookupRoutes(ctx context.Context, qs []kernel.RouteQuery) ([]kern
 		switch {
 		case f.Route != nil:
 			out[i] = f.Route(q)
-		case !q.Dst.IsValid():
-			out[i].Err = errs.Errorf(errs.Invalid, "no destination address")
+		case !q.Dst.IsValid() || q.Src.IsValid() && q.Src.Is4() != q.Dst.Is4():
+			out[i].Err = errs.Errorf(errs.Invalid, "route from %v to %v", q.Src, q.Dst)
 		case q.Src.IsValid():
 			out[i] = kernel.Route{Src: q.Src, Iface: "lo", MTU: 1500}
 		default:
@@ -326,6 +356,19 @@ func (f *Fake) LookupRoutes(ctx context.Context, qs []kernel.RouteQuery) ([]kern
 		}
 	}
 	return out, nil
+}
+
+// policy finds one by its selector, or where that is empty by its index.
+func (f *Fake) policy(k kernel.PolicyKey) (kernel.Policy, bool) {
+	if p, ok := f.state.policies[keyOf(k)]; ok || k.ID == 0 || k.Sel.Src.IsValid() {
+		return p, ok
+	}
+	for _, p := range f.state.policies {
+		if p.Key.ID == k.ID {
+			return p, true
+		}
+	}
+	return kernel.Policy{}, false
 }
 
 func keyOf(k kernel.PolicyKey) policyKey {

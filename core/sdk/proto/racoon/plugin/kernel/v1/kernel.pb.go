@@ -104,6 +104,10 @@ const (
 	Feature_FEATURE_OUTPUT_MARK      Feature = 20
 	Feature_FEATURE_OWNS_ENCAP_PORT  Feature = 21
 	Feature_FEATURE_BEET             Feature = 22
+	// Sa.no_replay.
+	Feature_FEATURE_NO_REPLAY Feature = 23
+	// Sa.label, Policy.label.
+	Feature_FEATURE_LABEL Feature = 24
 )
 
 // Enum value maps for Feature.
@@ -132,6 +136,8 @@ var (
 		20: "FEATURE_OUTPUT_MARK",
 		21: "FEATURE_OWNS_ENCAP_PORT",
 		22: "FEATURE_BEET",
+		23: "FEATURE_NO_REPLAY",
+		24: "FEATURE_LABEL",
 	}
 	Feature_value = map[string]int32{
 		"FEATURE_UNSPECIFIED":      0,
@@ -157,6 +163,8 @@ var (
 		"FEATURE_OUTPUT_MARK":      20,
 		"FEATURE_OWNS_ENCAP_PORT":  21,
 		"FEATURE_BEET":             22,
+		"FEATURE_NO_REPLAY":        23,
+		"FEATURE_LABEL":            24,
 	}
 )
 
@@ -2294,8 +2302,10 @@ type Sa struct {
 	// In dumps.
 	State SaState `protobuf:"varint,18,opt,name=state,proto3,enum=racoon.plugin.kernel.v1.SaState" json:"state,omitempty"`
 	// In dumps: use so far, in the hard fields.
-	Current       *Lifetime `protobuf:"bytes,19,opt,name=current,proto3" json:"current,omitempty"`
-	Label         string    `protobuf:"bytes,20,opt,name=label,proto3" json:"label,omitempty"`
+	Current *Lifetime `protobuf:"bytes,19,opt,name=current,proto3" json:"current,omitempty"`
+	Label   string    `protobuf:"bytes,20,opt,name=label,proto3" json:"label,omitempty"`
+	// No anti-replay, for manual keys; with FEATURE_NO_REPLAY only.
+	NoReplay      bool `protobuf:"varint,21,opt,name=no_replay,json=noReplay,proto3" json:"no_replay,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2470,6 +2480,13 @@ func (x *Sa) GetLabel() string {
 	return ""
 }
 
+func (x *Sa) GetNoReplay() bool {
+	if x != nil {
+		return x.NoReplay
+	}
+	return false
+}
+
 // An algorithm by its IPsec DOI number, RFC 2407 sections 4.4.4 and 4.5.
 type AlgKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2599,6 +2616,7 @@ type Policy struct {
 	Priority      int32                  `protobuf:"zigzag32,3,opt,name=priority,proto3" json:"priority,omitempty"`
 	Templates     []*Template            `protobuf:"bytes,4,rep,name=templates,proto3" json:"templates,omitempty"`
 	Life          *Lifetime              `protobuf:"bytes,5,opt,name=life,proto3" json:"life,omitempty"`
+	Label         string                 `protobuf:"bytes,6,opt,name=label,proto3" json:"label,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2666,6 +2684,13 @@ func (x *Policy) GetLife() *Lifetime {
 		return x.Life
 	}
 	return nil
+}
+
+func (x *Policy) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
 }
 
 type Template struct {
@@ -4194,7 +4219,7 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"\n" +
 	"hard_bytes\x18\x04 \x01(\x04R\thardBytes\x12!\n" +
 	"\fsoft_packets\x18\x05 \x01(\x04R\vsoftPackets\x12!\n" +
-	"\fhard_packets\x18\x06 \x01(\x04R\vhardPackets\"\xb3\x06\n" +
+	"\fhard_packets\x18\x06 \x01(\x04R\vhardPackets\"\xd0\x06\n" +
 	"\x02Sa\x12.\n" +
 	"\x03key\x18\x01 \x01(\v2\x1c.racoon.plugin.kernel.v1.KeyR\x03key\x12\x14\n" +
 	"\x05reqid\x18\x02 \x01(\rR\x05reqid\x12\x10\n" +
@@ -4217,7 +4242,8 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"\x03dir\x18\x11 \x01(\x0e2\".racoon.plugin.kernel.v1.DirectionR\x03dir\x126\n" +
 	"\x05state\x18\x12 \x01(\x0e2 .racoon.plugin.kernel.v1.SaStateR\x05state\x12;\n" +
 	"\acurrent\x18\x13 \x01(\v2!.racoon.plugin.kernel.v1.LifetimeR\acurrent\x12\x14\n" +
-	"\x05label\x18\x14 \x01(\tR\x05label\"E\n" +
+	"\x05label\x18\x14 \x01(\tR\x05label\x12\x1b\n" +
+	"\tno_replay\x18\x15 \x01(\bR\bnoReplay\"E\n" +
 	"\x06AlgKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\rR\x02id\x12\x15\n" +
 	"\x03key\x18\x02 \x01(\fB\x03\x80\x01\x01R\x03key\x12\x14\n" +
@@ -4225,13 +4251,14 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"\x05Encap\x12\x19\n" +
 	"\bsrc_port\x18\x01 \x01(\rR\asrcPort\x12\x19\n" +
 	"\bdst_port\x18\x02 \x01(\rR\adstPort\x12\x19\n" +
-	"\borig_dst\x18\x03 \x01(\fR\aorigDst\"\x8b\x02\n" +
+	"\borig_dst\x18\x03 \x01(\fR\aorigDst\"\xa1\x02\n" +
 	"\x06Policy\x124\n" +
 	"\x03key\x18\x01 \x01(\v2\".racoon.plugin.kernel.v1.PolicyKeyR\x03key\x127\n" +
 	"\x06action\x18\x02 \x01(\x0e2\x1f.racoon.plugin.kernel.v1.ActionR\x06action\x12\x1a\n" +
 	"\bpriority\x18\x03 \x01(\x11R\bpriority\x12?\n" +
 	"\ttemplates\x18\x04 \x03(\v2!.racoon.plugin.kernel.v1.TemplateR\ttemplates\x125\n" +
-	"\x04life\x18\x05 \x01(\v2!.racoon.plugin.kernel.v1.LifetimeR\x04life\"\xc3\x01\n" +
+	"\x04life\x18\x05 \x01(\v2!.racoon.plugin.kernel.v1.LifetimeR\x04life\x12\x14\n" +
+	"\x05label\x18\x06 \x01(\tR\x05label\"\xc3\x01\n" +
 	"\bTemplate\x12\x14\n" +
 	"\x05proto\x18\x01 \x01(\rR\x05proto\x121\n" +
 	"\x04mode\x18\x02 \x01(\x0e2\x1d.racoon.plugin.kernel.v1.ModeR\x04mode\x124\n" +
@@ -4336,7 +4363,7 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"SocketRole\x12\x1b\n" +
 	"\x17SOCKET_ROLE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSOCKET_ROLE_IKE\x10\x01\x12\x14\n" +
-	"\x10SOCKET_ROLE_NATT\x10\x02*\xfc\x03\n" +
+	"\x10SOCKET_ROLE_NATT\x10\x02*\xa6\x04\n" +
 	"\aFeature\x12\x17\n" +
 	"\x13FEATURE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eFEATURE_TUNNEL\x10\x01\x12\x15\n" +
@@ -4362,7 +4389,9 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"\x0fFEATURE_OFFLOAD\x10\x13\x12\x17\n" +
 	"\x13FEATURE_OUTPUT_MARK\x10\x14\x12\x1b\n" +
 	"\x17FEATURE_OWNS_ENCAP_PORT\x10\x15\x12\x10\n" +
-	"\fFEATURE_BEET\x10\x16*\\\n" +
+	"\fFEATURE_BEET\x10\x16\x12\x15\n" +
+	"\x11FEATURE_NO_REPLAY\x10\x17\x12\x11\n" +
+	"\rFEATURE_LABEL\x10\x18*\\\n" +
 	"\aAlgKind\x12\x18\n" +
 	"\x14ALG_KIND_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rALG_KIND_ENCR\x10\x01\x12\x11\n" +

@@ -1,0 +1,140 @@
+package plugintest
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/racoon-ike/racoon/core/internal/plugingrpc"
+	"github.com/racoon-ike/racoon/core/sdk/config"
+	"github.com/racoon-ike/racoon/core/sdk/errs"
+	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/plugin"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest/kerneltest"
+)
+
+// A plugin's kernel is not in its process. That of the test binary as a plugin is in
+// the test's own: it outlives the plugin, and several plugins have it.
+const kernelKey = "RACOON_TEST_KERNEL"
+
+// serveKernel serves a kernel on a socket and returns its path.
+func serveKernel(t *testing.T, k kernel.Backend) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rpk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "kernel")
+	lis, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- plugin.ServeListener(ctx, backend(k), lis, slog.New(slog.DiscardHandler)) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		os.RemoveAll(dir)
+	})
+	conn, err := grpc.NewClient("unix:"+path, append(plugingrpc.DialOptions(), grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, _, err := plugingrpc.NewBaseClient(conn).Configure(t.Context(), plugingrpc.Configuration{JSON: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// backend is a plugin whose instances are all k.
+func backend(k kernel.Backend) plugin.Spec {
+	return plugin.Spec{
+		Name: "fake", Version: "0", Vendor: "racoon",
+		Kernel: func(context.Context, config.Value, plugin.Env) (kernel.Backend, config.Diagnostics) { return k, nil },
+	}
+}
+
+// remoteSpec is a plugin for the kernel behind a socket.
+func remoteSpec(path string) plugin.Spec {
+	s := backend(nil)
+	s.Kernel = func(context.Context, config.Value, plugin.Env) (kernel.Backend, config.Diagnostics) {
+		conn, err := grpc.NewClient("unix:"+path, append(plugingrpc.DialOptions(), grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+		if err != nil {
+			return nil, config.Errorf(nil, "F002", "no kernel", "%v", err)
+		}
+		return plugingrpc.NewKernelClient(conn), nil
+	}
+	return s
+}
+
+// sending is the traffic of a machine whose kernel is f.
+func sending(f *kerneltest.Fake) func(context.Context, netip.AddrPort) error {
+	return func(_ context.Context, to netip.AddrPort) error {
+		f.Packet(netip.MustParseAddrPort("198.51.100.1:1024"), to, 17, 100)
+		return nil
+	}
+}
+
+func newFake() *kerneltest.Fake {
+	f := kerneltest.New()
+	f.Timers = true
+	return f
+}
+
+// whole is all a kernel can want of the checks.
+func whole(f *kerneltest.Fake) KernelWant { return KernelWant{Exclusive: true, Send: sending(f)} }
+
+func inProcess(k kernel.Backend) Subject {
+	return Subject{Spec: func() plugin.Spec { return backend(k) }}
+}
+
+func TestTheFakeKernelKeepsTheContract(t *testing.T) {
+	t.Run("in process", func(t *testing.T) {
+		f := newFake()
+		Kernel(t, inProcess(f), whole(f))
+	})
+	t.Run("process", func(t *testing.T) {
+		f := newFake()
+		env := []string{roleKey + "=kernel", kernelKey + "=" + serveKernel(t, f)}
+		Kernel(t, Subject{Path: self(t), Env: env}, whole(f))
+	})
+	t.Run("with the least of features", func(t *testing.T) {
+		f := newFake()
+		f.Without = ^(kernel.FeatESP | kernel.FeatTunnel | kernel.FeatPolicyEvents | kernel.FeatAcquire)
+		Kernel(t, inProcess(f), whole(f))
+	})
+	t.Run("configured for setkey", func(t *testing.T) {
+		f := newFake()
+		f.DumpKeys = true
+		for _, c := range KernelChecks(inProcess(f), KernelWant{DumpKeys: `{}`}) {
+			if c.Name == "configured for setkey it gives out keys to who asks" {
+				if err := c.Run(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	t.Run("not finished", func(t *testing.T) {
+		f := kerneltest.New()
+		f.Before = func(_ context.Context, method string) error {
+			if method == "Capabilities" {
+				return nil
+			}
+			return errs.Errorf(errs.Unsupported, "not yet")
+		}
+		s := inProcess(f)
+		s.Refuses = true
+		Kernel(t, s, KernelWant{})
+	})
+}

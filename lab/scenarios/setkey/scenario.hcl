@@ -1,0 +1,84 @@
+description = "policies loaded by setkey make racoon negotiate, and what setkey flushes is gone"
+
+time_limit  = "120s"
+
+# A row for each kernel plugin: the one line that chooses it is in plugins.hcl.
+matrix {
+  table = <<-T
+    tags  kernel  policies
+    core  xfrm    tunnel
+    full  xfrm    bundle
+  T
+}
+
+params = { kernel = var.kernel }
+
+left  { daemon = "racoon" }
+right { daemon = "racoon" }
+
+step "no policies are left but those of setkey" {
+  within = "20s"
+  run    = "setkey -C /run/lab/racoon.conf -FP && setkey -C /run/lab/racoon.conf -DP"
+  match  = ["^No SPD entries\\.\n$"]
+}
+
+step "setkey loads a file at the left end" {
+  at  = "left"
+  run = "setkey -C /run/lab/racoon.conf -f \"$REPO/lab/scenarios/setkey/${var.policies}-left.conf\""
+}
+
+step "and reads commands at the right end" {
+  at  = "right"
+  run = "setkey -C /run/lab/racoon.conf -c <\"$REPO/lab/scenarios/setkey/${var.policies}-right.conf\""
+}
+
+step "it shows them, with the twin of the policy of direction in" {
+  within = "20s"
+  at     = "left"
+  run    = "setkey -C /run/lab/racoon.conf -DP"
+  match  = { tunnel = ["10\\.1\\.0\\.0/16\\[any\\] 10\\.2\\.0\\.0/16\\[any\\] 255\\n\\tout prio def ipsec\\n\\tesp/tunnel/192\\.0\\.2\\.1-192\\.0\\.2\\.2/require", "\\tin prio", "\\tfwd prio", "lastused"],
+            bundle = ["10\\.1\\.0\\.0/16\\[any\\] 10\\.2\\.0\\.0/16\\[any\\] 255\\n\\tout prio high \\+ 5 ipsec\\n\\tesp/tunnel/192\\.0\\.2\\.1-192\\.0\\.2\\.2/unique:5\\n\\tah/transport//unique:6", "\\tin prio", "\\tfwd prio"] }[var.policies]
+}
+
+step "the first packets start the negotiation" {
+  at     = "left"
+  within = "15s"
+  ping {}
+}
+
+step "nothing is lost" {
+  at = "left"
+  ping { count = 25 }
+}
+
+step "setkey -D shows the SAs with their keys and what went through them" {
+  within = "20s"
+  at     = "left"
+  run    = "setkey -C /run/lab/racoon.conf -D"
+  match  = ["192\\.0\\.2\\.1 192\\.0\\.2\\.2 \\n\\tesp mode=tunnel spi=", "192\\.0\\.2\\.2 192\\.0\\.2\\.1 \\n", "state=mature", "\\tE: [a-z0-9-]+ ( [0-9a-f]{8}){4}", "current: [1-9][0-9]*\\(bytes\\)", "sadb_seq=0 "]
+  absent = ["No SAD"]
+}
+
+step "setkey -F deletes the SAs" {
+  within = "20s"
+  run    = "setkey -C /run/lab/racoon.conf -F && setkey -C /run/lab/racoon.conf -D"
+}
+
+step "traffic flows again" {
+  at     = "left"
+  within = "20s"
+  ping {}
+}
+
+step "a command that fails tells so" {
+  within = "20s"
+  at     = "left"
+  run    = "echo 'spddelete 10.77.0.0/16 10.78.0.0/16 any -P out;' | setkey -C /run/lab/racoon.conf -c 2>&1"
+  exit   = 1
+  match  = ["setkey: stdin:1: No entry"]
+}
+
+expect {
+  sas = { tunnel = 2, bundle = 4 }[var.policies]
+  esp = true
+}
