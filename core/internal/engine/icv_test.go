@@ -225,7 +225,7 @@ func TestARestoredSAIsCutAsItsSectionSays(t *testing.T) {
 			op.Kind, op.SA.Auth.Trunc = kernel.AddSA, 0
 			a, _ := h.peer("p")
 			r := &restored{destination: destination{remote: h.config.Load().Remotes[0], path: here}, owner: a, ops: []kernel.Op{op},
-				keys: []ledgerKey{{saKey(op.SA.Key), op.SA.Key.Src}}}
+				keys: []ledgerKey{{saKey(op.SA.Key), where{src: op.SA.Key.Src}}}}
 			if there := h.reinstallSAs(r); len(there) != 1 {
 				t.Fatalf("%d SAs are there, want 1", len(there))
 			}

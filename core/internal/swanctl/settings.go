@@ -62,7 +62,7 @@ var authKeys = []known{
 var childKeys = []known{
 	{name: "local_ts"}, {name: "remote_ts"}, {name: "esp_proposals"}, {name: "ah_proposals"}, {name: "mode"}, {name: "rekey_time"}, {name: "life_time"},
 	{name: "policies"}, {name: "reqid"}, {name: "start_action"}, {name: "close_action"}, {name: "dpd_action"},
-	{name: "sha256_96", idle: never, words: "SHA-256 is always cut to 128 bits: the peer must do so too", sev: Warning},
+	{name: "sha256_96"},
 	{name: "rand_time", words: "racoon chooses by itself when to renew an SA", sev: Remark},
 	{name: "rekey_bytes"}, {name: "life_bytes"}, {name: "rand_bytes", idle: []string{"*"}},
 	{name: "rekey_packets", idle: none, words: noPackets, sev: Warning}, {name: "life_packets", idle: none, words: noPackets, sev: Warning},

@@ -122,6 +122,7 @@ func (im *importer) remoteBody(c *conn, open bool) string {
 	if open {
 		d.add("generate_policy %s", generate(c))
 	}
+	im.writeCut(c, d)
 	if c.virtual {
 		d.add("mode_cfg on")
 	}
@@ -148,6 +149,28 @@ func generate(c *conn) string {
 		}
 	}
 	return "off"
+}
+
+// writeCut: sha256_96 is the whole section's here, of a child there.
+func (im *importer) writeCut(c *conn, d *directives) {
+	var cut, whole *child
+	for _, ch := range c.children {
+		switch {
+		case ch.shunt():
+		case im.flag(ch.section, "sha256_96", false):
+			cut = ch
+		default:
+			whole = ch
+		}
+	}
+	if cut == nil {
+		return
+	}
+	if whole != nil {
+		_, at := cut.get("sha256_96", "")
+		im.note(at, Warning, "sha256_96: it is the section's: SHA-256 is cut to 96 bits for the other children of connection %s too, such as %s", show(c.name), show(whole.name))
+	}
+	d.add("sha256_96 on")
 }
 
 func (im *importer) writeIdentities(c *conn, d *directives) {

@@ -129,7 +129,7 @@ func (c *conn) answer(req []byte) (*received, error) {
 			return nil, fmt.Errorf("read PF_KEY socket: %w", err)
 		}
 		m, err := c.sys.parse(c.buf[:n])
-		if err != nil || m.typ != req[hdrType] || m.seq != native.Uint32(req[hdrSeq:]) || m.pid != c.pid {
+		if err != nil || !m.answers(req, c.pid) {
 			continue
 		}
 		if m.errno != 0 {
@@ -137,6 +137,13 @@ func (c *conn) answer(req []byte) (*received, error) {
 		}
 		return m, nil
 	}
+}
+
+// answers says whether m is what the kernel says to req. KAME numbers its answer
+// to SPDGET 0.
+func (m *received) answers(req []byte, pid uint32) bool {
+	seq := m.seq == native.Uint32(req[hdrSeq:]) || m.typ == msgSPDGet && m.seq == 0
+	return m.typ == req[hdrType] && m.pid == pid && seq
 }
 
 func (c *conn) close() error {
@@ -217,6 +224,8 @@ func (d *dumper) take(b []byte) (done bool, err error) {
 		return false, nil
 	case m.errno != 0 && len(m.ext) == 0 && isNotFound(syscall.Errno(m.errno)): // an empty table
 		return true, nil
+	case syscall.Errno(m.errno) == syscall.ENOBUFS: // NetBSD sends all or nothing
+		return false, errOverflow
 	case m.errno != 0:
 		return false, syscall.Errno(m.errno)
 	}

@@ -6,7 +6,7 @@ func freebsd() System {
 		Name: "freebsd", Domain: 27, Advice: "load ipsec.ko, or build a kernel with options IPSEC",
 		Inet: 2, Inet6: 28, SockaddrLen: true, EmbedsScope: true,
 		SASize: 16, RequestHeader: 8,
-		Priorities: true, MixedTunnels: true, CountsDown: true,
+		Priorities: true, Scopes: true, MixedTunnels: true, CountsDown: true, NoSuchPolicy: 22,
 		Replay: replay{Octets: true, Ext: 26, Max: 4096},
 		NATT: natt{
 			Type: 20, SrcPort: 21, DstPort: 22, OrigSrc: 23, OrigDst: 24,

@@ -149,6 +149,7 @@ const (
 	sizePolicy  = 16 // and the requests
 	polType     = 4
 	polDir      = 6
+	polScope    = 7 // FreeBSD
 	polID       = 8
 	polPriority = 12
 

@@ -176,21 +176,24 @@ func (s *System) encodePolicyIndex(typ uint8, k kernel.PolicyKey) ([]byte, error
 		return nil, err
 	}
 	m := s.message(typ, saTypeUnspec, 0)
-	e := m.ext(extPolicy, sizePolicy)
-	e[polDir] = byte(k.Dir)
-	native.PutUint32(e[polID:], k.ID)
+	native.PutUint32(m.ext(extPolicy, sizePolicy)[polID:], k.ID)
 	return m.bytes(), nil
 }
 
-// policyKey reads what names a policy. ok is false for one that is not of the SPD: a
-// socket's. A message without addresses names it by its index.
+const scopeGlobal = 1
+
+// policyKey reads what names a policy. ok is false for one that is not of the SPD but
+// a socket's or an interface's. A message without addresses names it by its index.
 func (m *received) policyKey() (k kernel.PolicyKey, ok bool, err error) {
 	e, err := m.need(extPolicy, sizePolicy)
 	if err != nil {
 		return k, false, err
 	}
 	k.Dir, k.ID = kernel.Direction(e[polDir]), native.Uint32(e[polID:])
-	if k.Dir > kernel.Fwd || m.sys.Forward && k.ID&7 >= 3 { // Linux has the direction in the index
+	switch {
+	case k.Dir > kernel.Fwd,
+		m.sys.Forward && k.ID&7 >= 3,              // Linux has the direction in the index
+		m.sys.Scopes && e[polScope] > scopeGlobal: // of an if_ipsec(4), or of a socket
 		return k, false, nil
 	}
 	if m.ext[extAddressSrc] == nil && m.ext[extAddressDst] == nil {

@@ -122,7 +122,7 @@ func (b *Backend) registerAnswer(s socket, req, buf []byte, others *[][]byte) (*
 		switch {
 		case err != nil:
 			return nil, err
-		case m.typ == msgRegister && m.seq == native.Uint32(req[hdrSeq:]) && m.pid == b.conn.pid:
+		case m.answers(req, b.conn.pid):
 			if m.errno != 0 {
 				return m, syscall.Errno(m.errno)
 			}

@@ -134,6 +134,7 @@ func (s *System) encodeSA(typ uint8, sa *kernel.SA) ([]byte, error) {
 	e := m.ext(extSA, s.SASize)
 	big.PutUint32(e[saSPI:], sa.Key.SPI)
 	e[saReplay], e[saAuth], e[saEncrypt] = window, auth, encrypt
+	e[saState] = stateMature // RFC 2367 sections 3.1.2 and 3.1.3: no other may be submitted
 	if sa.Key.Proto == protoIPComp {
 		native.PutUint32(e[saFlags:], flagRawCPI)
 	}
@@ -150,7 +151,7 @@ func (s *System) encodeSA(typ uint8, sa *kernel.SA) ([]byte, error) {
 	m.lifetime(extLifetimeHard, l.HardPackets, l.HardBytes, l.HardTime)
 	m.lifetime(extLifetimeSoft, l.SoftPackets, l.SoftBytes, l.SoftTime)
 	if sa.Encap != nil && s.NATT.Type != 0 {
-		m.natt(sa.Encap)
+		m.natt(sa.Encap, sa.Dir)
 	}
 	if large != 0 {
 		native.PutUint32(m.ext(s.Replay.Ext, sizeReplay)[replayWin:], large)
@@ -176,14 +177,19 @@ func (m *message) lifetime(typ uint16, packets, octets uint64, d time.Duration) 
 	native.PutUint64(e[lifeAdd:], wholeSeconds(d))
 }
 
-// natt appends the extensions of UDP encapsulation.
-func (m *message) natt(e *kernel.Encap) {
+// natt appends the extensions of UDP encapsulation. The peer's own address is the
+// source of what comes in, the destination of what goes out.
+func (m *message) natt(e *kernel.Encap, dir kernel.Direction) {
 	n := m.sys.NATT
 	m.ext(n.Type, sizeNATT)[nattType] = espInUDP
 	big.PutUint16(m.ext(n.SrcPort, sizeNATT)[nattPort:], e.SrcPort)
 	big.PutUint16(m.ext(n.DstPort, sizeNATT)[nattPort:], e.DstPort)
-	if oa := e.OrigDst.Unmap(); oa.IsValid() && !oa.IsUnspecified() && n.OrigDst != 0 {
-		m.address(n.OrigDst, netip.PrefixFrom(oa, oa.BitLen()), protoAny, 0)
+	original := n.OrigDst
+	if dir == kernel.In && n.OrigSrc != 0 {
+		original = n.OrigSrc
+	}
+	if oa := e.OrigDst.Unmap(); oa.IsValid() && !oa.IsUnspecified() {
+		m.address(original, netip.PrefixFrom(oa, oa.BitLen()), protoAny, 0)
 	}
 }
 
@@ -225,7 +231,7 @@ func (s *System) encodeSAID(typ uint8, k kernel.Key) ([]byte, error) {
 		return nil, err
 	}
 	m := s.message(typ, t, 0)
-	big.PutUint32(m.ext(extSA, s.SASize)[saSPI:], k.SPI)
+	big.PutUint32(m.ext(extSA, sizeSA)[saSPI:], k.SPI)
 	m.endpoints(src, dst)
 	return m.bytes(), nil
 }

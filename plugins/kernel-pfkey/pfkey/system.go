@@ -17,7 +17,7 @@ type System struct {
 	SockaddrLen bool // sockaddrs begin with their length
 	EmbedsScope bool // link-local addresses may have the interface in octets 2 and 3
 
-	SASize        int // of SADB_EXT_SA as we send it
+	SASize        int // of SADB_EXT_SA in ADD and UPDATE
 	RequestHeader int // of an x_ipsecrequest
 	Priorities    bool
 	Forward       bool // forwarded packets have policies of their own
@@ -27,6 +27,7 @@ type System struct {
 	UseTime       useTime
 	LosesPorts    bool  // an SPI reserved without UDP ports cannot become an SA with them
 	NoSuchPolicy  uint8 // errno of SPDDELETE for a policy that is not there, besides ENOENT and ESRCH
+	Scopes        bool  // policies of interfaces are dumped too, and say so
 	Priming       bool  // REGISTER lists algorithms but not protocols: those are tried out
 	CountsDown    bool  // dumps are numbered down to 0; else up, and the last is 0
 
@@ -56,7 +57,7 @@ type replay struct {
 // natt is how UDP encapsulation is said: in extensions, or in the SA itself (Darwin).
 type natt struct {
 	Type, SrcPort, DstPort uint16 // extensions
-	OrigSrc, OrigDst       uint16 // original addresses; 0: there is none
+	OrigSrc, OrigDst       uint16 // original address of the peer; OrigSrc 0: the same either way
 	Flag                   uint32 // of the SA, with the peer's port in it
 	Mapping                uint8  // message of a change; 0: there is none
 	Level, Option          int    // socket option, value espInUDP; 0: a sysctl does it

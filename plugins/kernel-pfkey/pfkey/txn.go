@@ -73,10 +73,15 @@ func (b *Backend) acquireDone(r *kernel.AcquireResult) error {
 	if r.Errno == 0 || r.Seq == 0 {
 		return nil
 	}
-	// The kernel looks at the number and wants some SA type.
-	msg := b.sys.message(msgAcquire, saTypeESP, r.Seq).bytes()
-	msg[hdrErrno] = uint8(min(r.Errno, 0xff))
-	return b.conn.tell(msg)
+	return b.conn.tell(b.sys.encodeAcquireFailed(r))
+}
+
+// encodeAcquireFailed returns the ACQUIRE that ends a request. The kernel looks at the
+// number and wants some SA type.
+func (s *System) encodeAcquireFailed(r *kernel.AcquireResult) []byte {
+	b := s.message(msgAcquire, saTypeESP, r.Seq).bytes()
+	b[hdrErrno] = uint8(min(r.Errno, 0xff))
+	return b
 }
 
 func (b *Backend) doSA(kind kernel.OpKind, sa *kernel.SA) (txn.Undo, error) {
@@ -104,10 +109,23 @@ func (b *Backend) doSA(kind kernel.OpKind, sa *kernel.SA) (txn.Undo, error) {
 	}
 	defer clear(req)
 	if err := b.conn.do(req); err != nil {
+		if typ == msgUpdate && b.unreserved(sa.Key, err) {
+			err = fmt.Errorf("the SPI is not reserved: %w", syscall.ESRCH)
+		}
 		return nil, wrap(what, missingPart(sa.Key, err))
 	}
 	key := sa.Key
 	return func() error { return wrap(what, b.deleteSA(key)) }, nil
+}
+
+// unreserved says whether UPDATE has failed because the SPI is not there any more.
+// FreeBSD and Darwin call that EINVAL, as so much else.
+func (b *Backend) unreserved(k kernel.Key, err error) bool {
+	if !errors.Is(err, syscall.EINVAL) {
+		return false
+	}
+	_, err = b.saStats(k)
+	return isNotFound(err)
 }
 
 func (b *Backend) deleteSA(k kernel.Key) error {
