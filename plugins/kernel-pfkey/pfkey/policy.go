@@ -79,6 +79,8 @@ func (s *System) encodePolicy(typ uint8, p *kernel.Policy) ([]byte, error) {
 		return nil, invalid("%s: action %d with %d templates", describePolicy(p.Key), p.Action, len(p.Templates))
 	case life != kernel.Lifetime{}:
 		return nil, unsupported("a policy whose life is limited otherwise than by time")
+	case p.Label != "":
+		return nil, unsupported("security label on a policy")
 	case p.Priority != 0 && !s.Priorities:
 		return nil, unsupported("policy priority %d: PF_KEY of %s has no priorities", p.Priority, s.Name)
 	}

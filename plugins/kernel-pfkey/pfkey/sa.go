@@ -93,8 +93,6 @@ func (s *System) checkSA(sa *kernel.SA) error {
 		return unsupported("marks and XFRM interfaces: PF_KEY has no such thing; use kernel-xfrm")
 	case sa.ESN:
 		return unsupported("extended sequence numbers: PF_KEY has no such thing")
-	case sa.NoReplay:
-		return unsupported("an SA without anti-replay")
 	case sa.Sel != nil:
 		return unsupported("a selector on an SA: PF_KEY has no such thing")
 	case sa.Dir > kernel.Out:

@@ -302,7 +302,6 @@ func TestWhatPFKEYCannotSayIsRefused(t *testing.T) {
 		"output mark":    func(sa *kernel.SA) { sa.OutputMark = mark },
 		"offload":        func(sa *kernel.SA) { sa.Offload = "eth0" },
 		"ESN":            func(sa *kernel.SA) { sa.ESN = true },
-		"no replay":      func(sa *kernel.SA) { sa.NoReplay = true },
 		"selector":       func(sa *kernel.SA) { sa.Sel = &kernel.Selector{} },
 		"label":          func(sa *kernel.SA) { sa.Label = "x" },
 		"mode":           func(sa *kernel.SA) { sa.Mode = 4 },
@@ -341,6 +340,7 @@ func TestWhatPFKEYCannotSayIsRefused(t *testing.T) {
 		"direction":       func(p *kernel.Policy) { p.Key.Dir = 4 },
 		"action":          func(p *kernel.Policy) { p.Action = 9 },
 		"limit in octets": func(p *kernel.Policy) { p.Life.HardBytes = 1 },
+		"label":           func(p *kernel.Policy) { p.Label = "x" },
 		"reqid above":     func(p *kernel.Policy) { p.Templates[0].ReqID = 16384 },
 		"reqid with use":  func(p *kernel.Policy) { p.Templates[0].Level = kernel.LevelUse },
 		"level":           func(p *kernel.Policy) { p.Templates[0].Level = 9 },
@@ -353,6 +353,24 @@ func TestWhatPFKEYCannotSayIsRefused(t *testing.T) {
 			if b, err := s.encodePolicy(msgSPDAdd, p); !errors.Is(err, &errs.Error{Reason: errs.Unsupported}) || b != nil {
 				t.Errorf("%s: %s: %v", s.Name, name, err)
 			}
+		}
+	}
+}
+
+// Without anti-replay there is no window, whatever else is said.
+func TestAnSAWithoutAntiReplayHasNoWindow(t *testing.T) {
+	for _, s := range []System{linux(), freebsd(), netbsd(), darwin()} {
+		b, err := s.encodeSA(msgAdd, with(structSA(kernel.In, kernel.ModeTunnel), func(sa *kernel.SA) { sa.NoReplay, sa.ReplayWindow = true, 64 }))
+		if err != nil {
+			t.Errorf("%s: %v", s.Name, err)
+			continue
+		}
+		m, err := s.parse(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := m.ext[extSA][saReplay]; n != 0 || s.Replay.Ext != 0 && m.ext[s.Replay.Ext] != nil {
+			t.Errorf("%s: a window of %d", s.Name, n)
 		}
 	}
 }
