@@ -236,18 +236,38 @@ func TestPoliciesOfDirectionInHaveATwinInRFCMode(t *testing.T) {
 	}
 }
 
+// PF_KEY takes numbers up to 16383 only, and racoon counts its own from 1.
 func TestUniqueWithoutANumberGetsOneNobodyHas(t *testing.T) {
 	k := newKernel()
 	b := newBench(k)
-	if n := b.run(t, `add 192.0.2.1 192.0.2.2 ah 256 -u 16385 -A hmac-md5 "sixteen octets !";
+	if n := b.run(t, `add 192.0.2.1 192.0.2.2 ah 256 -u 16382 -A hmac-md5 "sixteen octets !";
 spdadd 10.1.0.0/16 10.2.0.0/16 any -P out ipsec esp/transport//unique ah/transport//unique;
 spdadd 10.3.0.0/16 10.2.0.0/16 any -P out ipsec esp/transport//unique;`); n != 0 {
 		t.Fatal(&b.err)
 	}
 	_, ps := contents(k)
 	got := []uint32{ps[0].Templates[0].ReqID, ps[0].Templates[1].ReqID, ps[1].Templates[0].ReqID}
-	if !slices.Equal(got, []uint32{16384, 16386, 16387}) {
+	if !slices.Equal(got, []uint32{16383, 16381, 16380}) {
 		t.Errorf("numbers %v", got)
+	}
+}
+
+// crowded is a kernel where SAs have all numbers, 0 too.
+type crowded struct{ *kerneltest.Fake }
+
+func (crowded) Dump(_ context.Context, _ kernel.DumpFilter, emit func(kernel.Object) error) error {
+	for n := range uint32(maxReqID + 1) {
+		if err := emit(kernel.Object{SA: &kernel.SA{ReqID: n}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestUniqueWithoutANumberFailsWhenNoneIsFree(t *testing.T) {
+	b := newBench(crowded{newKernel()})
+	if n := b.run(t, "spdadd 10.1.0.0/16 10.2.0.0/16 any -P out ipsec esp/transport//unique;"); n != 1 || !strings.Contains(b.err.String(), "all numbers up to 16383 are taken") {
+		t.Errorf("%d commands failed: %s", n, &b.err)
 	}
 }
 

@@ -59,10 +59,8 @@ func (r *Runner) twin(p *kernel.Policy) *kernel.Policy {
 	return &t
 }
 
-// firstOwn is the first number for templates of level unique that name none.
-const firstOwn = maxReqID + 1
-
-// number gives each template of level unique a number that nobody has.
+// number gives each template of level unique that names none a number that nobody
+// has: from above, as racoon counts from 1.
 func (r *Runner) number(ctx context.Context, p *kernel.Policy) error {
 	var open []*kernel.Template
 	for i := range p.Templates {
@@ -88,10 +86,13 @@ func (r *Runner) number(ctx context.Context, p *kernel.Policy) error {
 	if err != nil {
 		return explain(err)
 	}
-	next := uint32(firstOwn)
+	next := uint32(maxReqID)
 	for _, t := range open {
-		for taken[next] {
-			next++
+		for next > 0 && taken[next] {
+			next--
+		}
+		if next == 0 {
+			return fmt.Errorf("level unique: all numbers up to %d are taken", maxReqID)
 		}
 		t.ReqID, taken[next] = next, true
 	}
