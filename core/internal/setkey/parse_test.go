@@ -82,6 +82,19 @@ func TestAnErrorNamesThePlaceAndTheRemedy(t *testing.T) {
 	}
 }
 
+// A key that is not written as one is a key all the same.
+func TestNoErrorShowsAKey(t *testing.T) {
+	for _, alg := range []string{
+		"-E aes-cbc secretsecretsecr", "-A hmac-md5 31415926535897932384626433832795", "-A hmac-md5 0xsecret", `-E aes-cbc "secret"`,
+		"-E aes-cbc 0x314159265358979", "-E blowfish-cbc 0x3141592653 314159", `-E blowfish-cbc "31415926" secret -A hmac-md5 "sixteen octets !"`,
+	} {
+		_, err := Parse("FILE", "add 192.0.2.1 192.0.2.2 esp 256 "+alg+";")
+		if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "3141") {
+			t.Errorf("%s: %v", alg, err)
+		}
+	}
+}
+
 func TestARuleIsReadOrRefused(t *testing.T) {
 	for _, tt := range []struct {
 		text, want string // of an error
@@ -92,6 +105,9 @@ func TestARuleIsReadOrRefused(t *testing.T) {
 		{text: "out priority high none", prio: -0x40000000},
 		{text: "out prio high + 5 none", prio: -0x40000005},
 		{text: "out prio high +5 none", prio: -0x40000005},
+		{text: "out prio high+5 none", prio: -0x40000005},
+		{text: "out prio def- 5 none", prio: 5},
+		{text: "out prio high+ none", want: "out of range"},
 		{text: "out prio low - 1073741823 none", prio: 0x7fffffff},
 		{text: "out prio 5 none", prio: -5},
 		{text: "out prio - 5 none", prio: 5},

@@ -238,13 +238,17 @@ func (p *parser) algorithm(table []algorithm, opt string) (key *kernel.AlgKey, n
 		k = []byte(p.take().text)
 	case p.tok.kind == hexNumber:
 		k = octets(p.take().text[2:])
-	default:
-		p.fail(`%s is not expected here: the key of %s is 0x and hexadecimal digits, or a "quoted string"`, p.tok, a.name)
+	default: // it may be the key
+		p.fail(`the key of %s is 0x and hexadecimal digits, or a "quoted string"`, a.name)
 		return nil, false
 	}
 	if a.keys != nil {
 		if err := a.check(len(k)); err != nil {
 			p.fail("%w", err)
+			return nil, false
+		}
+		if p.err == nil && (p.tok.kind == word || p.tok.kind == number) { // the rest of it
+			p.fail("the key of %s is one word: more stands behind it", a.name)
 			return nil, false
 		}
 	}

@@ -33,6 +33,10 @@ func ParseRule(text string) (Rule, error) {
 	var lines []int
 	for i, line := range strings.Split(text, "\n") {
 		for _, w := range strings.Fields(line) {
+			if at := strings.IndexAny(w, "+-"); at > 0 && bases[w[:at]] != 0 { // high+5
+				words, lines = append(words, w[:at]), append(lines, i)
+				w = w[at:]
+			}
 			words, lines = append(words, w), append(lines, i)
 		}
 	}
@@ -118,10 +122,12 @@ const (
 	prioLow     = 0xc0000000
 )
 
+// bases are the words for them.
+var bases = map[string]int64{"low": prioLow, "def": prioDefault, "high": prioHigh}
+
 // priority reads "N", "- N", "def", "high + N" and their like. What is added makes a
 // policy more important: the kernel's number smaller.
 func (r *ruleReader) priority() (int32, error) {
-	bases := map[string]int64{"low": prioLow, "def": prioDefault, "high": prioHigh}
 	base, named := bases[r.look()]
 	text := ""
 	if named {
