@@ -125,7 +125,8 @@ func (l *lexer) skip() {
 		case c == '\n':
 			l.line++
 		case c == '#':
-			l.at += len(l.text[l.at:][:strings.IndexByte(l.text[l.at:]+"\n", '\n')]) - 1
+			comment, _, _ := strings.Cut(l.text[l.at:], "\n")
+			l.at += len(comment) - 1
 		case c != ' ' && c != '\t' && c != '\r':
 			return
 		}
