@@ -101,6 +101,39 @@ func TestADumpThatOverflowedIsReadAgain(t *testing.T) {
 	}
 }
 
+// One policy that we have no words for (of type generate on Darwin, of mode any on
+// KAME) does not hide the others.
+func TestAPolicyWithoutWordsIsLeftOut(t *testing.T) {
+	s := darwin()
+	k := newFakeKernel(t, s)
+	k.handler[msgSPDDump] = func(req []byte) (list [][]byte) {
+		for seq := range uint32(2) {
+			b, err := s.encodePolicy(msgSPDDump, outPolicy())
+			if err != nil {
+				t.Error(err)
+				return nil
+			}
+			m, err := s.parse(b)
+			if err != nil {
+				t.Error(err)
+				return nil
+			}
+			if seq == 0 {
+				native.PutUint16(m.ext[extPolicy][polType:], 5)
+			}
+			native.PutUint32(b[hdrSeq:], 1-seq)
+			copy(b[hdrPID:], req[hdrPID:hdrPID+4])
+			list = append(list, b)
+		}
+		return list
+	}
+	var list []kernel.Object
+	err := k.backend().Dump(t.Context(), kernel.DumpFilter{Policies: true}, func(o kernel.Object) error { list = append(list, o); return nil })
+	if err != nil || len(list) != 1 || list[0].Policy == nil {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
 func TestADumpThatCannotBeReadIsBusy(t *testing.T) {
 	k := newFakeKernel(t, linux())
 	k.handler[msgDump] = func([]byte) [][]byte { return nil }

@@ -37,6 +37,13 @@ func (m *received) decodeSA(now time.Time, withKeys bool) (o kernel.Object, ok b
 	} else if e != nil {
 		sa.Mode, sa.ReqID = e[sa2Mode], native.Uint32(e[sa2ReqID:])
 	}
+	if ext := m.sys.Replay.Ext; ext != 0 {
+		if e, err := m.get(ext, sizeReplay); err != nil {
+			return o, false, err
+		} else if e != nil {
+			sa.ReplayWindow = native.Uint32(e[replayWin:])
+		}
+	}
 	if err := m.saKeys(sa, e[saAuth], e[saEncrypt], withKeys); err != nil {
 		return o, false, err
 	}
