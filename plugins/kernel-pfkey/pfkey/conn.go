@@ -72,10 +72,10 @@ func (c *conn) do(req []byte) error {
 func (c *conn) ask(req []byte, f func(*received) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer c.wipe()
 	if err := c.post(req); err != nil {
 		return err
 	}
-	defer clear(c.buf) // GET has the keys
 	m, err := c.answer(req)
 	if m == nil { // what was asked may have been done
 		c.s.close()
@@ -91,8 +91,12 @@ func (c *conn) ask(req []byte, f func(*received) error) error {
 func (c *conn) tell(msg []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer c.wipe()
 	return c.post(msg)
 }
+
+// wipe: GET has the keys, and what others are told has theirs.
+func (c *conn) wipe() { clear(c.buf) }
 
 // post names the sender and sends. What others were told meanwhile, and what is
 // late, is thrown away first: it would fill the buffer and leave no room for the

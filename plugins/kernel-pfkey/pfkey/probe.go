@@ -48,7 +48,10 @@ func (b *Backend) probe() (c kernel.Capabilities, err error) {
 		return c, err
 	}
 	defer s.close()
-	reg, _, err := b.register(s)
+	reg, others, err := b.register(s)
+	for _, m := range others {
+		clear(m)
+	}
 	if err != nil {
 		return c, err
 	}
@@ -86,6 +89,7 @@ type registered struct {
 // between its answers are returned too.
 func (b *Backend) register(s socket) (reg registered, others [][]byte, err error) {
 	buf := make([]byte, maxMessage)
+	defer clear(buf) // what others are told has their keys
 	for i, t := range []uint8{saTypeESP, saTypeAH, saTypeIPComp} {
 		req := b.sys.message(msgRegister, t, ownSeq+uint32(i)).bytes()
 		native.PutUint32(req[hdrPID:], b.conn.pid)
@@ -119,7 +123,7 @@ func (b *Backend) registerAnswer(s socket, req, buf []byte, others *[][]byte) (*
 		if err != nil {
 			return nil, err
 		}
-		m, err := b.sys.parse(slices.Clone(buf[:n]))
+		m, err := b.sys.parse(buf[:n])
 		switch {
 		case err != nil:
 			return nil, err

@@ -151,6 +151,25 @@ func TestAnAnswerIsKnownByItsNumberTypeAndSender(t *testing.T) {
 	}
 }
 
+// The kernel tells everybody of a new SA, keys included.
+func TestNoKeyOfOthersStaysInTheBuffer(t *testing.T) {
+	k := newFakeKernel(t, linux())
+	b := k.backend()
+	foreign, err := k.sys.encodeSA(msgAdd, espSA(0x1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := kernel.Op{Kind: kernel.AcquireDone, Acquire: &kernel.AcquireResult{Seq: 6, Errno: 2}}
+	run(t, b, kernel.Transaction{Ops: []kernel.Op{refused}})
+	for _, op := range []kernel.Op{refused, {Kind: kernel.FlushSAs}} {
+		k.sockets[0].deliver(foreign)
+		run(t, b, kernel.Transaction{Ops: []kernel.Op{op}})
+		if bytes.Contains(b.conn.buf, bytes.Repeat([]byte{0xa5}, 16)) {
+			t.Errorf("after op %d the key is still there", op.Kind)
+		}
+	}
+}
+
 func TestAnAcquireKeepsItsNumberAndOurOwnAreApart(t *testing.T) {
 	k := newFakeKernel(t, linux())
 	b := k.backend()
