@@ -41,6 +41,9 @@ func Setkey(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stdout, "setkey %s (%s, %s/%s)\n", Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return 0
 	}
+	if o.Hex && (o.Verbose || o.Mode == setkey.WatchAll) {
+		fmt.Fprintf(stderr, "%s: warning: -H: there are no PF_KEY messages to show in hexadecimal; -v and -x show what they would say\n", name)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
 	s := &setkeyRun{name: name, o: o, stdin: stdin, stdout: stdout, stderr: stderr}

@@ -84,6 +84,8 @@ func TestSetkeyOnTheKernelThatTheConfigurationChooses(t *testing.T) {
 		{"no policies", "", "-DP", 0, "No SPD entries.\n", ""},
 		{"flush", "", "-F", 0, "", ""},
 		{"flush policies", "", "-FPv", 0, "sadb_msg{ version=2 type=19", ""},
+		{"no messages in hexadecimal", "", "-FPvH", 0, "sadb_msg{ version=2 type=19", "setkey: warning: -H: there are no PF_KEY messages"},
+		{"nothing that could be in hexadecimal", "", "-DPH", 0, "No SPD entries.\n", ""},
 		{"no file", "", "-f nowhere", 1, "", "setkey: open nowhere: no such file"},
 		{"another plugin", "", "-K nowhere -D", 1, "", "racoon-kernel-nowhere"},
 		{"a wrong option", "", "-z", 1, "", "usage: setkey"},

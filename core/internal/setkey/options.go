@@ -31,6 +31,7 @@ type Options struct {
 	DryRun   bool   // -n
 	Verbose  bool   // -v
 	Epoch    bool   // -xx
+	Hex      bool   // -H: there are no messages to show in hexadecimal
 	Literal  bool   // -k: no second policy for forwarded packets; -r takes it back
 	Config   string // -C: the racoon.conf whose kernel plugin is used
 	Plugin   string // -K: that kernel plugin
@@ -92,7 +93,8 @@ func ParseOptions(args []string) (o Options, err error) {
 
 func (o *Options) set(c byte) error {
 	modes := map[byte]Mode{'c': FromStdin, 'D': DumpAll, 'F': FlushAll, 'V': PrintVersion, 'h': PrintUsage, '?': PrintUsage}
-	flags := map[byte]*bool{'P': &o.Policies, 'a': &o.Dead, 'p': &o.Ports, 'l': &o.Short, 'n': &o.DryRun, 'v': &o.Verbose, 'k': &o.Literal}
+	flags := map[byte]*bool{'P': &o.Policies, 'a': &o.Dead, 'p': &o.Ports, 'l': &o.Short, 'n': &o.DryRun, 'v': &o.Verbose,
+		'k': &o.Literal, 'H': &o.Hex}
 	switch mode, flag := modes[c], flags[c]; {
 	case mode != NoMode:
 		o.Mode = mode
@@ -104,8 +106,6 @@ func (o *Options) set(c byte) error {
 	case c == 'r':
 		o.Literal = false
 	case c == 'N': // no backend shows the policies of sockets
-	case c == 'H':
-		return errors.New("-H: there are no PF_KEY messages to dump; -v and -x show what they would say")
 	default:
 		return fmt.Errorf("option -%c is unknown: %w", c, ErrUsage)
 	}

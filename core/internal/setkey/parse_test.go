@@ -230,7 +230,7 @@ func TestOptionsAreThoseOfSetkey(t *testing.T) {
 		{args: "-f", err: "-f wants a word"},
 		{args: "-z", err: "option -z is unknown"},
 		{args: "-d", err: "option -d is unknown"},
-		{args: "-xH", err: "no PF_KEY messages"},
+		{args: "-xH", want: Options{Mode: WatchAll, Hex: true}},
 		{args: "-nD", err: "-n is for"},
 		{args: "-lDP", err: "-l is for"},
 		{args: "file", err: "files of PF_KEY messages"},
