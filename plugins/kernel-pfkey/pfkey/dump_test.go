@@ -44,7 +44,7 @@ func TestADumpEndsWithNumber0AndHasASocketOfItsOwn(t *testing.T) {
 			list := dumpOf(s, req, 3)
 			foreign := refusalOf(req, 0)
 			foreign[hdrPID]++
-			return append([][]byte{refusalOf(list[0], 0), foreign}[1:], list...)
+			return append([][]byte{foreign}, list...)
 		}
 		if err := b.flush(msgFlush); err != nil {
 			t.Fatal(err)
