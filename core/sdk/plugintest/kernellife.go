@@ -140,8 +140,8 @@ func acquires(ctx context.Context, d *bed) error {
 		return fmt.Errorf("an acquire for protocol %d from %v to %v; the template says %d, %v, %v", e.Key.Proto, e.Key.Src, e.Key.Dst, esp, here, there)
 	case e.Policy == nil:
 		return errors.New("an acquire that does not say which policy asks")
-	case e.Sel == nil:
-		return errors.New("an acquire that does not say which packet asks")
+	case e.Sel == nil && e.Policy.Key.ID == 0: // PF_KEY has no word for the packet
+		return errors.New("an acquire that says neither which packet asks nor the index of the policy")
 	case d.has(kernel.FeatAcquireSeq) && e.AcquireSeq == 0:
 		return errors.New("it announces FeatAcquireSeq, and an acquire has no number")
 	}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -43,10 +42,7 @@ func New(cfg Config, log *slog.Logger) *Backend {
 }
 
 func newBackend(s System, cfg Config, log *slog.Logger, dial, watch dialer) *Backend {
-	return &Backend{
-		sys: &s, cfg: cfg, log: log, watch: watch, now: time.Now,
-		conn: &conn{sys: &s, pid: uint32(os.Getpid()), dial: dial},
-	}
+	return &Backend{sys: &s, cfg: cfg, log: log, watch: watch, now: time.Now, conn: newConn(&s, dial)}
 }
 
 // Close gives up the socket. SAs and policies stay in the kernel.

@@ -1,6 +1,7 @@
 package pfkey
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -32,8 +33,8 @@ type dialer func() (socket, error)
 
 const (
 	maxMessage    = 1 << 16          // of those a kernel sends
-	answerTimeout = 5 * time.Second  // the kernel answers at once, unless the answer was lost
-	dumpTimeout   = 2 * time.Second  // between two messages of a dump
+	answerTimeout = time.Second      // the answer is there when send returns, or lost; the engine waits for 2 s
+	dumpTimeout   = time.Second      // between two messages of a dump
 	smallBuffer   = 128 << 10        // as setkey(8) has it
 	largeBuffer   = 2 << 20          // of a dump
 	maxBuffer     = largeBuffer << 6 // of a dump that overflowed
@@ -44,13 +45,23 @@ const (
 type conn struct {
 	sys  *System
 	pid  uint32
+	name uint32 // the upper half of our sequence numbers: another instance may have our pid
 	dial dialer
 
 	mu  sync.Mutex
 	s   socket
-	seq uint32
+	seq uint16
 	buf []byte
 }
+
+func newConn(s *System, dial dialer) *conn {
+	var name [2]byte
+	rand.Read(name[:])
+	return &conn{sys: s, pid: uint32(os.Getpid()), name: ownSeq | uint32(big.Uint16(name[:]))<<16, dial: dial}
+}
+
+// sent says whether m is of something this instance was told to do.
+func (c *conn) sent(m *received) bool { return m.pid == c.pid && m.seq&^0xffff == c.name }
 
 // do sends a request and waits for the kernel's answer. An errno in it is the error.
 func (c *conn) do(req []byte) error {
@@ -108,7 +119,7 @@ func (c *conn) post(req []byte) error {
 	}
 	if native.Uint32(req[hdrSeq:]) == 0 {
 		c.seq++
-		native.PutUint32(req[hdrSeq:], c.seq|ownSeq)
+		native.PutUint32(req[hdrSeq:], c.name|uint32(c.seq))
 	}
 	native.PutUint32(req[hdrPID:], c.pid)
 	return c.s.send(req)

@@ -18,6 +18,9 @@ import (
 // others is a process that is not ours.
 const others = 4711
 
+// by is an instance that has caused what process pid did.
+func by(pid uint32) func(*received) bool { return func(m *received) bool { return m.pid == pid } }
+
 // heard is what a message means to a process that did not send it.
 func heard(t *testing.T, s System, m []byte) kernel.Event {
 	t.Helper()
@@ -26,7 +29,7 @@ func heard(t *testing.T, s System, m []byte) kernel.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ev, err := r.event(1)
+	ev, err := r.event(by(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +69,8 @@ func TestAnAcquireNamesItsPolicyAndWhatTheKernelWouldAccept(t *testing.T) {
 		got := heard(t, s, acquireMessage(s))
 		want := kernel.Event{
 			Kind: kernel.Acquire, AcquireSeq: 9,
-			Key: kernel.Key{Src: own, Dst: peer, Proto: protoESP, Policy: &kernel.PolicyKey{Dir: kernel.Out, ID: 0x101}},
+			Key:    kernel.Key{Src: own, Dst: peer, Proto: protoESP},
+			Policy: &kernel.Policy{Key: kernel.PolicyKey{Dir: kernel.Out, ID: 0x101}, Action: kernel.ActionIPsec},
 			Proposals: []kernel.Proposal{{Proto: protoESP, Encr: 12, Auth: 2, EncrMinBits: 128, EncrBits: 256, AuthMinBits: 160, AuthBits: 160,
 				Life: kernel.Lifetime{HardTime: 86400e9}}},
 		}
@@ -100,7 +104,7 @@ func TestAnExpireIsSoftOrHard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ev, err := m.event(1); err == nil {
+		if ev, err := m.event(by(1)); err == nil {
 			t.Errorf("an expire that is neither or both is %+v", ev)
 		}
 	}
@@ -158,9 +162,24 @@ func TestDeletionsOfSAsAreThoseOfOthers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ev, err := m.event(others); err != nil || ev.Kind != 0 {
+		if ev, err := m.event(by(others)); err != nil || ev.Kind != 0 {
 			t.Errorf("%s, by ourselves: %+v, %v", tt.name, ev, err)
 		}
+	}
+}
+
+// Two instances may be one process.
+func TestAnInstanceKnowsWhatItDidByItsNumbers(t *testing.T) {
+	s := linux()
+	a, b := newConn(&s, nil), newConn(&s, nil)
+	a.name, b.name = ownSeq|1<<16, ownSeq|2<<16
+	m := &received{sys: &s, pid: a.pid, seq: a.name | 7}
+	if !a.sent(m) || b.sent(m) {
+		t.Errorf("number %#x: a %v, b %v", m.seq, a.sent(m), b.sent(m))
+	}
+	m.pid++
+	if a.sent(m) {
+		t.Error("of another process")
 	}
 }
 
@@ -184,7 +203,7 @@ func TestPolicyChangesAreReportedWhoeverMadeThem(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := cmp.Diff(kernel.Event{Kind: kernel.PolicyDeleted, Key: kernel.Key{Policy: &p.Key}}, heard(t, s, b), ofEvents); d != "" {
+		if d := cmp.Diff(kernel.Event{Kind: kernel.PolicyDeleted, Policy: &kernel.Policy{Key: p.Key}}, heard(t, s, b), ofEvents); d != "" {
 			t.Errorf("%s: %s", s.Name, d)
 		}
 		// KAME sends no addresses with what was deleted by index.
@@ -192,7 +211,7 @@ func TestPolicyChangesAreReportedWhoeverMadeThem(t *testing.T) {
 			t.Fatal(err)
 		}
 		byIndex := kernel.PolicyKey{ID: 0x101}
-		if d := cmp.Diff(kernel.Event{Kind: kernel.PolicyDeleted, Key: kernel.Key{Policy: &byIndex}}, heard(t, s, b), ofEvents); d != "" {
+		if d := cmp.Diff(kernel.Event{Kind: kernel.PolicyDeleted, Policy: &kernel.Policy{Key: byIndex}}, heard(t, s, b), ofEvents); d != "" {
 			t.Errorf("%s: %s", s.Name, d)
 		}
 		// Linux leaves what was there in the SA type of a flush.

@@ -36,7 +36,7 @@ func FuzzParse(f *testing.F) {
 					t.Fatalf("an extension of %d octets", len(e))
 				}
 			}
-			m.event(1)
+			m.event(by(1))
 			m.supported(extSupportedAuth)
 			if o, ok, err := m.decodeSA(time.Unix(1700000000, 0), true); ok && err == nil && o.SA == nil {
 				t.Fatal("an SA that is none")

@@ -34,7 +34,7 @@ func TestPoliciesOfOthersAreSeenAsTheyAre(t *testing.T) {
 		t.Errorf("by index and by selector: %+v, %v", stats, err)
 	}
 	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeletePolicy, Policy: &kernel.Policy{Key: kernel.PolicyKey{Dir: kernel.Fwd, ID: p.Key.ID}}})
-	if ev := next(kernel.PolicyDeleted); ev.Key.Policy == nil || ev.Key.Policy.Sel != sel {
+	if ev := next(kernel.PolicyDeleted); ev.Policy == nil || ev.Policy.Key.Sel != sel {
 		t.Errorf("%+v", ev)
 	}
 	ip(t, "xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 dir out action block")
@@ -83,7 +83,7 @@ func TestAPacketAsksForAnSAAndGetsIt(t *testing.T) {
 	id := next(kernel.PolicyAdded).Policy.Key.ID
 	sendPacket(t, "10.9.2.7:9")
 	ev := next(kernel.Acquire)
-	if ev.Key.Policy == nil || ev.Key.Policy.ID != id || ev.Key.Policy.Dir != kernel.Out || ev.AcquireSeq == 0 || ev.Key.Proto != protoESP ||
+	if ev.Policy == nil || ev.Policy.Key.ID != id || ev.Policy.Key.Dir != kernel.Out || ev.AcquireSeq == 0 || ev.Key.Proto != protoESP ||
 		ev.Key.Src != netip.MustParseAddr("10.9.1.1") || ev.Key.Dst != netip.MustParseAddr("10.9.3.1") {
 		t.Fatalf("%+v", ev)
 	}

@@ -94,7 +94,7 @@ const (
 	maxSPI         = 0xffffffff
 	maxCPI         = 0xffff
 	maxCPIOffered  = 0xefff  // RFC 3173 section 3.3: the others are private
-	ownSeq         = 1 << 31 // sequence numbers of ours; the kernel counts its acquires from 0
+	ownSeq         = 1 << 31 // in sequence numbers of ours; the kernel counts its acquires from 0
 )
 
 // Sizes and offsets, octets.
@@ -107,8 +107,6 @@ const (
 	hdrLen     = 4 // of 8 octets each
 	hdrSeq     = 8
 	hdrPID     = 12
-
-	sizeExtHead = 4 // length in 8 octets, type
 
 	sizeSA    = 16
 	saSPI     = 4 // network order

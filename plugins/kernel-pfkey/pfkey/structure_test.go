@@ -197,7 +197,7 @@ func TestMessagesFollowTheSystemsStructures(t *testing.T) {
 // What kernels say is understood.
 func TestTheKernelsMessagesAreUnderstood(t *testing.T) {
 	in, out := structSA(kernel.In, kernel.ModeTunnel).Key, structSA(kernel.Out, kernel.ModeTunnel).Key
-	policyKey := kernel.PolicyKey{Dir: kernel.Out, ID: structPolicy}
+	asking := &kernel.Policy{Key: kernel.PolicyKey{Dir: kernel.Out, ID: structPolicy}, Action: kernel.ActionIPsec}
 	for _, s := range []System{linux(), freebsd(), netbsd(), darwin()} {
 		read := func(name string) *received {
 			b := structure(t, s, name)
@@ -214,13 +214,13 @@ func TestTheKernelsMessagesAreUnderstood(t *testing.T) {
 			"expire-soft": {Kind: kernel.ExpireSoft, Key: in},
 			"expire-hard": {Kind: kernel.ExpireHard, Key: in},
 			"new-mapping": {Kind: kernel.Mapping, Key: kernel.Key{Src: peer, SPI: structOwn, Proto: protoESP}, NewRemote: netip.MustParseAddrPort("198.51.100.7:30002")},
-			"acquire":     {Kind: kernel.Acquire, AcquireSeq: structSeq, Key: kernel.Key{Src: own, Dst: peer, Proto: protoESP, Policy: &policyKey}},
+			"acquire":     {Kind: kernel.Acquire, AcquireSeq: structSeq, Key: kernel.Key{Src: own, Dst: peer, Proto: protoESP}, Policy: asking},
 		} {
 			m := read(name)
 			if m == nil {
 				continue
 			}
-			got, err := m.event(1)
+			got, err := m.event(by(1))
 			if err != nil {
 				t.Fatalf("%s: %s: %v", s.Name, name, err)
 			}
