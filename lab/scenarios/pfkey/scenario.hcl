@@ -60,6 +60,6 @@ step "the daemon's table and the kernel's are the same" {
 
 expect {
   esp       = true
-  spis      = 3
+  spis      = 2
   udp_encap = var.how == "natt"
 }
