@@ -29,9 +29,8 @@ type Runner struct {
 	Dead    bool // dumps show SAs that have expired
 	Verbose bool // every operation is shown
 
-	caps  *kernel.Capabilities
-	txnID func() string
-	sent  int // transactions, for their identifiers
+	caps *kernel.Capabilities
+	sent int // transactions, for their identifiers
 }
 
 // Run carries out commands in order. One that fails is told on Err, and the others
@@ -152,9 +151,11 @@ func explain(err error) error {
 	}
 	switch e.Reason {
 	case errs.NotFound:
-		return errors.New("No entry") //lint:ignore ST1005 the words of setkey(8)
+		//lint:ignore ST1005 the words of setkey(8)
+		return errors.New("No entry")
 	case errs.Exists:
-		return fmt.Errorf("File exists: %s", e.Msg) //lint:ignore ST1005 the words of setkey(8)
+		//lint:ignore ST1005 the words of setkey(8)
+		return fmt.Errorf("File exists: %s", e.Msg)
 	case errs.Unsupported:
 		return fmt.Errorf("this kernel plugin cannot do it: %s", e.Msg)
 	}

@@ -76,7 +76,7 @@ func saDiffers(got, want *kernel.SA) error {
 			}
 		}
 	}
-	if want.Dir == kernel.In && want.ReplayWindow != 0 && want.Key.Proto != ipcomp {
+	if want.NoReplay && got.ReplayWindow != 0 || want.Dir == kernel.In && want.ReplayWindow != 0 && want.Key.Proto != ipcomp {
 		note("ReplayWindow", got.ReplayWindow, want.ReplayWindow)
 	}
 	if got.Dir != 0 {

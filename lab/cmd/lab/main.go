@@ -24,8 +24,8 @@ import (
 	"github.com/racoon-ike/racoon/lab/internal/scenario"
 )
 
-const usage = `usage: lab run  [-tags T,T] [-run REGEXP] [-j N] [-v]
-       lab list [-tags T,T] [-run REGEXP]
+const usage = `usage: lab run  [-tags T,T] [-run REGEXP] [-kernel BACKEND] [-j N] [-v]
+       lab list [-tags T,T] [-run REGEXP] [-kernel BACKEND]
        lab demo
 `
 
@@ -54,6 +54,7 @@ func command(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("lab "+args[0], flag.ContinueOnError)
 	flags.StringVar(&c.tags, "tags", "", "only scenarios with one of these `tags`, separated by commas")
 	flags.StringVar(&c.match, "run", "", "only scenarios whose name matches `regexp`")
+	flags.StringVar(&c.kernel, "kernel", "", "every racoon's kernel `back end`, xfrm or pfkey, whatever the scenarios say")
 	flags.IntVar(&c.guests, "j", 1, "`guests` to boot at once")
 	flags.BoolVar(&c.verbose, "v", false, "print every step and keep the logs of scenarios that pass")
 	if err := flags.Parse(args[1:]); err != nil {
@@ -61,6 +62,9 @@ func command(ctx context.Context, args []string) error {
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("what is %q?\n%s", flags.Arg(0), usage)
+	}
+	if c.kernel != "" && c.kernel != scenario.XFRM && c.kernel != scenario.PFKey {
+		return fmt.Errorf("-kernel %s: there is %s and %s", c.kernel, scenario.XFRM, scenario.PFKey)
 	}
 	var err error
 	if c.repo, err = repository(); err != nil {
@@ -78,9 +82,9 @@ func command(ctx context.Context, args []string) error {
 }
 
 type cli struct {
-	repo, tags, match string
-	guests            int
-	verbose           bool
+	repo, tags, match, kernel string
+	guests                    int
+	verbose                   bool
 }
 
 // repository is the directory above the working directory that has our go.mod.
@@ -118,9 +122,19 @@ func (c *cli) chosen() ([]*scenario.Scenario, error) {
 		if c.tags != "" {
 			chosen = s.Has(strings.Split(c.tags, ","))
 		}
-		if chosen && re.MatchString(s.Name) {
-			some = append(some, s)
+		if !chosen || !re.MatchString(s.Name) {
+			continue
 		}
+		if c.kernel != "" {
+			if !s.Needs("racoon") {
+				continue
+			}
+			if why := s.UseKernel(c.kernel); why != "" {
+				fmt.Fprintf(os.Stderr, "not with kernel-%s: %s: %s\n", c.kernel, s.Name, why)
+				continue
+			}
+		}
+		some = append(some, s)
 	}
 	if len(some) == 0 {
 		return nil, errors.New("no scenario has such a tag and name")
@@ -158,7 +172,7 @@ func (c *cli) play(ctx context.Context, some []*scenario.Scenario, event func(re
 		return err
 	}
 	began := time.Now()
-	results, err := host.Run(ctx, host.Options{Repo: c.repo, Work: work, Guests: min(c.guests, len(some)), Report: event}, some)
+	results, err := host.Run(ctx, host.Options{Repo: c.repo, Work: work, Guests: min(c.guests, len(some)), Kernel: c.kernel, Report: event}, some)
 	totals := report.Totals{NotRun: len(some) - len(results), Took: time.Since(began)}
 	for _, r := range results {
 		if len(r.Failures) > 0 {

@@ -18,9 +18,12 @@ const (
 	IKE                  // UDP 500, or UDP 4500 behind the non-ESP marker
 	ESPinUDP             // RFC 3948
 	AH                   // IP protocol 51
+	IPComp               // IP protocol 108: smaller, and no secret
 )
 
-func (k Kind) String() string { return [...]string{"other", "ESP", "IKE", "ESP in UDP", "AH"}[k] }
+func (k Kind) String() string {
+	return [...]string{"other", "ESP", "IKE", "ESP in UDP", "AH", "IPComp"}[k]
+}
 
 // Frame is one Ethernet frame, as far as the judgement needs it.
 type Frame struct {
@@ -28,7 +31,9 @@ type Frame struct {
 	Src, Dst netip.Addr // invalid when the frame is not IP
 	Proto    byte       // IP protocol
 	Rest     bool       // a fragment but the first: no transport header
-	SPI      uint32     // of ESP, of ESP in UDP, and of AH
+	SPI      uint32     // of ESP, of ESP in UDP, and of AH; of IPComp the CPI
+	Visible  string     // protocols of IPsec that can be seen, inside first, as "esp+ah"
+	Len      int        // octets of the IP packet
 	IKEFrag  bool       // IKE, in a fragment of its own making
 	id       uint32     // of the fragmented datagram
 	icmpType byte
@@ -39,7 +44,7 @@ var errShort = errors.New("frame is cut short")
 const (
 	etherIPv4, etherIPv6 = 0x0800, 0x86dd
 
-	protoICMP, protoUDP, protoFragment, protoESP, protoAH, protoICMPv6 = 1, 17, 44, 50, 51, 58
+	protoICMP, protoUDP, protoFragment, protoESP, protoAH, protoICMPv6, protoIPComp = 1, 17, 44, 50, 51, 58, 108
 )
 
 // Parse reads an Ethernet frame. A frame whose IP header is damaged is an
@@ -63,7 +68,7 @@ func parseIPv4(b []byte) (f Frame, err error) {
 	}
 	f.Src, _ = netip.AddrFromSlice(b[12:16])
 	f.Dst, _ = netip.AddrFromSlice(b[16:20])
-	f.Proto = b[9]
+	f.Proto, f.Len = b[9], int(binary.BigEndian.Uint16(b[2:]))
 	f.Rest = binary.BigEndian.Uint16(b[6:])&0x1fff != 0
 	f.id = uint32(binary.BigEndian.Uint16(b[4:]))
 	return f.transport(b[int(b[0]&15)*4:])
@@ -75,7 +80,7 @@ func parseIPv6(b []byte) (f Frame, err error) {
 	}
 	f.Src, _ = netip.AddrFromSlice(b[8:24])
 	f.Dst, _ = netip.AddrFromSlice(b[24:40])
-	f.Proto = b[6]
+	f.Proto, f.Len = b[6], 40+int(binary.BigEndian.Uint16(b[4:]))
 	b = b[40:]
 	// RFC 8200 §4: extension headers before the upper layer.
 	for {
@@ -105,11 +110,24 @@ func parseIPv6(b []byte) (f Frame, err error) {
 func (f Frame) transport(b []byte) (Frame, error) {
 	switch {
 	case f.Proto == protoESP:
-		f.Kind = ESP
+		f.Kind, f.Visible = ESP, "esp"
 		f.spi(b)
-	case f.Proto == protoAH:
-		f.Kind = AH
-		f.spi(b[min(4, len(b)):]) // RFC 4302 §2
+	case f.Proto == protoAH: // RFC 4302 §2: next header, length, reserved, SPI
+		f.Kind, f.Visible = AH, "ah"
+		f.spi(b[min(4, len(b)):])
+		if !f.Rest && len(b) > 0 {
+			switch b[0] {
+			case protoESP:
+				f.Visible = "esp+ah"
+			case protoIPComp:
+				f.Visible = "ipcomp+ah"
+			}
+		}
+	case f.Proto == protoIPComp: // RFC 3173 §3: next header, flags, CPI
+		f.Kind, f.Visible = IPComp, "ipcomp"
+		if !f.Rest && len(b) >= 4 {
+			f.SPI = uint32(binary.BigEndian.Uint16(b[2:]))
+		}
 	case f.Rest:
 	case f.Proto == protoUDP:
 		if len(b) < 8 {
@@ -117,6 +135,7 @@ func (f Frame) transport(b []byte) (Frame, error) {
 		}
 		switch f.Kind = udpKind(binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), b[8:]); f.Kind {
 		case ESPinUDP:
+			f.Visible = "esp"
 			f.spi(b[8:])
 		case IKE:
 			f.IKEFrag = ikeFragment(b[8:])

@@ -49,6 +49,7 @@ func TestJudgeKnowsWhatIsProtected(t *testing.T) {
 		{"ESP between the gateways", ip4(gw1, gw2, 50, 0, spi...), ESP, false},
 		{"a later fragment of ESP", ip4(gw1, gw2, 50, 1480, 1, 2, 3), ESP, false},
 		{"AH between the gateways", ip4(gw1, gw2, 51, 0, append([]byte{4, 4, 0, 0}, spi...)...), AH, false},
+		{"IPComp between the gateways", ip4(gw1, gw2, 108, 0, 4, 0, 0x5f, 9), IPComp, false},
 		{"ESP over IPv6", ip6(six1, six2, 50, spi...), ESP, false},
 		{"IKE", ip4(gw1, gw2, 17, 0, udp(500, 500, spi...)...), IKE, false},
 		{"IKE from another port", ip4(gw1, gw2, 17, 0, udp(30061, 500, spi...)...), IKE, false},
@@ -74,6 +75,46 @@ func TestJudgeKnowsWhatIsProtected(t *testing.T) {
 				t.Errorf("is %s, want %s", f.Kind, tt.kind)
 			}
 		})
+	}
+}
+
+func TestJudgeComparesTheLinkWithThePolicy(t *testing.T) {
+	spi := []byte{0xc0, 0xff, 0xee, 1}
+	ah := func(next byte) []byte { return ip4(gw1, gw2, 51, 0, append([]byte{next, 4, 0, 0}, spi...)...) }
+	esp, natted, comp := ip4(gw1, gw2, 50, 0, spi...), ip4(gw1, gw2, 17, 0, udp(4500, 4500, spi...)...), ip4(gw1, gw2, 108, 0, 4, 0, 0x5f, 9)
+	const transport, ipip = 1, 4
+	for _, tt := range []struct {
+		protocols string
+		like      bool
+		frames    [][]byte
+	}{
+		{"esp", true, [][]byte{esp, natted}},
+		{"esp", false, [][]byte{esp, ah(transport)}},
+		{"esp", false, [][]byte{ah(50)}},
+		{"ah", true, [][]byte{ah(transport), ah(ipip)}},
+		{"ah", false, [][]byte{esp}},
+		{"ah", false, [][]byte{ah(transport), ah(50)}},
+		{"esp+ah", true, [][]byte{ah(50)}},
+		{"esp+ah", false, [][]byte{ah(transport)}},
+		{"esp+ah", false, [][]byte{ah(50), esp}},
+		{"ipcomp+esp", true, [][]byte{esp}},
+		{"ipcomp+esp", false, [][]byte{esp, comp}},
+		{"ipcomp+esp+ah", true, [][]byte{ah(50)}},
+		{"ipcomp+esp+ah", false, [][]byte{ah(108)}},
+		{"ipcomp", true, [][]byte{comp}},
+		{"ipcomp", false, [][]byte{esp}},
+		{"ipcomp+ah", true, [][]byte{ah(108), ah(transport)}},
+		{"ipcomp+ah", false, [][]byte{ah(transport)}},
+		{"ipcomp+ah", false, [][]byte{ah(108), comp}},
+		{"esp", false, nil},
+	} {
+		j := NewJudge()
+		for _, f := range tt.frames {
+			j.See(f)
+		}
+		if got := j.Unlike(gw1, tt.protocols); (got == "") != tt.like {
+			t.Errorf("%d frames, %v: for %s it says %q", len(tt.frames), j.Visible[gw1], tt.protocols, got)
+		}
 	}
 }
 

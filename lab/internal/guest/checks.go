@@ -30,6 +30,9 @@ func (t *trial) expectations(ctx context.Context) {
 		}
 		if d := t.daemons[e.name]; d.expected && !d.alive() {
 			t.fail("alive at "+e.name, fmt.Errorf("%s has ended: %s: %s", d.process, d.cmd.ProcessState, d.tail()))
+		} else if kernel := t.s.End(e.name).Kernel; kernel != "" && d.expected {
+			_, err := t.countProcesses(e, map[string]int{"racoon-kernel-" + kernel: 1})
+			t.fail("kernel back end at "+e.name, err)
 		}
 	}
 	// A policy without an SA is how every negotiation starts.
@@ -190,6 +193,7 @@ func (t *trial) judge() {
 			t.fail("IKE fragments", fmt.Errorf("%d from %s", j.Frags[from], name))
 		}
 	}
+	t.fail("protocols", t.looksLikeThem(j))
 	// ESP in UDP where there is a NAT box, and only there (RFC 3947 §3.2).
 	wrong := capture.ESPinUDP
 	if *t.s.Expect.UDP {
@@ -198,6 +202,33 @@ func (t *trial) judge() {
 	if n := j.Count[wrong]; n > 0 {
 		t.fail("encapsulation", fmt.Errorf("%d frames are %s", n, wrong))
 	}
+}
+
+// looksLikeThem checks that the link carried what the policies ask for: those
+// protocols, and large packets smaller only if they were to be compressed.
+func (t *trial) looksLikeThem(j *capture.Judge) error {
+	if !t.s.Expect.ESP {
+		return nil
+	}
+	size := 0
+	for _, s := range t.s.Steps {
+		if s.Ping != nil {
+			size = max(size, s.Ping.Size)
+		}
+	}
+	for _, name := range t.s.Ends() {
+		from := t.s.Public(name)
+		if len(j.Visible[from]) == 0 { // "ESP on the link" says it
+			continue
+		}
+		if unlike := j.Unlike(from, t.s.Protocols); unlike != "" {
+			return errors.New(unlike)
+		}
+		if smaller := j.Longest[from] < size; smaller != (size > 0 && t.s.Uses("ipcomp")) {
+			return fmt.Errorf("the longest frame from %s has %d octets, the packets' data %d", from, j.Longest[from], size)
+		}
+	}
+	return nil
 }
 
 // verdict turns the failures round for a scenario that is to fail: those it

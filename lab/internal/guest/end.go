@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -135,6 +136,12 @@ type process struct {
 	name string // base name of its executable
 }
 
+// is reports whether the name, in which "*" may be anything, is the process's.
+func (p process) is(name string) bool {
+	ok, err := path.Match(name, p.name)
+	return ok && err == nil
+}
+
 // processes of the end. Zombies have no executable and are not listed.
 func (e *end) processes() ([]process, error) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
@@ -168,7 +175,7 @@ func (e *end) kill(name string, sig unix.Signal) (n int, err error) {
 		return 0, err
 	}
 	for _, p := range all {
-		if name != "" && p.name != name {
+		if name != "" && !p.is(name) {
 			continue
 		}
 		if err := unix.Kill(p.pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {

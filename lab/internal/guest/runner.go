@@ -16,13 +16,16 @@ import (
 
 // Files and directories of a run, below its work directory. The host fills
 // Queue with files NUMBER-ID that hold a scenario's name; guests take them by
-// renaming into Claimed, which only one of them can do.
+// renaming into Claimed, which only one of them can do. What all racoons are to have
+// as kernel back end, if not what the scenarios say, is in the environment.
 const (
 	Queue   = "queue"
 	Claimed = "claimed"
 	Results = "results"  // one directory per scenario, named by ID
 	Events  = ".events"  // suffix of a guest's report, after its name
 	Console = ".console" // suffix of a guest's console log
+
+	Kernel = "LABKERNEL"
 )
 
 // Run takes scenarios from the queue until it is empty. The guest's name is in
@@ -41,6 +44,9 @@ func Run() error {
 	}
 	byName := make(map[string]*scenario.Scenario)
 	for _, s := range all {
+		if kernel := os.Getenv(Kernel); kernel != "" {
+			s.UseKernel(kernel)
+		}
 		byName[s.Name] = s
 	}
 	if err := out.Write(report.Event{Kind: report.Up}); err != nil {

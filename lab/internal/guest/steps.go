@@ -146,8 +146,12 @@ func (t *trial) ping(ctx context.Context, s *scenario.Step, e *end) (string, err
 	}
 	pace := max(p.Pace()-tick, 0)
 	counted := t.countMeanwhile(ctx, p.MaxSAs)
-	out, _, err := e.shell(ctx, fmt.Sprintf("ping -n -c %d -i %g -W %g -I %s %s",
-		p.Count, pace.Seconds(), wait, self.Protected.Addr(), peer.Protected.Addr()))
+	data := ""
+	if p.Size > 0 {
+		data = fmt.Sprintf("-s %d -p 6c6162", p.Size) // "lab": gets much smaller
+	}
+	out, _, err := e.shell(ctx, fmt.Sprintf("ping -n -c %d -i %g -W %g %s -I %s %s",
+		p.Count, pace.Seconds(), wait, data, self.Protected.Addr(), peer.Protected.Addr()))
 	if err != nil {
 		return out, err
 	}
@@ -276,7 +280,7 @@ func (t *trial) countProcesses(e *end, want map[string]int) (string, error) {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		n := 0
 		for _, p := range all {
-			if p.name == name {
+			if p.is(name) {
 				n++
 			}
 		}

@@ -36,6 +36,7 @@ type Options struct {
 	Repo   string // root of the repository
 	Work   string // directory of the run; emptied first
 	Guests int    // booted at once
+	Kernel string // back end of every racoon; empty: as the scenarios say
 	Report func(report.Event)
 }
 
@@ -126,7 +127,7 @@ func (f *fleet) boot(ctx context.Context, name string) (began bool, err error) {
 	defer events.Close()
 	m := uml.Machine{
 		Name: name, Memory: memory, Init: self, Dir: dir, Console: filepath.Join(f.Work, name+guest.Console),
-		Env: map[string]string{"LABREPO": f.Repo, "LABWORK": f.Work, "LABGUEST": name},
+		Env: map[string]string{"LABREPO": f.Repo, "LABWORK": f.Work, "LABGUEST": name, guest.Kernel: f.Kernel},
 	}
 	ctx, kill := context.WithCancel(ctx)
 	defer kill()

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclparse"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
 
 // LoadAll reads every scenario below root, in the order of their names.
@@ -86,7 +87,8 @@ func parse(name, file string, src []byte) ([]*Scenario, error) {
 	return all, nil
 }
 
-// context gives a scenario its variables: var.COLUMN, and other("left").
+// context gives a scenario its variables: var.COLUMN, other("left"),
+// daemon("racoon-pfkey"), which is racoon, split and length.
 func (r row) context() *hcl.EvalContext {
 	values := make(map[string]cty.Value)
 	for i, c := range r.columns {
@@ -94,12 +96,20 @@ func (r row) context() *hcl.EvalContext {
 	}
 	return &hcl.EvalContext{
 		Variables: map[string]cty.Value{"var": cty.ObjectVal(values)},
-		Functions: map[string]function.Function{"other": function.New(&function.Spec{
-			Params: []function.Parameter{{Name: "end", Type: cty.String}},
-			Type:   function.StaticReturnType(cty.String),
-			Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-				return cty.StringVal(Other(args[0].AsString())), nil
-			},
+		Functions: map[string]function.Function{"split": stdlib.SplitFunc, "length": stdlib.LengthFunc, "other": ofText(Other), "daemon": ofText(func(word string) string {
+			daemon, _ := daemonAndKernel(word)
+			return daemon
 		})},
 	}
+}
+
+// ofText is a function from a string to a string.
+func ofText(f func(string) string) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "text", Type: cty.String}},
+		Type:   function.StaticReturnType(cty.String),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			return cty.StringVal(f(args[0].AsString())), nil
+		},
+	})
 }

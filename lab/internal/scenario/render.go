@@ -15,11 +15,15 @@ type View struct {
 	Self, Peer Place
 	Peers      []Place // all of them; Peer is the first
 	NAT        bool    // there is a NAT box between the two, or more
+	Kernel     string  // racoon's back end
 	Mode       string
+	IPComp     bool
 	IKEText    string // as the scenario spells it, which is strongSwan's spelling
 	ESPText    string
+	AHText     string // empty without AH
 	IKE        []IKEProposal
 	ESP        ESPProposal
+	ShortICV   bool // HMAC-SHA2-256 is cut to 96 bits
 	PSK        string
 	Params     map[string]string
 }
@@ -30,12 +34,15 @@ func (s *Scenario) View(end, dir, log string) View {
 	// settle has parsed both before.
 	ike, _ := ParseIKE(e.IKE)
 	esp, _ := ParseESP(e.ESP)
-	v := View{Dir: dir, Log: log, Self: s.Place(end), NAT: len(s.Boxes()) > 0, Mode: s.Mode, IKEText: e.IKE, ESPText: e.ESP,
-		IKE: ike, ESP: esp, PSK: e.PSK, Params: e.Params}
+	v := View{Dir: dir, Log: log, Self: s.Place(end), NAT: len(s.Boxes()) > 0, Kernel: e.Kernel, Mode: s.Mode, IPComp: s.Uses("ipcomp"), IKEText: e.IKE, ESPText: e.ESP,
+		IKE: ike, ESP: esp, ShortICV: esp.Auth == "hmac_sha256" && s.shortICV(), PSK: e.PSK, Params: e.Params}
 	for _, p := range s.Peers(end) {
 		v.Peers = append(v.Peers, s.Seen(p))
 	}
 	v.Peer = v.Peers[0]
+	if s.Uses("ah") {
+		_, v.AHText, _ = strings.Cut(e.ESP, "-")
+	}
 	return v
 }
 

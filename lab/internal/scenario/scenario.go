@@ -25,8 +25,8 @@ type Scenario struct {
 	Family      int               `hcl:"family,optional"`     // 4 or 6; default 4
 	Mode        string            `hcl:"mode,optional"`       // tunnel or transport; default tunnel
 	IKE         string            `hcl:"ike,optional"`        // phase 1 proposals, e.g. aes128-sha256-modp2048
-	ESP         string            `hcl:"esp,optional"`        // phase 2 proposals, e.g. aes128-sha256
-	Protocols   string            `hcl:"protocols,optional"`  // of racoon's policies, inside first, e.g. ipcomp+esp+ah; default esp
+	ESP         string            `hcl:"esp,optional"`        // phase 2 proposals, e.g. aes128-sha256; of AH, its hash
+	Protocols   string            `hcl:"protocols,optional"`  // of the policies, inside first, e.g. ipcomp+esp+ah; default esp
 	PSK         string            `hcl:"psk,optional"`
 	Netem       string            `hcl:"netem,optional"`  // of both directions, as tc-netem(8) spells it
 	Params      map[string]string `hcl:"params,optional"` // free words for the templates
@@ -35,13 +35,14 @@ type Scenario struct {
 	Left2       *End              `hcl:"left2,block"` // a second peer of right
 	Steps       []Step            `hcl:"step,block"`
 	Expect      Expect            `hcl:"expect,block"`
+	XFRMOnly    string            `hcl:"xfrm_only,optional"` // why racoon cannot have another kernel back end here
 
 	timeLimit time.Duration
 }
 
 // End is one gateway. What it leaves out is taken from the scenario.
 type End struct {
-	Daemon string            `hcl:"daemon"`          // racoon, strongswan, libreswan or none
+	Daemon string            `hcl:"daemon"`          // racoon, racoon-pfkey, strongswan, libreswan or none
 	NAT    string            `hcl:"nat,optional"`    // masquerade or forward: behind a NAT box; left2 also: shared, behind left's
 	IKE    string            `hcl:"ike,optional"`    // instead of the scenario's
 	ESP    string            `hcl:"esp,optional"`    // instead of the scenario's
@@ -49,6 +50,8 @@ type End struct {
 	Policy *bool             `hcl:"policy,optional"` // install kernel policies; default: for racoon, which has no other source
 	Start  *bool             `hcl:"start,optional"`  // start the daemon before the first step; default yes
 	Params map[string]string `hcl:"params,optional"` // over the scenario's
+
+	Kernel string // racoon's back end, xfrm or pfkey, by what Daemon was called; empty for another
 }
 
 // Step does one thing: exactly one of its actions is set.
@@ -63,8 +66,8 @@ type Step struct {
 	Send    *Send          `hcl:"send,block"`
 	Log     []string       `hcl:"log,optional"`       // the daemon's log since its start matches all of these
 	SAs     *int           `hcl:"sas,optional"`       // this many usable SAs in the kernel
-	Procs   map[string]int `hcl:"processes,optional"` // this many processes of each name
-	Kill    *string        `hcl:"kill,optional"`      // SIGKILL to every process of this name
+	Procs   map[string]int `hcl:"processes,optional"` // this many processes of each name, "*" being anything
+	Kill    *string        `hcl:"kill,optional"`      // SIGKILL to every process of this name, "*" being anything
 	Start   *bool          `hcl:"start,optional"`
 	Stop    *bool          `hcl:"stop,optional"`
 	Netem   *string        `hcl:"netem,optional"`
@@ -88,6 +91,7 @@ type Ping struct {
 	Answered string `hcl:"answered,optional"` // all, none or any; default all
 	MaxSAs   int    `hcl:"max_sas,optional"`  // usable SAs that either end may have meanwhile; 0: any number
 	Lost     int    `hcl:"lost,optional"`     // how many of all may be missing: what a foreign peer loses by itself
+	Size     int    `hcl:"size,optional"`     // octets of data, which IPComp makes less of; default 56, too few for it
 
 	interval time.Duration
 }
@@ -104,7 +108,7 @@ type Send struct {
 // every scenario (README.md lists it).
 type Expect struct {
 	SAs     *int     `hcl:"sas,optional"`       // usable SAs at each end, with each of its peers
-	ESP     bool     `hcl:"esp,optional"`       // ESP seen both ways on the link, and counted by all kernels
+	ESP     bool     `hcl:"esp,optional"`       // ESP, or what the scenario's protocols are, seen both ways on the link, and counted by all kernels
 	UDP     *bool    `hcl:"udp_encap,optional"` // that ESP was in UDP, all of it; or none of it. Default: as there is a NAT box or none
 	Frag    *bool    `hcl:"ike_frag,optional"`  // IKE fragments were seen both ways on the link; or none were
 	SPIs    int      `hcl:"spis,optional"`      // at least this many different ones seen each way on the link
@@ -135,6 +139,14 @@ func (s *Scenario) Needs(daemon string) bool {
 	return slices.ContainsFunc(s.Ends(), func(e string) bool { return s.End(e).Daemon == daemon })
 }
 
+// bundles of protocols, inside first: who encrypts compresses before and authenticates after (RFC 2401 §4.3, RFC 3173 §2).
+var bundles = []string{"esp", "ah", "esp+ah", "ipcomp", "ipcomp+esp", "ipcomp+ah", "ipcomp+esp+ah"}
+
+// Uses reports whether the policies ask for the protocol.
+func (s *Scenario) Uses(protocol string) bool {
+	return slices.Contains(strings.Split(s.Protocols, "+"), protocol)
+}
+
 // settle fills in the defaults and refuses what cannot be meant.
 func (s *Scenario) settle() error {
 	setDefault(&s.Family, 4)
@@ -154,10 +166,8 @@ func (s *Scenario) settle() error {
 	if err := oneOf("mode", s.Mode, "tunnel", "transport"); err != nil {
 		return err
 	}
-	for p := range strings.SplitSeq(s.Protocols, "+") {
-		if err := oneOf("protocols", p, "ah", "esp", "ipcomp"); err != nil {
-			return err
-		}
+	if err := oneOf("protocols", s.Protocols, bundles...); err != nil {
+		return err
 	}
 	for _, name := range s.Ends() {
 		if err := s.End(name).settle(s, name); err != nil {
@@ -183,6 +193,7 @@ func (s *Scenario) settle() error {
 }
 
 func (e *End) settle(s *Scenario, name string) error {
+	e.Daemon, e.Kernel = daemonAndKernel(e.Daemon)
 	setDefault(&e.IKE, s.IKE)
 	setDefault(&e.ESP, s.ESP)
 	setDefault(&e.PSK, s.PSK)
@@ -203,8 +214,18 @@ func (e *End) settle(s *Scenario, name string) error {
 	if _, err := ParseIKE(e.IKE); err != nil {
 		return err
 	}
-	if _, err := ParseESP(e.ESP); err != nil {
+	if esp, err := ParseESP(e.ESP); err != nil {
 		return err
+	} else if s.Uses("ah") && esp.Auth == "" {
+		return fmt.Errorf("esp is %q, which has no hash for AH", e.ESP)
+	}
+	if foreign := e.Daemon != "racoon" && e.Daemon != "none"; foreign && (s.Protocols == "ipcomp" || s.Uses("esp") && s.Uses("ah")) {
+		return fmt.Errorf("%s has one of ESP and AH, which is %q", e.Daemon, s.Protocols)
+	}
+	if e.Kernel == PFKey {
+		if why := s.without(PFKey); why != "" {
+			return fmt.Errorf("kernel back end pfkey: %s", why)
+		}
 	}
 	nats := []string{"", Masquerade, Forward}
 	if name == "left2" && s.Left.NAT != "" {
@@ -269,6 +290,9 @@ func (p *Ping) settle(in *Scenario, at string) (err error) {
 	}
 	if p.interval, err = time.ParseDuration(p.Interval); err != nil {
 		return fmt.Errorf("ping: interval: %w", err)
+	}
+	if p.Size != 0 && p.Size < 200 {
+		return fmt.Errorf("ping: size is %d: headers would hide whether it is compressed", p.Size)
 	}
 	if p.Lost != 0 && p.Answered != "all" {
 		return fmt.Errorf("ping: lost goes with answered = \"all\"")

@@ -140,6 +140,10 @@ func TestMistakesAreRefused(t *testing.T) {
 		{"an algorithm nobody knows", small + `ike = "rot13-sha256-modp2048"`, "rot13"},
 		{"a phase 1 proposal without a group", small + `ike = "aes128-sha256"`, "cipher-hash-group"},
 		{"ESP without authentication", small + `esp = "aes128"`, `"aes128"`},
+		{"a bundle in another order", small + `protocols = "ah+esp"`, `protocols is "ah+esp"`},
+		{"a bundle that the peer does not have", small + `protocols = "esp+ah"`, "one of ESP and AH"},
+		{"AH of an algorithm without a hash", small + "protocols = \"ah\"\nesp = \"aes128gcm16\"", "no hash for AH"},
+		{"a ping too small to be compressed", step("at = \"left\"\nping { size = 100 }"), "size is 100"},
 		{"a step that does nothing", step(`at = "left"`), "0 actions"},
 		{"a step that does two things", step("run = \"true\"\nsas = 2"), "2 actions"},
 		{"a ping from both ends", step("ping {}"), "which end"},
@@ -188,6 +192,56 @@ func TestProposalsInTheWordsOfRacoon(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+func TestKernelBackEnds(t *testing.T) {
+	const two = `
+description = "two racoons, one of them with kernel-pfkey"
+left  { daemon = "racoon-pfkey" }
+right { daemon = "racoon" }
+expect {}
+`
+	load := func(text string) *Scenario {
+		t.Helper()
+		all, err := parse("x", "scenario.hcl", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all[0]
+	}
+	kernels := func(s *Scenario) string {
+		return s.Left.Daemon + " " + s.Left.Kernel + ", " + s.Right.Daemon + " " + s.Right.Kernel
+	}
+	s := load(two)
+	if got, want := kernels(s), "racoon pfkey, racoon xfrm"; got != want {
+		t.Errorf("as the scenario says: %s, want %s", got, want)
+	}
+	if !s.View("right", "", "").ShortICV {
+		t.Error("right does not know that left cuts HMAC-SHA2-256 to 96 bits")
+	}
+	if why := s.UseKernel(XFRM); why != "" || kernels(s) != "racoon xfrm, racoon xfrm" || s.View("left", "", "").ShortICV {
+		t.Errorf("with -kernel xfrm: %s (%s)", kernels(s), why)
+	}
+	sha1 := load("esp = \"aes128-sha1\"\n" + two)
+	if sha1.View("left", "", "").ShortICV {
+		t.Error("HMAC-SHA1 is 96 bits everywhere")
+	}
+	foreign := load(strings.Replace(two, "racoon-pfkey", "strongswan", 1))
+	if why := foreign.UseKernel(PFKey); why != "" || kernels(foreign) != "strongswan , racoon pfkey" || !foreign.View("left", "", "").ShortICV {
+		t.Errorf("with -kernel pfkey: %s (%s)", kernels(foreign), why)
+	}
+	for text, want := range map[string]string{
+		"xfrm_only = \"it is about marks\"": "it is about marks",
+		"esp = \"aes128gcm16\"":             "AES-GCM",
+	} {
+		s := load(text + strings.Replace(two, "racoon-pfkey", "racoon", 1))
+		if why := s.UseKernel(PFKey); !strings.Contains(why, want) || s.Left.Kernel != XFRM {
+			t.Errorf("%s: with -kernel pfkey: %s (%s)", text, kernels(s), why)
+		}
+		if _, err := parse("x", "scenario.hcl", []byte(text+two)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one that has %q", text, err, want)
 		}
 	}
 }
@@ -256,6 +310,37 @@ func TestScenariosOfTheLab(t *testing.T) {
 			if err := s.Render(end, s.View(end, t.TempDir(), "log"), files); err != nil {
 				t.Errorf("%s: %s: %v", s.Name, end, err)
 			}
+		}
+	}
+}
+
+// TestKernelPFKEYHasItsShare of make full, in every constellation, and the core has some.
+func TestKernelPFKEYHasItsShare(t *testing.T) {
+	all, err := LoadAll("../../scenarios")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := make(map[string]int)
+	who := func(e End) string {
+		if e.Kernel != "" {
+			return e.Kernel
+		}
+		return e.Daemon
+	}
+	for _, s := range all {
+		if s.Left.Kernel != PFKey && s.Right.Kernel != PFKey {
+			continue
+		}
+		count["all"]++
+		count[who(s.Left)+" "+who(s.Right)]++
+		if s.Has([]string{"core"}) {
+			count["core"]++
+		}
+	}
+	for what, least := range map[string]int{"all": 30, "core": 4, "pfkey pfkey": 5, "pfkey xfrm": 3, "xfrm pfkey": 3,
+		"pfkey strongswan": 3, "strongswan pfkey": 3, "pfkey libreswan": 1, "libreswan pfkey": 1} {
+		if count[what] < least {
+			t.Errorf("%s: %d scenarios, want at least %d", what, count[what], least)
 		}
 	}
 }

@@ -5,6 +5,7 @@ matrix {
     tags  left        right
     core  racoon      racoon
     full  strongswan  racoon
+    full  racoon      racoon-pfkey
   T
 }
 

@@ -2,12 +2,13 @@ description = "two clients stay up together: behind one NAT box, and behind two 
 
 matrix {
   table = <<-T
-    tags     exchange    left        left2       right       boxes
-    core     main        racoon      racoon      racoon      one
-    core     aggressive  racoon      racoon      racoon      two
-    full     main        racoon      strongswan  racoon      two
-    full     base        racoon      racoon      racoon      one
-    full     aggressive  strongswan  racoon      racoon      one
+    tags  exchange    left          left2       right         boxes
+    core  main        racoon        racoon      racoon        one
+    core  aggressive  racoon        racoon      racoon        two
+    full  main        racoon        strongswan  racoon        two
+    full  base        racoon        racoon      racoon        one
+    full  aggressive  strongswan    racoon      racoon        one
+    full  main        racoon-pfkey  racoon      racoon-pfkey  one
   T
 }
 

@@ -1,1 +1,3 @@
-# Nothing beside what racoon.conf implies.
+{{if eq .Kernel "xfrm"}}# Nothing beside what racoon.conf implies.
+{{else}}kernel = "{{.Kernel}}"
+{{end}}

@@ -43,7 +43,7 @@ step "the file is converted to HCL" {
 
 step "and back, which means the same" {
   at  = "left"
-  run = "racoon config convert -o back.conf racoon.hcl && racoon config show -f racoon.conf >a && racoon config show -f back.conf >b && cmp a b && racoon config show -f racoon.hcl >c && cmp a c"
+  run = "mkdir back && racoon config convert -o back/racoon.conf racoon.hcl && racoon config show -f racoon.conf >a && racoon config show -f back/racoon.conf >b && cmp a b && racoon config show -f racoon.hcl >c && cmp a c"
 }
 
 step "the HCL file makes the tunnel" {

@@ -2,15 +2,18 @@ description = "a peer that has died or cannot be reached is found out, its SAs g
 
 matrix {
   table = <<-T
-    tags     left        right       fault
-    core     racoon      racoon      killed
-    core     racoon      strongswan  blocked
-    full     racoon      racoon      blocked
-    full     racoon      strongswan  killed
-    full     racoon      libreswan   killed
-    full     strongswan  racoon      killed
-    full     libreswan   racoon      blocked
-    control  strongswan  strongswan  blocked
+    tags     left          right         fault
+    core     racoon        racoon        killed
+    core     racoon        strongswan    blocked
+    full     racoon        racoon        blocked
+    full     racoon        strongswan    killed
+    full     racoon        libreswan     killed
+    full     strongswan    racoon        killed
+    full     libreswan     racoon        blocked
+    full     racoon-pfkey  racoon        killed
+    full     racoon        racoon-pfkey  killed
+    full     racoon-pfkey  strongswan    blocked
+    control  strongswan    strongswan    blocked
   T
 }
 
@@ -48,7 +51,7 @@ step "for some seconds nothing happens" {
 
 step "the fault" {
   at   = "right"
-  kill = var.fault == "killed" ? { racoon = "racoon", strongswan = "charon", libreswan = "pluto" }[var.right] : null
+  kill = var.fault == "killed" ? { racoon = "racoon", strongswan = "charon", libreswan = "pluto" }[daemon(var.right)] : null
   netem = var.fault == "blocked" ? "loss 100%" : null
 }
 
@@ -61,7 +64,7 @@ step "the SAs go" {
 # What a killed daemon leaves in the kernel a reboot would have taken; racoon sees to it itself.
 step "the other end is there again" {
   at  = "right"
-  run = var.fault == "killed" && var.right != "racoon" ? "ip xfrm state flush; ip xfrm policy flush" : "true"
+  run = var.fault == "killed" && daemon(var.right) != "racoon" ? "ip xfrm state flush; ip xfrm policy flush" : "true"
 }
 
 step "with its daemon" {

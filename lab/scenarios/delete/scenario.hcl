@@ -2,12 +2,15 @@ description = "what one end deletes, both ends delete; the next packet negotiate
 
 matrix {
   table = <<-T
-    tags     left        right       deletes
-    core     racoon      racoon      left
-    full     racoon      racoon      right
-    core     racoon      strongswan  left
-    core     racoon      strongswan  right
-    control  strongswan  strongswan  left
+    tags     left          right         deletes
+    core     racoon        racoon        left
+    full     racoon        racoon        right
+    core     racoon        strongswan    left
+    core     racoon        strongswan    right
+    full     racoon-pfkey  racoon-pfkey  left
+    full     racoon-pfkey  strongswan    right
+    full     racoon        racoon-pfkey  right
+    control  strongswan    strongswan    left
   T
 }
 
@@ -28,7 +31,7 @@ step "the first packets start the negotiation" {
 
 step "an end deletes" {
   at = var.deletes
-  run = (var.deletes == "left" ? var.left : var.right) == "racoon" ? "racoonctl delete-sa isakmp inet $SELF $PEER" : "swanctl --terminate --ike lab"
+  run = daemon(var.deletes == "left" ? var.left : var.right) == "racoon" ? "racoonctl delete-sa isakmp inet $SELF $PEER" : "swanctl --terminate --ike lab"
 }
 
 step "no SA is left at either end" {

@@ -13,6 +13,8 @@ matrix {
 
 esp = var.esp
 
+xfrm_only = "PF_KEY of Linux has no sequence numbers of 64 bits"
+
 left {
   daemon = var.left
   params = var.left == "racoon" ? { sainfo = "esn ${var.lesn};" } : { swanctl_esp = "-esn" }

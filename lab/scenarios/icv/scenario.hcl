@@ -12,6 +12,8 @@ matrix {
 
 esp = var.esp
 
+xfrm_only = "PF_KEY of Linux can only cut to 96 bits"
+
 left {
   daemon = "racoon"
   params = { section = var.case == "agreed" ? "sha256_96 on;" : "" }

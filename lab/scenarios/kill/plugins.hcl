@@ -1,3 +1,4 @@
+kernel = "{{.Kernel}}"
 plugin "log" "syslog" {
   config {
     socket = "{{.Dir}}/syslog"

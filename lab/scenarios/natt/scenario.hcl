@@ -2,14 +2,17 @@ description = "NAT traversal: forced where there is no NAT, in transport mode wi
 
 matrix {
   table = <<-T
-    tags  left        right       how
-    core  racoon      racoon      force
-    full  racoon      strongswan  force
-    full  strongswan  racoon      force
-    full  racoon      racoon      transport
-    full  strongswan  racoon      transport
-    full  racoon      libreswan   drafts
-    full  libreswan   racoon      drafts
+    tags  left          right         how
+    core  racoon        racoon        force
+    full  racoon        strongswan    force
+    full  strongswan    racoon        force
+    full  racoon        racoon        transport
+    full  strongswan    racoon        transport
+    full  racoon        libreswan     drafts
+    full  libreswan     racoon        drafts
+    full  racoon-pfkey  racoon-pfkey  force
+    full  racoon-pfkey  strongswan    transport
+    full  racoon        racoon-pfkey  transport
   T
 }
 

@@ -19,6 +19,8 @@ params = {
   pluto  = "keep-alive=1"
 }
 
+xfrm_only = daemon(var.right) == "racoon" ? "PF_KEY cannot give an SA other end points" : ""
+
 left {
   daemon = var.left
   nat    = "masquerade"

@@ -44,9 +44,9 @@ step "no packet gets through" {
 }
 
 step "the log says why" {
-  at     = var.right == "racoon" ? "right" : "left"
+  at     = daemon(var.right) == "racoon" ? "right" : "left"
   within = "15s"
-  log = var.right == "racoon" ? {
+  log = daemon(var.right) == "racoon" ? {
     wrong-psk = ["pre-shared keys probably differ.* reason=bad-decryption"]
     no-phase1 = ["the DH group is modp2048, ours is ecp384.* reason=no-proposal"]
     no-phase2 = ["the encryption algorithm is aes-cbc, ours is aes-gcm-16.* reason=no-proposal"]

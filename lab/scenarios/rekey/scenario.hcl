@@ -2,11 +2,14 @@ description = "IPsec SAs are renewed under traffic by their soft lifetime, and n
 
 matrix {
   table = <<-T
-    tags     left        right
-    core     racoon      racoon
-    core     racoon      strongswan
-    full     strongswan  racoon
-    control  strongswan  strongswan
+    tags     left          right
+    core     racoon        racoon
+    core     racoon        strongswan
+    full     strongswan    racoon
+    core     racoon-pfkey  racoon
+    full     racoon        racoon-pfkey
+    full     strongswan    racoon-pfkey
+    control  strongswan    strongswan
   T
 }
 

@@ -3,13 +3,14 @@ description = "IPsec SAs are renewed, and the ISAKMP SA is authenticated anew, e
 # Ten minutes are for "make soak".
 matrix {
   table = <<-T
-    tags  left        right       seconds
-    core  racoon      racoon      60
-    full  racoon      strongswan  60
-    full  strongswan  racoon      60
-    soak  racoon      racoon      600
-    soak  racoon      strongswan  600
-    soak  strongswan  racoon      600
+    tags  left          right         seconds
+    core  racoon        racoon        60
+    full  racoon        strongswan    60
+    full  strongswan    racoon        60
+    full  racoon-pfkey  racoon-pfkey  60
+    soak  racoon        racoon        600
+    soak  racoon        strongswan    600
+    soak  strongswan    racoon        600
   T
 }
 
@@ -46,7 +47,7 @@ step "traffic, and nothing is lost" {
 }
 
 step "the ISAKMP SA was not the first" {
-  at  = var.left == "racoon" ? "left" : "right"
+  at  = daemon(var.left) == "racoon" ? "left" : "right"
   run = "test $(grep -c 'ISAKMP-SA established' $LOG) -ge ${var.seconds / 15}"
 }
 

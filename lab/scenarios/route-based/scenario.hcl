@@ -10,6 +10,8 @@ matrix {
 
 time_limit = "90s"
 
+xfrm_only = "PF_KEY has no word for marks"
+
 left  { daemon = var.left }
 left2 { daemon = var.left2 }
 

@@ -6,6 +6,7 @@ matrix {
   table = <<-T
     tags  kernel
     core  xfrm
+    core  pfkey
   T
 }
 

@@ -8,6 +8,7 @@ matrix {
     tags  kernel  policies
     core  xfrm    tunnel
     full  xfrm    bundle
+    full  pfkey   tunnel
   T
 }
 

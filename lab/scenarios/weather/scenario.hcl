@@ -2,20 +2,21 @@ description = "datagrams that are lost, doubled or late still give a tunnel"
 
 matrix {
   table = <<-T
-    tags     weather    left        right
-    core     loss       racoon      strongswan
-    core     loss       racoon      racoon
-    core     duplicate  racoon      strongswan
-    full     duplicate  racoon      racoon
-    core     reorder    racoon      strongswan
-    full     reorder    racoon      racoon
-    full     loss       strongswan  racoon
-    full     duplicate  strongswan  racoon
-    full     reorder    strongswan  racoon
-    core     storm      racoon      racoon
-    full     storm      racoon      strongswan
-    full     storm      strongswan  racoon
-    control  storm      strongswan  strongswan
+    tags     weather    left          right
+    core     loss       racoon        strongswan
+    core     loss       racoon        racoon
+    core     duplicate  racoon        strongswan
+    full     duplicate  racoon        racoon
+    core     reorder    racoon        strongswan
+    full     reorder    racoon        racoon
+    full     loss       strongswan    racoon
+    full     duplicate  strongswan    racoon
+    full     reorder    strongswan    racoon
+    core     storm      racoon        racoon
+    full     storm      racoon        strongswan
+    full     storm      strongswan    racoon
+    full     storm      racoon-pfkey  racoon-pfkey
+    control  storm      strongswan    strongswan
   T
 }
 

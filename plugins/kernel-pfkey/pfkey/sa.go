@@ -159,10 +159,10 @@ func (s *System) encodeSA(typ uint8, sa *kernel.SA) ([]byte, error) {
 	return m.bytes(), nil
 }
 
-// replay is the replay window, always on. RFC 2406 section 3.4.3: at least 32. An
+// replay is the replay window, on unless the SA is to have none. RFC 2406 section 3.4.3: at least 32. An
 // outbound SA has one too: without, KAME does not count what it sends.
 func (s *System) replay(sa *kernel.SA) (field uint8, ext uint32, err error) {
-	if sa.Key.Proto == protoIPComp { // has no sequence numbers
+	if sa.Key.Proto == protoIPComp || sa.NoReplay { // the first has no sequence numbers
 		return 0, 0, nil
 	}
 	return s.replayField(max(sa.ReplayWindow, minWindow))

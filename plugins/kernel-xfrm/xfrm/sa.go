@@ -64,6 +64,9 @@ func encodeSA(sa *kernel.SA, opt saOptions) ([]byte, error) {
 	} else if mode != modeTransport {
 		b[saFlags] |= flagAFUnspec // the inner packets may be of either family
 	}
+	if sa.Key.Proto == protoAH && dst.Is4() {
+		b[saFlags] |= flagAlign4 // RFC 4302 section 3.3.3.2.1: 4 octets for IPv4; the kernel's 8 are read by nobody else
+	}
 	putAddr(b[saDst:], dst)
 	big.PutUint32(b[saSPI:], sa.Key.SPI)
 	b[saProto] = sa.Key.Proto

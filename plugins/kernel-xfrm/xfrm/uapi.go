@@ -129,6 +129,7 @@ const (
 // Flags of xfrm_usersa_info.
 const (
 	flagAFUnspec = 32
+	flagAlign4   = 64
 	flagESN      = 128
 )
 

@@ -128,6 +128,11 @@ func (f *Fake) checkPolicy(p kernel.Policy) *errs.Error {
 			return err
 		}
 	}
+	if p.Label != "" {
+		if err := f.lacks(kernel.FeatLabel); err != nil {
+			return err
+		}
+	}
 	for _, t := range p.Templates {
 		proto, knownProto := protoFeatures[t.Proto]
 		mode, knownMode := modeFeatures[t.Mode]

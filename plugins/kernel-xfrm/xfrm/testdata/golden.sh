@@ -51,7 +51,7 @@ record esp-beet-natt state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0xc0ffe
 	replay-window 32 enc 'cbc(aes)' 0x$k16 auth-trunc 'hmac(sha256)' 0x$k32 128 encap espinudp 4500 4500 0.0.0.0 \
 	sel src 10.1.0.1/32 dst 10.2.0.1/32
 record ah-sha256-tunnel state add src 192.0.2.1 dst 192.0.2.2 proto ah spi 0xc0ffee0b mode tunnel \
-	replay-window 32 flag af-unspec auth-trunc 'hmac(sha256)' 0x$k32 96
+	replay-window 32 flag af-unspec align4 auth-trunc 'hmac(sha256)' 0x$k32 96
 record delete-sa state delete src 192.0.2.1 dst 192.0.2.2 proto esp spi 0xc0ffee01
 record get-sa state get src 2001:db8::1 dst 2001:db8::2 proto ah spi 0xc0ffee08 mark 5 mask 0xff
 record allocspi state allocspi src 192.0.2.2 dst 192.0.2.1 proto esp reqid 7 seq 0x2a mode tunnel min 0x1000 max 0x2000

@@ -1,1 +1,0 @@
-kernel = "{{or .Params.kernel "pfkey"}}"
