@@ -34,7 +34,11 @@ var encrAlgs = []alg{
 	{id: 253, name: "twofish-cbc", minBits: 128, maxBits: 256, stepBits: 64},
 }
 
-const espNull = 11
+const (
+	espNull    = 11
+	authSHA384 = 6
+	authSHA512 = 7
+)
 
 // Authentication algorithms: RFC 2407 section 4.5 and its registry. The
 // truncations are those of RFC 2403, 2404, 2857, 3566 and 4868.

@@ -82,7 +82,7 @@ func canonical(s *System) []struct {
 	sa("ADD esp 3des without authentication", msgAdd, func(sa *kernel.SA) { sa.Encr, sa.Auth = key(3, 24), nil })
 	sa("ADD esp aes-gcm-16", msgAdd, func(sa *kernel.SA) { sa.Encr, sa.Auth = key(20, 20), nil })
 	sa("ADD ah hmac-sha512, transport mode", msgAdd, func(sa *kernel.SA) {
-		sa.Key.Proto, sa.Mode, sa.Encr, sa.Auth = protoAH, kernel.ModeTransport, nil, key(7, 64)
+		sa.Key.Proto, sa.Mode, sa.Encr, sa.Auth = protoAH, kernel.ModeTransport, nil, key(2, 20)
 	})
 	sa("ADD ipcomp deflate", msgAdd, func(sa *kernel.SA) {
 		sa.Key.Proto, sa.Key.SPI, sa.Encr, sa.Auth, sa.Comp = protoIPComp, 0x1234, nil, nil, deflate

@@ -83,7 +83,7 @@ func (s *System) checkSA(sa *kernel.SA) error {
 	switch {
 	case sa.Key.SPI == 0:
 		return invalid("SA with SPI 0")
-	case sa.Mode != kernel.ModeTransport && sa.Mode != kernel.ModeTunnel && !(sa.Mode == kernel.ModeBEET && s.BEET):
+	case sa.Mode != kernel.ModeTransport && sa.Mode != kernel.ModeTunnel: // Linux takes BEET, but not its inner addresses
 		return unsupported("SA mode %d", sa.Mode)
 	case sa.Offload != "":
 		return unsupported("offload to interface %s: PF_KEY has no such thing", sa.Offload)
@@ -95,6 +95,8 @@ func (s *System) checkSA(sa *kernel.SA) error {
 		return unsupported("extended sequence numbers: PF_KEY has no such thing")
 	case sa.Sel != nil:
 		return unsupported("a selector on an SA: PF_KEY has no such thing")
+	case s.PadsAH && sa.Key.Proto == protoAH && sa.Key.Dst.Is4() && sa.Auth != nil && (sa.Auth.ID == authSHA384 || sa.Auth.ID == authSHA512):
+		return unsupported("AH over IPv4 with hmac_sha384 or hmac_sha512: PF_KEY of %s pads it as no other system does; use hmac_sha256 or hmac_sha1, or kernel-xfrm", s.Name)
 	case sa.Dir > kernel.Out:
 		return unsupported("SA direction %d", sa.Dir)
 	case !s.PacketLimits && (sa.Life.SoftPackets != 0 || sa.Life.HardPackets != 0):

@@ -321,6 +321,27 @@ func TestWhatPFKEYCannotSayIsRefused(t *testing.T) {
 			}
 		}
 	}
+	for _, c := range []struct {
+		s       System
+		auth    kernel.AlgKey
+		dst     string
+		refused bool
+	}{
+		{linux(), kernel.AlgKey{ID: authSHA512, Key: count(0, 64)}, "192.0.2.2", true},
+		{linux(), kernel.AlgKey{ID: authSHA384, Key: count(0, 48)}, "192.0.2.2", true},
+		{linux(), kernel.AlgKey{ID: authSHA512, Key: count(0, 64)}, "2001:db8::2", false},
+		{linux(), kernel.AlgKey{ID: 5, Key: count(0, 32)}, "192.0.2.2", false},
+		{freebsd(), kernel.AlgKey{ID: authSHA512, Key: count(0, 64)}, "192.0.2.2", false},
+	} {
+		sa := structSA(kernel.In, kernel.ModeTransport)
+		sa.Key.Proto, sa.Encr, sa.Auth, sa.Key.Dst = protoAH, nil, &c.auth, netip.MustParseAddr(c.dst)
+		if sa.Key.Dst.Is6() {
+			sa.Key.Src = netip.MustParseAddr("2001:db8::1")
+		}
+		if _, err := c.s.encodeSA(msgAdd, sa); errors.Is(err, &errs.Error{Reason: errs.Unsupported}) != c.refused || err != nil && !c.refused {
+			t.Errorf("%s: AH with authentication algorithm %d to %s: %v", c.s.Name, c.auth.ID, c.dst, err)
+		}
+	}
 	for name, f := range map[string]func(*kernel.SA){
 		"SPI 0":                      func(sa *kernel.SA) { sa.Key.SPI = 0 },
 		"families":                   func(sa *kernel.SA) { sa.Key.Src = netip.IPv6LinkLocalAllNodes() },

@@ -21,7 +21,6 @@ type System struct {
 	RequestHeader int // of an x_ipsecrequest
 	Priorities    bool
 	Forward       bool // forwarded packets have policies of their own
-	BEET          bool
 	PacketLimits  bool // lifetimes in packets are kept
 	MixedTunnels  bool // an SA carries IPv4 in IPv6 and the reverse
 	UseTime       useTime
@@ -29,6 +28,7 @@ type System struct {
 	NoSuchPolicy  uint8 // errno of SPDDELETE for a policy that is not there, besides ENOENT and ESRCH
 	Scopes        bool  // policies of interfaces are dumped too, and say so
 	Priming       bool  // REGISTER lists algorithms but not protocols: those are tried out
+	PadsAH        bool  // over IPv4 too the ICV of AH is padded to 8 octets, where everybody else has 4 (RFC 4302 section 2.6)
 	CountsDown    bool  // dumps are numbered down to 0; else up, and the last is 0
 
 	Replay replay
