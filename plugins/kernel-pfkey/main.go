@@ -1,6 +1,5 @@
 // Command kernel-pfkey is racoon's way to the IPsec of BSD and Darwin kernels, and to
-// that of Linux by af_key. It
-// is started by the daemon.
+// that of Linux by af_key. It is started by the daemon.
 package main
 
 import (

@@ -306,7 +306,7 @@ func endedListener(ctx context.Context, d *bed) error {
 		select {
 		case <-l.ended:
 		case <-time.After(eventPatience):
-			return errors.New("Events goes on after its context has ended")
+			return errors.New("the method Events goes on after its context has ended")
 		}
 	}
 	if _, err := d.Query(ctx, nil); err != nil {

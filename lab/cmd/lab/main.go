@@ -54,7 +54,7 @@ func command(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("lab "+args[0], flag.ContinueOnError)
 	flags.StringVar(&c.tags, "tags", "", "only scenarios with one of these `tags`, separated by commas")
 	flags.StringVar(&c.match, "run", "", "only scenarios whose name matches `regexp`")
-	flags.StringVar(&c.kernel, "kernel", "", "every racoon's kernel `back end`, xfrm or pfkey, whatever the scenarios say")
+	flags.StringVar(&c.kernel, "kernel", "", "every racoon's kernel `back end`, xfrm or pfkey")
 	flags.IntVar(&c.guests, "j", 1, "`guests` to boot at once")
 	flags.BoolVar(&c.verbose, "v", false, "print every step and keep the logs of scenarios that pass")
 	if err := flags.Parse(args[1:]); err != nil {

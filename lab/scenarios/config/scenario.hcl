@@ -5,7 +5,7 @@ matrix {
   table = <<-T
     tags  left    right
     core  racoon  racoon
-    core  racoon  strongswan
+    full  racoon  strongswan
   T
 }
 

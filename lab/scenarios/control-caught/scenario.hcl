@@ -3,15 +3,15 @@ description = "control: what the lab must catch, it catches"
 matrix {
   table = <<-T
     tags          fault
-    control,core  clear
+    control       clear
     control,core  silent
-    control,core  lossy
-    control,core  hangs
+    control       lossy
+    control       hangs
     control,core  dies
-    control,core  orphan
-    control,core  leaves-sa
-    control,core  kernel-error
-    control,core  encap
+    control       orphan
+    control       leaves-sa
+    control       kernel-error
+    control       encap
   T
 }
 

@@ -4,7 +4,7 @@ matrix {
   table = <<-T
     tags     left          right         fault
     core     racoon        racoon        killed
-    core     racoon        strongswan    blocked
+    full     racoon        strongswan    blocked
     full     racoon        racoon        blocked
     full     racoon        strongswan    killed
     full     racoon        libreswan     killed

@@ -6,7 +6,7 @@ matrix {
     core     racoon        racoon        left
     full     racoon        racoon        right
     core     racoon        strongswan    left
-    core     racoon        strongswan    right
+    full     racoon        strongswan    right
     full     racoon-pfkey  racoon-pfkey  left
     full     racoon-pfkey  strongswan    right
     full     racoon        racoon-pfkey  right

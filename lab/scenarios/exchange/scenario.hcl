@@ -7,7 +7,7 @@ matrix {
     core     main        racoon        racoon        left
     full     main        racoon        racoon        right
     full     main        racoon        racoon        both
-    core     aggressive  racoon        racoon        none
+    full     aggressive  racoon        racoon        none
     full     aggressive  racoon        racoon        left
     full     aggressive  racoon        racoon        right
     full     aggressive  racoon        racoon        both
@@ -30,7 +30,7 @@ matrix {
     full     aggressive  strongswan    racoon        none
     full     aggressive  strongswan    racoon        left
     full     aggressive  strongswan    racoon        right
-    core     aggressive  strongswan    racoon        both
+    full     aggressive  strongswan    racoon        both
     full     main        racoon        libreswan     none
     full     main        racoon        libreswan     left
     full     main        racoon        libreswan     right

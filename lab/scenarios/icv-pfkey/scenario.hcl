@@ -3,10 +3,10 @@ description = "through PF_KEY of Linux HMAC-SHA2-256 has 96 bits: with a peer th
 matrix {
   table = <<-T
     tags  peer          cut  switch
-    core  strongswan    yes  no
-    core  strongswan    yes  yes
+    full  strongswan    yes  no
+    full  strongswan    yes  yes
     core  strongswan    no   no
-    core  racoon-pfkey  no   no
+    full  racoon-pfkey  no   no
     full  racoon        yes  yes
     full  racoon        no   no
   T

@@ -4,7 +4,7 @@ matrix {
   table = <<-T
     tags  peer        case     esp
     core  strongswan  agreed   aes128-sha256
-    core  strongswan  unlike   aes128-sha256
+    full  strongswan  unlike   aes128-sha256
     full  racoon      agreed   aes128-sha256
     full  racoon      unlike   aes256-sha256
   T

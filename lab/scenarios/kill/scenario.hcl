@@ -4,10 +4,10 @@ matrix {
   table = <<-T
     tags  left          victim             moment  peer
     core  racoon        racoon             after   strongswan
-    core  racoon        racoon             during  racoon
-    core  racoon        racoon-auth-psk    during  strongswan
+    full  racoon        racoon             during  racoon
+    full  racoon        racoon-auth-psk    during  strongswan
     core  racoon        racoon-kernel      after   racoon
-    core  racoon        racoon-kernel      during  strongswan
+    full  racoon        racoon-kernel      during  strongswan
     core  racoon        racoon-log-syslog  after   strongswan
     full  racoon        racoon-log-syslog  during  racoon
     full  racoon        racoon             after   racoon

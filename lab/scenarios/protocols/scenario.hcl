@@ -9,7 +9,7 @@ matrix {
     core  racoon        racoon        tunnel     4       esp+ah
     core  racoon        racoon        tunnel     6       ipcomp+esp
     core  racoon        strongswan    transport  4       ah
-    core  libreswan     racoon        tunnel     4       ipcomp+esp
+    full  libreswan     racoon        tunnel     4       ipcomp+esp
     full  racoon        strongswan    tunnel     4       ah
     full  racoon        strongswan    transport  6       ah
     full  strongswan    racoon        transport  4       ah

@@ -5,10 +5,10 @@ matrix {
     tags  case         left        right
     core  wrong-psk    racoon      racoon
     core  no-phase1    racoon      racoon
-    core  no-phase2    racoon      racoon
-    core  stranger     racoon      racoon
-    core  wrong-psk    strongswan  racoon
-    core  no-phase1    strongswan  racoon
+    full  no-phase2    racoon      racoon
+    full  stranger     racoon      racoon
+    full  wrong-psk    strongswan  racoon
+    full  no-phase1    strongswan  racoon
     full  no-phase2    strongswan  racoon
     full  stranger     strongswan  racoon
     full  wrong-psk    racoon      strongswan

@@ -4,7 +4,7 @@ matrix {
   table = <<-T
     tags     left          right
     core     racoon        racoon
-    core     racoon        strongswan
+    full     racoon        strongswan
     full     strongswan    racoon
     core     racoon-pfkey  racoon
     full     racoon        racoon-pfkey

@@ -4,7 +4,7 @@ description = "IPsec SAs are renewed, and the ISAKMP SA is authenticated anew, e
 matrix {
   table = <<-T
     tags  left          right         seconds
-    core  racoon        racoon        60
+    full  racoon        racoon        60
     full  racoon        strongswan    60
     full  strongswan    racoon        60
     full  racoon-pfkey  racoon-pfkey  60

@@ -2,20 +2,18 @@ description = "policies loaded by setkey make racoon negotiate, and what setkey 
 
 time_limit  = "120s"
 
-# A row for each kernel plugin: the one line that chooses it is in plugins.hcl.
+# A row for each kernel plugin.
 matrix {
   table = <<-T
-    tags  kernel  policies
-    core  xfrm    tunnel
-    full  xfrm    bundle
-    full  pfkey   tunnel
+    tags  daemon        policies
+    core  racoon        tunnel
+    full  racoon        bundle
+    full  racoon-pfkey  tunnel
   T
 }
 
-params = { kernel = var.kernel }
-
-left  { daemon = "racoon" }
-right { daemon = "racoon" }
+left  { daemon = var.daemon }
+right { daemon = var.daemon }
 
 step "no policies are left but those of setkey" {
   within = "20s"

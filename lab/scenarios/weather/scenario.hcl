@@ -3,11 +3,11 @@ description = "datagrams that are lost, doubled or late still give a tunnel"
 matrix {
   table = <<-T
     tags     weather    left          right
-    core     loss       racoon        strongswan
+    full     loss       racoon        strongswan
     core     loss       racoon        racoon
-    core     duplicate  racoon        strongswan
+    full     duplicate  racoon        strongswan
     full     duplicate  racoon        racoon
-    core     reorder    racoon        strongswan
+    full     reorder    racoon        strongswan
     full     reorder    racoon        racoon
     full     loss       strongswan    racoon
     full     duplicate  strongswan    racoon

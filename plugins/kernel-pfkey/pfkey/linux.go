@@ -6,7 +6,7 @@ func linux() System {
 		Name: "linux", Domain: 15, Advice: "load the module af_key, or use kernel-xfrm",
 		Inet: 2, Inet6: 10,
 		SASize: 16, RequestHeader: 16,
-		Priorities: true, Forward: true, BEET: true, PacketLimits: true, Priming: true,
+		Priorities: true, Forward: true, PacketLimits: true, Priming: true,
 		Replay: replay{Max: 32},
 		NATT: natt{
 			Type: 20, SrcPort: 21, DstPort: 22, OrigDst: 23, Mapping: 23,

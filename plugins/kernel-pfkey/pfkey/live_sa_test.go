@@ -128,11 +128,9 @@ func TestSAsOfIPv6AndOfAllProtocols(t *testing.T) {
 	six.Key.Src, six.Key.Dst, six.Mode = netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("2001:db8::1"), kernel.ModeTransport
 	ah := espSA(0x2002)
 	ah.Key.Proto, ah.Encr = protoAH, nil
-	beet := espSA(0x2003)
-	beet.Mode = kernel.ModeBEET
 	packets := espSA(0x2004)
 	packets.Life.SoftPackets, packets.Life.HardPackets = 80, 100
-	for _, sa := range []*kernel.SA{six, ah, beet, packets} {
+	for _, sa := range []*kernel.SA{six, ah, packets} {
 		apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
 		list := dumpAll(t, b, kernel.DumpFilter{SAs: true})
 		if len(list) != 1 || list[0].SA.Key != sa.Key || list[0].SA.Mode != sa.Mode || list[0].SA.Life != sa.Life {

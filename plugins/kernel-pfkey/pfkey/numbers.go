@@ -108,8 +108,6 @@ const (
 	hdrSeq     = 8
 	hdrPID     = 12
 
-	sizeExtHead = 4 // length in 8 octets, type
-
 	sizeSA    = 16
 	saSPI     = 4 // network order
 	saReplay  = 8

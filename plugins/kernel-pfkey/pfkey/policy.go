@@ -116,7 +116,7 @@ func (m *message) request(t kernel.Template, inside netip.Addr) error {
 	switch {
 	case saTypes[t.Proto] == 0:
 		return unsupported("template protocol %d", t.Proto)
-	case t.Mode != kernel.ModeTransport && t.Mode != kernel.ModeTunnel && !(t.Mode == kernel.ModeBEET && s.BEET):
+	case t.Mode != kernel.ModeTransport && t.Mode != kernel.ModeTunnel:
 		return unsupported("template mode %d", t.Mode)
 	case level > kernel.LevelUnique:
 		return unsupported("template level %d", level)

@@ -83,7 +83,7 @@ func (s *System) checkSA(sa *kernel.SA) error {
 	switch {
 	case sa.Key.SPI == 0:
 		return invalid("SA with SPI 0")
-	case sa.Mode != kernel.ModeTransport && sa.Mode != kernel.ModeTunnel && !(sa.Mode == kernel.ModeBEET && s.BEET):
+	case sa.Mode != kernel.ModeTransport && sa.Mode != kernel.ModeTunnel: // Linux takes BEET, but not its inner addresses
 		return unsupported("SA mode %d", sa.Mode)
 	case sa.Offload != "":
 		return unsupported("offload to interface %s: PF_KEY has no such thing", sa.Offload)

@@ -21,7 +21,6 @@ type System struct {
 	RequestHeader int // of an x_ipsecrequest
 	Priorities    bool
 	Forward       bool // forwarded packets have policies of their own
-	BEET          bool
 	PacketLimits  bool // lifetimes in packets are kept
 	MixedTunnels  bool // an SA carries IPv4 in IPv6 and the reverse
 	UseTime       useTime
