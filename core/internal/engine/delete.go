@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/internal/spd"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
@@ -29,6 +30,15 @@ func (d deletion) ops() []kernel.Op {
 		ops = append(ops, policyOp(kernel.DeletePolicy, p))
 	}
 	return ops
+}
+
+// except is ps without those for traffic that others are for too.
+func except(ps, others []spd.Policy) []spd.Policy {
+	sels := make(map[policy.Selector]bool, len(others))
+	for _, o := range others {
+		sels[o.Key.Selector()] = true
+	}
+	return slices.DeleteFunc(ps, func(p spd.Policy) bool { return sels[p.Key.Selector()] })
 }
 
 // split takes up to n off the front.
@@ -106,6 +116,6 @@ func (e *Engine) strike(d deletion, res kernel.TxnResult) (gone, later deletion,
 	}
 	e.dropPolicies(gone.policies)
 	e.record(errors.Join(e.ledger.remove(gone.sas), e.ledger.removePolicies(gone.policies)))
-	e.generated.release(slices.Concat(gone.policies, stays.policies))
+	e.generated.release(except(slices.Concat(gone.policies, stays.policies), later.policies))
 	return gone, later, errors.Join(bad...)
 }

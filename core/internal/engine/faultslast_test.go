@@ -37,6 +37,7 @@ func TestFaultsThatLast(t *testing.T) {
 				continue // it is the host's, or passes
 			}
 			t.Run(fmt.Sprintf("%s of side %d %s", tt.call, tt.side, f.name), func(t *testing.T) {
+				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					r := newRig(t, tt.exposure, f, func(k *faulty) *survivor { return &survivor{Kernel: pluginhost.DirectKernel("direct", k)} })
 					r.wire()

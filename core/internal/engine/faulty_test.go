@@ -58,7 +58,7 @@ var faults = []fault{
 	{name: "panics", hit: func(context.Context, *faulty, func() error) error { return errs.Errorf(errs.Internal, "panic") }},
 	{name: "is nearly too slow", hit: func(ctx context.Context, _ *faulty, do func() error) error {
 		if end, ok := ctx.Deadline(); ok {
-			soon, cancel := context.WithDeadline(context.Background(), end.Add(-300*time.Millisecond))
+			soon, cancel := context.WithDeadline(context.Background(), end.Add(-time.Second))
 			defer cancel()
 			<-soon.Done()
 		}

@@ -22,7 +22,7 @@ type generated struct {
 }
 
 type reservation struct {
-	owner   *actor
+	owner   *actor // nil: of a racoon before
 	reqID   uint32
 	leaving bool // its policies are being deleted
 }
@@ -41,18 +41,34 @@ func (g *generated) reserve(a *actor, sel policy.Selector, used func(uint32) boo
 		return 0, taken(sel)
 	case r == nil:
 		r = &reservation{owner: a, reqID: g.fresh(used)}
-		if g.by == nil {
-			g.by, g.reqIDs = map[policy.Selector]*reservation{}, map[uint32]bool{}
-		}
-		g.by[sel], g.reqIDs[r.reqID] = r, true
+		g.put(sel, r)
 		return r.reqID, nil
-	case r.owner != a:
+	case r.owner != a && r.owner != nil:
 		return 0, taken(sel)
 	case r.leaving:
 		return 0, &ike.Unavailable{Err: errLeaving}
 	default:
 		return r.reqID, nil
 	}
+}
+
+func (g *generated) put(sel policy.Selector, r *reservation) {
+	if g.by == nil {
+		g.by, g.reqIDs = map[policy.Selector]*reservation{}, map[uint32]bool{}
+	}
+	g.by[sel], g.reqIDs[r.reqID] = r, true
+}
+
+// orphan has the traffic of policies that are no machine's be nobody's to reserve until
+// release. It reports false where it is somebody's, or is being deleted already.
+func (g *generated) orphan(sel policy.Selector, reqID uint32) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.by[sel] != nil {
+		return false
+	}
+	g.put(sel, &reservation{reqID: reqID, leaving: true})
+	return true
 }
 
 // crosses reports whether a network has some of another machine's traffic in it: which
@@ -64,7 +80,7 @@ func (g *generated) crosses(a *actor, sel policy.Selector) bool {
 		return false
 	}
 	for o, r := range g.by {
-		if r.owner != a && o.Remote.Overlaps(sel.Remote) && o.Local.Overlaps(sel.Local) && both(o.Proto, sel.Proto) &&
+		if r.owner != nil && r.owner != a && o.Remote.Overlaps(sel.Remote) && o.Local.Overlaps(sel.Local) && both(o.Proto, sel.Proto) &&
 			both(o.LocalPort, sel.LocalPort) && both(o.RemotePort, sel.RemotePort) {
 			return true
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/notice"
+	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/internal/spd"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
@@ -34,12 +35,15 @@ func (w *watch) deleteOrphans(ctx context.Context, sas map[ike.SAKey]where, db *
 		}
 	}
 	e.record(errors.Join(e.ledger.remove(absent.sas), e.ledger.removePolicies(absent.policies)))
+	e.generated.release(except(absent.policies, orphans.policies))
 	var bad []error
 	for orphans.len() > 0 {
 		var batch deletion
 		batch, orphans = orphans.split(maxOrphans)
 		res, err := w.applyOne(ctx, batch.ops())
 		if err != nil {
+			e.generated.release(batch.policies)
+			e.generated.release(orphans.policies)
 			return n, later, fmt.Errorf("delete SAs left over: %w", err)
 		}
 		gone, busy, refused := e.strike(batch, res)
@@ -67,12 +71,16 @@ func (w *watch) applyOne(ctx context.Context, ops []kernel.Op) (kernel.TxnResult
 }
 
 // orphanedPolicies are the generated policies in the ledger that are no machine's: those
-// the kernel has, and those it has not, or has from somebody else.
+// the kernel has, and those it has not, or has from somebody else. Their traffic is
+// nobody's to reserve until they are released.
 func (e *Engine) orphanedPolicies(db *spd.DB) (orphans, absent []spd.Policy) {
+	claimed := map[policy.Selector]bool{}
 	for k, id := range e.ledger.allPolicies() {
-		if e.generated.owner(k.Selector()) != nil {
+		sel := k.Selector()
+		if !claimed[sel] && !e.generated.orphan(sel, id) {
 			continue
 		}
+		claimed[sel] = true
 		p := spd.Policy{Key: k, Templates: []spd.Template{{ReqID: id}}}
 		if there, ok := db.Get(k); ok && reqIDOf(there) == id {
 			orphans = append(orphans, p)

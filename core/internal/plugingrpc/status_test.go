@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -41,6 +42,7 @@ func dial(t *testing.T, b kernel.Backend) (*KernelClient, func()) {
 	RegisterKernel(g, Fixed(b))
 	go g.Serve(lis)
 	cc, err := grpc.NewClient("passthrough:x", append(DialOptions(), grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithStaticStreamWindowSize(1<<16), grpc.WithStaticConnWindowSize(1<<16), // however fast they are today
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }))...)
 	if err != nil {
 		t.Fatal(err)
@@ -78,29 +80,31 @@ func TestErrorsCrossTheWireWhole(t *testing.T) {
 }
 
 func TestACallEndsByItsDeadlineItsContextOrThePluginsEnd(t *testing.T) {
-	entered := make(chan struct{}, 1)
-	c, stop := dial(t, stub{query: func(ctx context.Context) error {
-		entered <- struct{}{}
-		<-ctx.Done()
-		return ctx.Err()
-	}})
-	ask := func(ctx context.Context) error { _, err := c.Query(ctx, make([]kernel.Key, 1)); return err }
+	synctest.Test(t, func(t *testing.T) { // a deadline of a real clock may pass before the plugin has the call
+		entered := make(chan struct{}, 1)
+		c, stop := dial(t, stub{query: func(ctx context.Context) error {
+			entered <- struct{}{}
+			<-ctx.Done()
+			return ctx.Err()
+		}})
+		ask := func(ctx context.Context) error { _, err := c.Query(ctx, make([]kernel.Key, 1)); return err }
 
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if e := errs.From(ask(ctx)); e.Reason != errs.Timeout || e.PluginGone {
-		t.Errorf("after the deadline: %v", e)
-	}
-	<-entered
-	ctx, cancel = context.WithCancel(t.Context())
-	go func() { <-entered; cancel() }()
-	if err := ask(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("after the caller's cancellation: %v", err)
-	}
-	go func() { <-entered; stop() }()
-	if e := errs.From(ask(t.Context())); e.Reason != errs.Unavailable || !e.PluginGone {
-		t.Errorf("after the plugin's end: %+v", e)
-	}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		if e := errs.From(ask(ctx)); e.Reason != errs.Timeout || e.PluginGone {
+			t.Errorf("after the deadline: %v", e)
+		}
+		<-entered
+		ctx, cancel = context.WithCancel(t.Context())
+		go func() { <-entered; cancel() }()
+		if err := ask(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("after the caller's cancellation: %v", err)
+		}
+		go func() { <-entered; stop() }()
+		if e := errs.From(ask(t.Context())); e.Reason != errs.Unavailable || !e.PluginGone {
+			t.Errorf("after the plugin's end: %+v", e)
+		}
+	})
 }
 
 func TestEveryCallHasADeadline(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/kernel/txn"
 )
 
 // Backend is the Linux kernel. Its methods may be called at once by many.
@@ -25,7 +26,7 @@ type Backend struct {
 	route *conn
 	now   func() time.Time
 
-	txns       txnMemory
+	txns       txn.Memory
 	generation atomic.Uint64 // of the last transaction that ended
 	prober     prober
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/kernel/txn"
 )
 
 func TestPoliciesAreAddedReadChangedAndDeleted(t *testing.T) {
@@ -305,7 +306,7 @@ func TestManyPoliciesStreamAndSlowConsumersOverflow(t *testing.T) {
 		p.Key.Sel.Dst = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 10, byte(i >> 8), byte(i)}), 32)
 		ops = append(ops, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
 	}
-	for chunk := range slices.Chunk(ops, maxOps) {
+	for chunk := range slices.Chunk(ops, txn.MaxOps) {
 		apply(t, b, kernel.Stop, chunk...)
 	}
 	if got := len(dumpAll(t, b, kernel.DumpFilter{Policies: true})); got != n {

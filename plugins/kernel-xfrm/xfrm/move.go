@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/kernel/txn"
 )
 
 // movesOnly says whether an UpdateSA gives an SA other end points, rather than
@@ -19,7 +20,7 @@ func movesOnly(sa *kernel.SA) bool {
 // moveSA gives an SA new addresses or UDP ports. The kernel changes neither in
 // place, so the SA is read, deleted and put back with its keys, counters and
 // replay state. Packets that pass in between find no SA.
-func (b *Backend) moveSA(sa *kernel.SA) (undo, error) {
+func (b *Backend) moveSA(sa *kernel.SA) (txn.Undo, error) {
 	id, err := encodeSAID(sa.Key)
 	if err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func (b *Backend) moveSA(sa *kernel.SA) (undo, error) {
 
 // restorer returns what puts an SA back after its deletion; old is the kernel's
 // answer about it.
-func (b *Backend) restorer(old []byte) (undo, error) {
+func (b *Backend) restorer(old []byte) (txn.Undo, error) {
 	same, err := movedSA(old, &kernel.SA{})
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/kernel/txn"
 )
 
 // A prober finds out what this kernel has, once.
@@ -49,7 +50,7 @@ func (b *Backend) Capabilities(context.Context) (kernel.Capabilities, error) {
 		Platform:        "linux " + release() + " xfrm",
 		Features:        p.features,
 		Algorithms:      slices.Clone(p.algorithms),
-		MaxOpsPerTxn:    maxOps,
+		MaxOpsPerTxn:    txn.MaxOps,
 		SPIMin:          minSPI,
 		SPIMax:          maxSPI,
 		AcquireLifetime: acquireLifetime(),

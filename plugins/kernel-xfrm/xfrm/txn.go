@@ -5,128 +5,46 @@ package xfrm
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync"
 	"syscall"
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
-)
-
-const (
-	maxOps  = 1024 // of one transaction
-	maxTxns = 4096 // remembered results
+	"github.com/racoon-ike/racoon/core/sdk/kernel/txn"
 )
 
 // Apply runs the transactions one after the other. It does not heed ctx: what
-// the kernel was told must be known to have been told. An op that was not tried
-// has neither Done nor Err.
+// the kernel was told must be known to have been told.
 func (b *Backend) Apply(_ context.Context, txns []kernel.Transaction) ([]kernel.TxnResult, error) {
 	res := make([]kernel.TxnResult, len(txns))
 	for i, t := range txns {
-		res[i] = b.txns.do(t.TxnID, func() kernel.TxnResult { return b.run(t) })
+		res[i] = b.txns.Do(t.TxnID, func() kernel.TxnResult {
+			defer b.generation.Store(t.Generation)
+			return txn.Run(t, b.runOp)
+		})
 	}
 	return res, nil
 }
 
-// An undo takes an op back.
-type undo func() error
-
-func (b *Backend) run(t kernel.Transaction) kernel.TxnResult {
-	res := kernel.TxnResult{Ops: make([]kernel.OpResult, len(t.Ops))}
-	if err := checkTxn(t); err != nil {
-		for i := range res.Ops {
-			res.Ops[i].Err = errs.From(err)
-		}
-		return res
-	}
-	undos := make([]undo, len(t.Ops))
-	for i, op := range t.Ops {
-		u, err := b.runOp(op, t.OnError == kernel.Rollback)
-		if err == nil {
-			res.Ops[i].Done, undos[i] = true, u
-			continue
-		}
-		res.Ops[i].Err = toError(opName(op.Kind), err)
-		res.Ops[i].Err.Op = i
-		if t.OnError == kernel.Rollback {
-			b.rollback(res.Ops[:i], undos)
-		}
-		if t.OnError != kernel.Continue {
-			break
-		}
-	}
-	b.generation.Store(t.Generation)
-	return res
-}
-
-func checkTxn(t kernel.Transaction) error {
-	switch {
-	case t.OnError > kernel.Continue:
-		return unsupported("OnError %d", t.OnError)
-	case len(t.Ops) > maxOps:
-		return invalid("%d ops in one transaction; at most %d", len(t.Ops), maxOps)
-	}
-	return nil
-}
-
-// rollback undoes what was done, last first, as far as the kernel lets it.
-func (b *Backend) rollback(ops []kernel.OpResult, undos []undo) {
-	for i := len(ops) - 1; i >= 0; i-- {
-		if undos[i] == nil {
-			continue
-		}
-		if err := undos[i](); err != nil {
-			ops[i].Err = toError("undo", err)
-			ops[i].Err.Op = i
-			continue
-		}
-		ops[i].Done, ops[i].Undone = false, true
-	}
-}
-
-var opNames = map[kernel.OpKind]string{
-	kernel.AddSA: "add SA", kernel.UpdateSA: "update SA", kernel.DeleteSA: "delete SA",
-	kernel.AddPolicy: "add policy", kernel.UpdatePolicy: "update policy", kernel.DeletePolicy: "delete policy",
-	kernel.FlushSAs: "flush SAs", kernel.FlushPolicies: "flush policies",
-	kernel.AddAddress: "add address", kernel.DeleteAddress: "delete address",
-	kernel.AddRoute: "add route", kernel.DeleteRoute: "delete route",
-	kernel.Bypass: "bypass", kernel.AcquireDone: "answer acquire",
-}
-
-func opName(k kernel.OpKind) string {
-	if name := opNames[k]; name != "" {
-		return name
-	}
-	return fmt.Sprint("op ", k)
-}
-
 // runOp does one op. With keep it returns how to undo it, nil if that cannot be.
-func (b *Backend) runOp(op kernel.Op, keep bool) (undo, error) {
+func (b *Backend) runOp(op kernel.Op, keep bool) (txn.Undo, error) {
 	switch op.Kind {
 	case kernel.AddSA, kernel.UpdateSA, kernel.DeleteSA:
 		if op.SA == nil {
 			return nil, invalid("no SA given")
 		}
 		u, err := b.runSA(op.Kind, op.SA, keep)
-		if err != nil {
-			return nil, toError(describeKey(op.SA.Key), err)
-		}
-		return u, nil
+		return named(describeKey(op.SA.Key), u, err)
 	case kernel.AddPolicy, kernel.UpdatePolicy, kernel.DeletePolicy:
 		if op.Policy == nil {
 			return nil, invalid("no policy given")
 		}
 		u, err := b.runPolicy(op.Kind, op.Policy, keep)
-		if err != nil {
-			return nil, toError(describePolicy(op.Policy.Key), err)
-		}
-		return u, nil
+		return named(describePolicy(op.Policy.Key), u, err)
 	case kernel.FlushSAs:
 		// xfrm_usersa_flush.proto 0 is IPSEC_PROTO_ANY. Flushing nothing is no error.
-		return nil, ignoreNotFound(b.xfrm.ack(msgFlushSA, make([]byte, sizeFlushSA)))
+		return named("all", nil, ignoreNotFound(b.xfrm.ack(msgFlushSA, make([]byte, sizeFlushSA))))
 	case kernel.FlushPolicies:
-		return nil, ignoreNotFound(b.xfrm.ack(msgFlushPolicy, nil))
+		return named("all", nil, ignoreNotFound(b.xfrm.ack(msgFlushPolicy, nil)))
 	case kernel.AcquireDone:
 		if op.Acquire == nil {
 			return nil, invalid("no acquire given")
@@ -139,6 +57,17 @@ func (b *Backend) runOp(op kernel.Op, keep bool) (undo, error) {
 	return nil, unsupported("not an op of this backend")
 }
 
+// named has the errors of an op, and of undoing it, say of what.
+func named(what string, undo txn.Undo, err error) (txn.Undo, error) {
+	switch {
+	case err != nil:
+		return nil, toError(what, err)
+	case undo == nil:
+		return nil, nil
+	}
+	return func() error { return toError(what, undo()).Err() }, nil
+}
+
 func ignoreNotFound(err error) error {
 	if isNotFound(err) {
 		return nil
@@ -146,7 +75,7 @@ func ignoreNotFound(err error) error {
 	return err
 }
 
-func (b *Backend) runSA(kind kernel.OpKind, sa *kernel.SA, keep bool) (undo, error) {
+func (b *Backend) runSA(kind kernel.OpKind, sa *kernel.SA, keep bool) (txn.Undo, error) {
 	if kind == kernel.DeleteSA {
 		return b.deleteSA(sa.Key, keep)
 	}
@@ -190,7 +119,7 @@ func missingPart(kind kernel.OpKind, k kernel.Key, err error) error {
 }
 
 // deleteSA deletes an SA, larval ones too. With keep the SA can be put back.
-func (b *Backend) deleteSA(k kernel.Key, keep bool) (undo, error) {
+func (b *Backend) deleteSA(k kernel.Key, keep bool) (txn.Undo, error) {
 	id, err := encodeSAID(k)
 	if err != nil {
 		return nil, err
@@ -210,7 +139,7 @@ func (b *Backend) deleteSA(k kernel.Key, keep bool) (undo, error) {
 	return putBack, b.xfrm.ack(msgDelSA, id)
 }
 
-func (b *Backend) runPolicy(kind kernel.OpKind, p *kernel.Policy, keep bool) (undo, error) {
+func (b *Backend) runPolicy(kind kernel.OpKind, p *kernel.Policy, keep bool) (txn.Undo, error) {
 	key := p.Key
 	if kind != kernel.DeletePolicy {
 		key.ID = 0 // the kernel chooses it, and finds the old policy by selector
@@ -244,55 +173,4 @@ func (b *Backend) runPolicy(kind kernel.OpKind, p *kernel.Policy, keep bool) (un
 		msg = msgUpdPolicy
 	}
 	return restore, b.xfrm.ack(msg, body)
-}
-
-// txnMemory remembers the results of recent transactions, so that one that comes
-// again is not done again.
-type txnMemory struct {
-	mu     sync.Mutex
-	byID   map[string]*txnEntry
-	recent []string // ring of the keys of byID
-	next   int
-}
-
-type txnEntry struct {
-	done chan struct{} // closed when res is there
-	res  kernel.TxnResult
-}
-
-// do returns run's result, or what it was when id was done before; while another
-// does it, do waits for that. A transaction without id is always run.
-func (t *txnMemory) do(id string, run func() kernel.TxnResult) kernel.TxnResult {
-	if id == "" {
-		return run()
-	}
-	e, mine := t.claim(id)
-	if !mine {
-		<-e.done
-		return e.res
-	}
-	e.res = run()
-	close(e.done)
-	return e.res
-}
-
-func (t *txnMemory) claim(id string) (e *txnEntry, mine bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if e := t.byID[id]; e != nil {
-		return e, false
-	}
-	if t.byID == nil {
-		t.byID = make(map[string]*txnEntry)
-	}
-	if len(t.recent) < maxTxns {
-		t.recent = append(t.recent, id)
-	} else {
-		delete(t.byID, t.recent[t.next])
-		t.recent[t.next] = id
-		t.next = (t.next + 1) % maxTxns
-	}
-	e = &txnEntry{done: make(chan struct{})}
-	t.byID[id] = e
-	return e, true
 }

@@ -4,7 +4,6 @@ package xfrm
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/kernel/txn"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
@@ -113,17 +113,6 @@ func TestATransactionThatComesAgainIsNotDoneAgain(t *testing.T) {
 	if n := len(k.sent()); n != 2 {
 		t.Errorf("without an id done %d times, want 2", n)
 	}
-	for i := range maxTxns {
-		run(fmt.Sprint(i))
-	}
-	if n := len(b.txns.byID); n != maxTxns {
-		t.Errorf("%d results remembered, want %d", n, maxTxns)
-	}
-	k.sent()
-	run("a")
-	if len(k.sent()) != 1 {
-		t.Error("the oldest result is still remembered")
-	}
 }
 
 // TestWhatIsNotUnderstoodIsRefused must send nothing to the kernel.
@@ -204,13 +193,13 @@ func TestWhatIsNotUnderstoodIsRefused(t *testing.T) {
 	}
 	k := newFakeKernel(t)
 	b := k.backend()
-	for _, txn := range []kernel.Transaction{
+	for _, tx := range []kernel.Transaction{
 		{OnError: 3, Ops: []kernel.Op{{Kind: kernel.FlushSAs}}},
-		{Ops: make([]kernel.Op, maxOps+1)},
+		{Ops: make([]kernel.Op, txn.MaxOps+1)},
 	} {
-		res, err := b.Apply(t.Context(), []kernel.Transaction{txn})
+		res, err := b.Apply(t.Context(), []kernel.Transaction{tx})
 		if err != nil || res[0].Ops[0].Err == nil || len(k.sent()) != 0 {
-			t.Errorf("transaction with OnError %d and %d ops: %+v, %v", txn.OnError, len(txn.Ops), res[0].Ops[0], err)
+			t.Errorf("transaction with OnError %d and %d ops: %+v, %v", tx.OnError, len(tx.Ops), res[0].Ops[0], err)
 		}
 	}
 }

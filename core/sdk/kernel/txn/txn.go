@@ -110,11 +110,12 @@ func opName(k kernel.OpKind) string {
 type Memory struct {
 	mu     sync.Mutex
 	byID   map[string]*entry
-	recent []string // ring of the keys of byID
+	recent []*entry // ring
 	next   int
 }
 
 type entry struct {
+	id   string
 	done chan struct{} // closed when res is there
 	res  kernel.TxnResult
 }
@@ -160,14 +161,16 @@ func (m *Memory) claim(id string) (e *entry, mine bool) {
 	if m.byID == nil {
 		m.byID = make(map[string]*entry)
 	}
+	e = &entry{id: id, done: make(chan struct{})}
 	if len(m.recent) < maxTxns {
-		m.recent = append(m.recent, id)
+		m.recent = append(m.recent, e)
 	} else {
-		delete(m.byID, m.recent[m.next])
-		m.recent[m.next] = id
+		if old := m.recent[m.next]; m.byID[old.id] == old { // not tried again since
+			delete(m.byID, old.id)
+		}
+		m.recent[m.next] = e
 		m.next = (m.next + 1) % maxTxns
 	}
-	e = &entry{done: make(chan struct{})}
 	m.byID[id] = e
 	return e, true
 }

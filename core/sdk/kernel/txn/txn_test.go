@@ -161,3 +161,21 @@ func TestMemoryLetsTheSecondWaitForTheFirst(t *testing.T) {
 	close(end)
 	wg.Wait()
 }
+
+func TestWhatIsTriedAgainIsRememberedAsLongAsTheRest(t *testing.T) {
+	var m Memory
+	n, reason := 0, errs.Timeout
+	run := func() kernel.TxnResult {
+		n++
+		return kernel.TxnResult{Ops: []kernel.OpResult{{Err: errs.Errorf(reason, "x")}}}
+	}
+	m.Do("again", run)
+	reason = errs.Exists
+	m.Do("again", run)
+	for i := range maxTxns - 1 {
+		m.Do(fmt.Sprint(i), run)
+	}
+	if n = 0; m.Do("again", run).Ops[0].Err == nil || n != 0 {
+		t.Error("done again, though fewer have come since than are remembered")
+	}
+}
