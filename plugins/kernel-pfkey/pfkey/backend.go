@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/kernel/txn"
 )
@@ -58,7 +59,7 @@ func (b *Backend) AllocateSPIs(_ context.Context, reqs []kernel.SPIRequest) ([]k
 	res := make([]kernel.SPIResult, len(reqs))
 	for i, r := range reqs {
 		spi, err := b.getSPI(r)
-		res[i] = kernel.SPIResult{SPI: spi, Err: toError(fmt.Sprintf("allocate SPI for protocol %d, %v -> %v", r.Proto, r.Src, r.Dst), err)}
+		res[i] = kernel.SPIResult{SPI: spi, Err: errs.OS(fmt.Sprintf("allocate SPI for protocol %d, %v -> %v", r.Proto, r.Src, r.Dst), err)}
 	}
 	return res, nil
 }
@@ -89,7 +90,7 @@ func (b *Backend) Query(_ context.Context, keys []kernel.Key) ([]kernel.Stats, e
 			stats[i], err = b.saStats(k)
 		}
 		if err != nil && !isNotFound(err) {
-			return nil, toError(what, err)
+			return nil, errs.OS(what, err)
 		}
 	}
 	return stats, nil
@@ -128,7 +129,7 @@ func (b *Backend) Dump(ctx context.Context, f kernel.DumpFilter, emit func(kerne
 		}
 		list, err := part.read()
 		if err != nil {
-			return toError(part.name, err)
+			return errs.OS(part.name, err)
 		}
 		for _, o := range list {
 			if err := ctx.Err(); err != nil {

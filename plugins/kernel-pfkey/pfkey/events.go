@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
@@ -23,12 +24,12 @@ func (b *Backend) Events(ctx context.Context, mask kernel.EventMask, emit func(k
 	}()
 	key, early, err := b.subscribe()
 	if err != nil {
-		return toError("subscribe to PF_KEY events", err)
+		return errs.OS("subscribe to PF_KEY events", err)
 	}
 	context.AfterFunc(ctx, func() { key.close() })
 	net, err := b.watch()
 	if err != nil {
-		return toError("watch links and addresses", err)
+		return errs.OS("watch links and addresses", err)
 	}
 	context.AfterFunc(ctx, func() { net.close() })
 	if err := s.send(kernel.Event{Kind: kernel.Ready}); err != nil {
@@ -118,7 +119,7 @@ func (s *stream) read(ctx context.Context, key socket) error {
 		case errors.Is(err, syscall.EINTR):
 			continue
 		case err != nil:
-			return toError("read PF_KEY events", err)
+			return errs.OS("read PF_KEY events", err)
 		}
 		if err := s.handle(buf[:n]); err != nil {
 			return err
@@ -158,7 +159,7 @@ func (s *stream) readNet(ctx context.Context, net socket) error {
 		case errors.Is(err, syscall.EINTR):
 			continue
 		case err != nil && !errors.Is(err, syscall.ENOBUFS): // messages were lost: something has changed
-			return toError("read changes of links and addresses", err)
+			return errs.OS("read changes of links and addresses", err)
 		case err == nil && !isNetChange(buf[:n]):
 			continue
 		}

@@ -33,7 +33,7 @@ func (b *Backend) Capabilities(context.Context) (kernel.Capabilities, error) {
 	if b.probed == nil {
 		c, err := b.probe()
 		if err != nil {
-			return kernel.Capabilities{}, toError("probe the kernel's IPsec", err)
+			return kernel.Capabilities{}, errs.OS("probe the kernel's IPsec", err)
 		}
 		b.probed = &c
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"syscall"
 
+	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
@@ -22,7 +23,7 @@ func (b *Backend) LookupRoutes(_ context.Context, queries []kernel.RouteQuery) (
 	for i, q := range queries {
 		r, err := b.lookupRoute(q)
 		if err != nil {
-			r = kernel.Route{Err: toError(fmt.Sprintf("route to %v", q.Dst), err)}
+			r = kernel.Route{Err: errs.OS(fmt.Sprintf("route to %v", q.Dst), err)}
 		}
 		routes[i] = r
 	}

@@ -61,7 +61,7 @@ func openRaw(domain, protocol int, name string) (*rawSocket, error) {
 
 // openError says what to do about a PF_KEY socket that cannot be opened.
 func openError(s *System, err error) error {
-	e := toError("open PF_KEY socket", err)
+	e := errs.OS("open PF_KEY socket", err)
 	switch {
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
 		e.Msg += ": it takes root"

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/kernel/txn"
 )
@@ -151,10 +152,10 @@ func missingPart(k kernel.Key, err error) error {
 		if k.Dst.Unmap().Is6() {
 			family, module, option = "IPv6", p.v6, "CONFIG_INET6_"
 		}
-		return toError(fmt.Sprintf("this kernel has no %s for %s; load the module %s, or use a kernel with %s%s",
+		return errs.OS(fmt.Sprintf("this kernel has no %s for %s; load the module %s, or use a kernel with %s%s",
 			p.name, family, module, option, strings.ToUpper(p.name)), err)
 	case errors.Is(err, syscall.ENOSYS):
-		return toError("the kernel lacks this algorithm", err)
+		return errs.OS("the kernel lacks this algorithm", err)
 	}
 	return err
 }
