@@ -152,10 +152,20 @@ func (p *Peer) unneeded(ops []SAOp) []SAOp {
 }
 
 // needs reports whether a pair has generated policies for the traffic, or a negotiation
-// has reserved it.
+// has reserved it, or they are being installed: then the Reply removes them.
 func (p *Peer) needs(sel policy.Selector) bool {
 	return slices.ContainsFunc(p.pairs, func(q *pair) bool { return q.policy.Generated && q.policy.Selector() == sel }) ||
-		p.negotiates(sel, (*quick).reserved)
+		p.negotiates(sel, (*quick).reserved) || p.installs(sel)
+}
+
+// installs reports whether the kernel is being asked for policies for the traffic.
+func (p *Peer) installs(sel policy.Selector) bool {
+	for _, c := range p.calls {
+		if req, ok := c.req.(Apply); ok && slices.ContainsFunc(req.Ops, func(op SAOp) bool { return op.Kind == InstallPolicy && op.Policy.Key.Selector() == sel }) {
+			return true
+		}
+	}
+	return false
 }
 
 // negotiates reports whether a quick mode under way, of which more is true, is to

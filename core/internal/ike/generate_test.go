@@ -222,3 +222,31 @@ func TestIdentitiesAreEndPointsWithSupportProxy(t *testing.T) {
 		})
 	}
 }
+
+// TestShutdownAtAnyMomentOfARenewal: policies that are still being installed for the new
+// SAs outlive the old ones, and go with the answer. A change that was asked for later may
+// be done earlier.
+func TestShutdownAtAnyMomentOfARenewal(t *testing.T) {
+	for seed := range uint64(200) {
+		w := iketest.New(seed)
+		a, b := w.AddHost("a"), w.AddHost("b")
+		o := iketest.Options{Proposals: []policy.Phase1Proposal{iketest.AES128SHA256X25519}}
+		a.Configure(b, o)
+		o.Generate = policy.GenerateUnique
+		b.Configure(a, o)
+		a.Acquire(b)
+		w.Run(2 * time.Minute)
+		w.MinService, w.MaxService = 10*time.Millisecond, 2*time.Second
+		a.SoftExpire(b)
+		w.Run(time.Duration(seed) * 50 * time.Millisecond)
+		b.Shutdown()
+		w.Run(time.Minute)
+		b.CheckClean()
+		if n := len(b.Kernel.Generated); n != 0 {
+			t.Errorf("seed %d: %d selectors still have policies", seed, n)
+		}
+		if err := w.Err(); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+}
