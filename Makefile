@@ -56,8 +56,7 @@ unit: ## the unit tests
 race: ## the unit tests with the race detector
 	$(TESTRUN) -race ./...
 
-# The same seeds every time, so that a red run speaks of the change; soak takes new ones,
-# of which one in some ten thousand still finds something.
+# The same seeds every time, so that a red run speaks of the change; soak takes new ones.
 schedules: ## hostile schedules for the protocol machine
 	$(GO) test -race ./core/internal/ike/ -run Schedules -schedules 10000 -from 7490710951076440313 -timeout 15m -count=1
 
