@@ -12,6 +12,9 @@ matrix {
   T
 }
 
+# What the link is held against.
+protocols = { tunnel = "esp", bundle = "esp+ah" }[var.policies]
+
 left  { daemon = var.daemon }
 right { daemon = var.daemon }
 
