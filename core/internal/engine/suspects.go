@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/internal/doi"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
@@ -139,12 +140,9 @@ func (e *Engine) look(batch []suspect) {
 // them but the words.
 func (s suspect) finding(failed uint64) notice.Notice {
 	ask := "does the peer have 96? Then write sha256_96 on; in its remote section"
-	if s.icv == shortICV {
+	if s.icv == doi.ShortSHA256 {
 		ask = "does the peer have the 128 of RFC 4868? Then leave sha256_96 out of its remote section, and have a kernel back end that does 128"
 	}
 	return notice.Notice{Event: notice.Finding, Reason: notice.BadICV, Remote: s.section, Local: s.local, Peer: s.peer, Proto: s.key.Proto, SPI: s.key.SPI,
 		Detail: fmt.Sprintf("%d packets came with this SA and not one has passed its integrity check; our HMAC-SHA2-256 has %d bits: %s", failed, s.icv, ask)}
 }
-
-// shortICV is what sha256_96 asks for.
-const shortICV = 96

@@ -89,18 +89,11 @@ func (db *DB) Respond(s policy.Selector, local, remote netip.Addr) (Pair, string
 // remote to local, or that has none. What another one of the same interface and mark hides is
 // no choice.
 func between(all []*entry, local, remote netip.Addr) *entry {
-	type way struct {
-		mark Mark
-		ifID uint32
-	}
-	var seen []way
-	for _, e := range all {
-		w := way{e.Key.Mark, e.Key.IfID}
-		if slices.Contains(seen, w) {
+	for i, e := range all {
+		if src, dst, ok := e.EndPoints(); ok && (src != remote || dst != local) {
 			continue
 		}
-		seen = append(seen, w)
-		if src, dst, ok := e.EndPoints(); !ok || src == remote && dst == local {
+		if !slices.ContainsFunc(all[:i], func(o *entry) bool { return o.Key.Mark == e.Key.Mark && o.Key.IfID == e.Key.IfID }) {
 			return e
 		}
 	}
