@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -109,6 +110,10 @@ func TestTheFakeKernelKeepsTheContract(t *testing.T) {
 		env := []string{roleKey + "=kernel", kernelKey + "=" + serveKernel(t, f)}
 		Kernel(t, Subject{Path: self(t), Env: env}, whole(f))
 	})
+	t.Run("on a machine so slow that each first answer comes too late", func(t *testing.T) {
+		f := newFake()
+		Kernel(t, inProcess(&late{Fake: f}), whole(f))
+	})
 	t.Run("with the least of features", func(t *testing.T) {
 		f := newFake()
 		f.Without = ^(kernel.FeatESP | kernel.FeatTunnel | kernel.FeatPolicyEvents | kernel.FeatAcquire)
@@ -137,4 +142,20 @@ func TestTheFakeKernelKeepsTheContract(t *testing.T) {
 		s.Refuses = true
 		Kernel(t, s, KernelWant{})
 	})
+}
+
+// late does what it is told, and its first answer about a transaction is not heard.
+type late struct {
+	*kerneltest.Fake
+	told sync.Map
+}
+
+func (l *late) Apply(ctx context.Context, ts []kernel.Transaction) ([]kernel.TxnResult, error) {
+	res, err := l.Fake.Apply(ctx, ts)
+	for _, t := range ts {
+		if _, again := l.told.LoadOrStore(t.TxnID, true); !again && t.TxnID != "" {
+			return nil, errs.Errorf(errs.Timeout, "too late")
+		}
+	}
+	return res, err
 }

@@ -101,7 +101,7 @@ func (d *bed) remember(ops []kernel.Op) {
 // tidy deletes what the check has left.
 func (d *bed) tidy(ctx context.Context) {
 	for ops := range slices.Chunk(d.made, opsPerTxn) {
-		_, _ = d.ApplyOne(ctx, kernel.Transaction{OnError: kernel.Continue, Ops: ops}) // most of it is gone already
+		_, _ = d.applyAs(ctx, txnID(), kernel.Continue, ops...) // most of it is gone already
 	}
 }
 
@@ -125,8 +125,23 @@ func (d *bed) apply(ctx context.Context, rule kernel.OnError, ops ...kernel.Op) 
 
 func (d *bed) applyAs(ctx context.Context, id string, rule kernel.OnError, ops ...kernel.Op) ([]kernel.OpResult, error) {
 	d.remember(ops)
-	res, err := d.ApplyOne(ctx, kernel.Transaction{TxnID: id, OnError: rule, Ops: ops})
-	return res.Ops, err
+	res, err := d.Apply(ctx, []kernel.Transaction{{TxnID: id, OnError: rule, Ops: ops}})
+	if err != nil {
+		return nil, err
+	}
+	return res[0].Ops, nil
+}
+
+// Apply asks again where no answer came in time, as the engine does: a slow machine
+// is not a plugin that breaks the contract.
+func (d *bed) Apply(ctx context.Context, ts []kernel.Transaction) ([]kernel.TxnResult, error) {
+	nameless := slices.ContainsFunc(ts, func(t kernel.Transaction) bool { return t.TxnID == "" })
+	for {
+		res, err := d.Kernel.Apply(ctx, ts)
+		if nameless || err == nil || errs.From(err).Reason != errs.Timeout || ctx.Err() != nil {
+			return res, err
+		}
+	}
 }
 
 // must runs ops that have to succeed, in as few transactions as may be.

@@ -29,7 +29,7 @@ func spiRequests(n int, lowest, highest uint32) []kernel.SPIRequest {
 	return reqs
 }
 
-// reserve asks for SPIs that have to be given, and has them removed later.
+// reserve asks for SPIs that have to be given.
 func (d *bed) reserve(ctx context.Context, reqs []kernel.SPIRequest) ([]uint32, error) {
 	res, err := d.AllocateSPIs(ctx, reqs)
 	if err != nil {
@@ -44,9 +44,19 @@ func (d *bed) reserve(ctx context.Context, reqs []kernel.SPIRequest) ([]uint32, 
 			return nil, fmt.Errorf("SPI request %d: %#x is not from %#x to %#x", i, r.SPI, reqs[i].Min, reqs[i].Max)
 		}
 		spis = append(spis, r.SPI)
-		d.remember([]kernel.Op{saOp(kernel.AddSA, &kernel.SA{Key: kernel.Key{Src: reqs[i].Src, Dst: reqs[i].Dst, SPI: r.SPI, Proto: reqs[i].Proto}})})
 	}
 	return spis, nil
+}
+
+// AllocateSPIs has what it reserves removed later.
+func (d *bed) AllocateSPIs(ctx context.Context, reqs []kernel.SPIRequest) ([]kernel.SPIResult, error) {
+	res, err := d.Kernel.AllocateSPIs(ctx, reqs)
+	for i, r := range res {
+		if r.Err == nil {
+			d.remember([]kernel.Op{saOp(kernel.AddSA, &kernel.SA{Key: kernel.Key{Src: reqs[i].Src, Dst: reqs[i].Dst, SPI: r.SPI, Proto: reqs[i].Proto}})})
+		}
+	}
+	return res, err
 }
 
 // spiRange is one nobody else uses.

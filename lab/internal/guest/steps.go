@@ -91,10 +91,16 @@ func (t *trial) run(ctx context.Context, s *scenario.Step, e *end) (string, erro
 		return out, err
 	}
 	if status != s.Exit {
-		return out, fmt.Errorf("%s: exit status %d, want %d: %s", *s.Run, status, s.Exit, strings.TrimSpace(out))
+		return out, fmt.Errorf("%s: exit status %d, want %d: %s", *s.Run, status, s.Exit, why(out))
 	}
 	return out, matchText("output", out, s.Match, s.Absent)
 }
+
+var passed = regexp.MustCompile(`(?m)^ *(=== (RUN|PAUSE|CONT|NAME) |--- PASS: ).*\n`)
+
+// why is what a command printed, without what go test -v says of the tests that
+// passed: one that fails is to be seen in a report that is cut.
+func why(out string) string { return strings.TrimSpace(passed.ReplaceAllString(out, "")) }
 
 func (t *trial) matchLog(s *scenario.Step, d *daemon) (string, error) {
 	text, err := d.log()

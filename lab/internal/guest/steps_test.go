@@ -45,6 +45,27 @@ func TestMatchText(t *testing.T) {
 	}
 }
 
+func TestWhyACommandFailed(t *testing.T) {
+	output := `=== RUN   TestConformance
+    level=INFO msg="this kernel has no cbc(twofish)"
+=== RUN   TestConformance/it_says_what_it_is
+=== RUN   TestConformance/it_expires
+=== NAME  TestConformance
+    --- PASS: TestConformance/it_says_what_it_is (0.02s)
+    --- FAIL: TestConformance/it_expires (5.02s)
+        plugintest.go:97: no event ExpireSoft within 5s
+--- PASS: TestOther (0.00s)
+FAIL
+`
+	want := `level=INFO msg="this kernel has no cbc(twofish)"
+    --- FAIL: TestConformance/it_expires (5.02s)
+        plugintest.go:97: no event ExpireSoft within 5s
+FAIL`
+	if diff := cmp.Diff(want, why(output)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestVerdictOfAScenarioThatIsToFail(t *testing.T) {
 	failure := func(check string) report.Failure { return report.Failure{Check: check, Detail: "x"} }
 	for _, tt := range []struct {
