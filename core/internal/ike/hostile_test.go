@@ -522,3 +522,25 @@ func TestAPeerThatIsBackAtOnceIsBelieved(t *testing.T) {
 		}
 	}
 }
+
+// The responder's first answer may meet its policy before the outbound SA is in.
+func TestAnAcquireThatCrossedTheSAsIsAnsweredByThem(t *testing.T) {
+	d := newDuel(t)
+	d.a.Acquire(d.b)
+	d.Run(100 * time.Millisecond)
+	for _, step := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 1}, {3 * time.Second, 2}} {
+		d.Run(step.after)
+		seq := d.b.Acquire(d.a)
+		d.Run(2 * time.Second) // a renewed pair's outbound SAs come a second later
+		pairs := 0
+		for _, h := range []*iketest.Host{d.a, d.b} {
+			pairs += len(h.Kernel.SAs)
+		}
+		if pairs != 4*step.want || d.b.Kernel.Acquires[seq] != "done" {
+			t.Errorf("after %v: %d SAs at both ends, want %d; the kernel's request ended %q", step.after, pairs, 4*step.want, d.b.Kernel.Acquires[seq])
+		}
+	}
+}

@@ -57,9 +57,14 @@ func (p *Peer) want(w *want) {
 	p.wants = append(p.wants, w)
 }
 
+// crossing is how late the kernel's request may be heard when it crossed on its way
+// the outbound SAs that serve it: a responder's first answer meets its policy an
+// instant before they are in.
+const crossing = 2 * time.Second
+
 // wanted reports whether the same is being waited for or negotiated, by whichever
-// end, or is here but for its outbound SA, which then comes at once. The kernel's
-// requests are answered together.
+// end, has just come, or is here but for its outbound SA, which then comes at once.
+// The kernel's requests are answered together.
 func (p *Peer) wanted(w *want) bool {
 	for _, o := range p.wants {
 		if !o.isakmp && o.traffic() == w.traffic() {
@@ -78,12 +83,17 @@ func (p *Peer) wanted(w *want) bool {
 		}
 		return true
 	}
+	if w.renews {
+		return false
+	}
 	for _, q := range p.pairsFor(w.traffic()) {
-		if !w.renews && !q.outAt.IsZero() {
+		if !q.outAt.IsZero() {
 			q.outAt = p.now
-			p.wantServed(w, "")
-			return true
+		} else if !q.outbound || q.replaced || !p.now.Before(q.since.Add(crossing)) {
+			continue
 		}
+		p.wantServed(w, "")
+		return true
 	}
 	return false
 }
