@@ -220,7 +220,7 @@ func (tr *trace) count(state State) int {
 // until waits for a condition on what was told.
 func (tr *trace) until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(time.Minute) // on a machine in trouble
 	for {
 		tr.mu.Lock()
 		change := tr.change
