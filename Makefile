@@ -58,10 +58,10 @@ race: ## the unit tests with the race detector
 
 # The same seeds every time, so that a red run speaks of the change; soak takes new ones.
 schedules: ## hostile schedules for the protocol machine
-	$(GO) test -race ./core/internal/ike/ -run Schedules -schedules 5000 -from 7490710951076440313 -timeout 15m -count=1
+	$(GO) test -race ./core/internal/ike/ -run Schedules -schedules 5000 -from 7490710951076440313 -timeout 60m -count=1
 
 schedules-full: ## twenty times as many of them
-	$(GO) test ./core/internal/ike/ -run Schedules -schedules 100000 -from 7490710951076440313 -timeout 30m -count=1
+	$(GO) test ./core/internal/ike/ -run Schedules -schedules 100000 -from 7490710951076440313 -timeout 120m -count=1
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@for p in $$($(GO) list ./...); do \

@@ -180,7 +180,7 @@ func (s *site) up() bool {
 		return false
 	}
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_, err = c.Version(ctx)
 	return err == nil
@@ -191,12 +191,12 @@ func (s *site) until(what string, cond func() bool) {
 	s.t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(20 * time.Second); ; <-tick.C {
+	for deadline := time.Now().Add(2 * time.Minute); ; <-tick.C {
 		if cond() {
 			return
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatalf("not in 20 seconds: %s", what)
+			s.t.Fatalf("not in two minutes: %s", what)
 		}
 	}
 }

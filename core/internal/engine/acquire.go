@@ -129,7 +129,7 @@ func (e *Engine) acquiredPolicy(ev kernel.Event) (p spd.Policy, ok bool) {
 		}
 	}
 	if !ok && ev.Sel != nil {
-		p, ok = e.spd.Packet(packetSelector(ev.Sel))
+		p, ok = e.spd.Asking(packetSelector(ev.Sel), spdMark(ev.Key.Mark), ev.Key.IfID)
 	}
 	if !ok && ev.Policy != nil && ev.Policy.Key.Sel.Src.IsValid() {
 		if p, ok = spdPolicy(ev.Policy), true; len(p.Templates) == 0 {

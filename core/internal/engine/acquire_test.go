@@ -134,6 +134,22 @@ func TestRepeatedAcquiresOfOnePolicyAreMerged(t *testing.T) {
 	})
 }
 
+// A request that waited while nobody heard it says what it is for, but not by which
+// policy: of two interfaces each has one for all traffic.
+func TestAWaitingRequestIsOfItsInterfaceAndMark(t *testing.T) {
+	h := newHouse(t, Options{})
+	for i, k := range []kernel.PolicyKey{{}, {IfID: 1}, {IfID: 2}, {Mark: &kernel.Mark{Value: 1, Mask: 0xff}}, {IfID: 2, Mark: &kernel.Mark{Value: 1, Mask: 0xff}}} {
+		p := tunnel("0.0.0.0/0", "0.0.0.0/0", "192.0.2.1", fmt.Sprint("192.0.2.", 2+i), uint32(8*(i+1)))
+		p.Key.IfID, p.Key.Mark = k.IfID, k.Mark
+		h.spd.Put(spdPolicy(p))
+		ev := kernel.Event{Key: kernel.Key{IfID: k.IfID, Mark: k.Mark}, Sel: &kernel.Selector{Src: prefix("10.1.0.1/32"), Dst: prefix("10.2.0.1/32"), Proto: 17}}
+		got, ok := h.acquiredPolicy(ev)
+		if !ok || got.Index != p.Key.ID {
+			t.Errorf("interface %d, mark %v: policy %d, want %d", k.IfID, k.Mark, got.Index, p.Key.ID)
+		}
+	}
+}
+
 // An operator may name the section, where the address decides and where it does not.
 func TestASectionMayBeNamed(t *testing.T) {
 	office, home, passive, away := anonymous(), anonymous(), anonymous(), literal("192.0.2.9")

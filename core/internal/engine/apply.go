@@ -18,7 +18,7 @@ import (
 const (
 	// applyPatience is how long an install may stay unanswered while the kernel
 	// plugin is away. Then it counts as failed, and is undone when the plugin is back.
-	applyPatience = 15 * time.Second
+	applyPatience = 25 * time.Second
 
 	minRetry = 100 * time.Millisecond
 	maxRetry = 5 * time.Second
@@ -147,11 +147,14 @@ func (e *Engine) transact(ops []kernel.Op, onError kernel.OnError, patience time
 		ctx, cancel := context.WithTimeout(e.ctx, kernelTimeout)
 		rs, err := e.kernel.Apply(ctx, []kernel.Transaction{txn})
 		cancel()
-		if err == nil && len(rs) == 1 {
-			return rs[0], again, nil
-		}
-		if err == nil {
+		switch {
+		case err != nil:
+		case len(rs) != 1:
 			err = fmt.Errorf("the kernel plugin gave %d results for one transaction", len(rs))
+		default:
+			if err = unanswered(rs[0]); err == nil {
+				return rs[0], again, nil
+			}
 		}
 		if !uncertain(err) || patience != 0 && !time.Now().Add(wait).Before(until) {
 			return res, again, err
@@ -165,6 +168,17 @@ func (e *Engine) transact(ops []kernel.Op, onError kernel.OnError, patience time
 			return res, again, errors.Join(err, e.ctx.Err())
 		}
 	}
+}
+
+// unanswered is why the plugin does not know itself what the kernel has done with an
+// operation. It does such a transaction again when it is asked again.
+func unanswered(r kernel.TxnResult) error {
+	for _, o := range r.Ops {
+		if o.Err != nil && (o.Err.Reason == errs.Timeout || o.Err.Reason == errs.Unavailable) {
+			return o.Err
+		}
+	}
+	return nil
 }
 
 // uncertain reports whether the transaction may have been done, or may yet be.

@@ -133,6 +133,13 @@ func TestKernelWrites(t *testing.T) {
 		{name: "a plugin that stays away: failed, and undone when it is back", larval: both.Ops[:1], req: both, wait: time.Minute,
 			fault: times(12, slow, nil),
 			log:   "delete 0x11 ok, delete 0x22 NOT_FOUND", err: "TIMEOUT"},
+		{name: "done, but the kernel's answer to the plugin was lost", larval: both.Ops[:1], req: both, wait: time.Second,
+			fault: func(h *house) func(kernel.Transaction) (error, error) {
+				h.kern.set(func() { h.kern.mute = 1 })
+				return nil
+			},
+			log:  "update 0x11 ok, add 0x22 ok, update 0x11 ok, add 0x22 EXISTS",
+			spis: []uint32{0x11, 0x22}, ledger: []uint32{0x11, 0x22}},
 		{name: "a refused request is not repeated", larval: both.Ops[:1], req: both, fault: times(1, errs.Errorf(errs.Permission, "no CAP_NET_ADMIN"), nil), wait: time.Second,
 			log: "delete 0x11 ok, delete 0x22 NOT_FOUND", err: "PERMISSION"},
 		{name: "deleting what is not there is success", there: both.Ops[1:], req: ike.Apply{Ops: []ike.SAOp{remove(both.Ops[0]), remove(both.Ops[1])}},

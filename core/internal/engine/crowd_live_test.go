@@ -20,7 +20,7 @@ func TestAKilledPluginIsComparedWithARealKernel(t *testing.T) {
 	if path == "" {
 		t.Skip(livePluginEnv + " names no plugin of a kernel with ESP: the lab does")
 	}
-	const size, limit = 2000, 5 * time.Second * 6
+	const size, limit = 2000, 5 * time.Second * 12
 	s := startSurvivor(t, pluginhost.Spec{Name: "live", Path: path})
 	flush := func() {
 		ops := []kernel.Op{{Kind: kernel.FlushSAs}, {Kind: kernel.FlushPolicies}}

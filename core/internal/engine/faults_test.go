@@ -21,7 +21,7 @@ const (
 	failed result = "failed" // as none, and whoever asked was given the error instead
 )
 
-const faultLimit = time.Minute // real time, for a machine in trouble
+const faultLimit = 3 * time.Minute // real time, for a machine in trouble
 
 // An exposure is a call and how to have an engine make it.
 type exposure struct {

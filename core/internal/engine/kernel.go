@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
@@ -13,8 +14,9 @@ import (
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
-// dumpTimeout bounds reading the whole SAD and SPD.
-const dumpTimeout = 30 * time.Second
+// dumpSilence is how long a dump of SAD and SPD may bring nothing. How long it takes
+// depends on how much there is.
+const dumpSilence = 30 * time.Second
 
 // watch is one subscription to the kernel's events, with the comparison that goes
 // before it. Its events are handled one after the other, in order.
@@ -262,6 +264,9 @@ func (w *watch) compare(ctx context.Context) error {
 			lost = append(lost, k)
 		}
 	}
+	if lost, err = w.absent(ctx, lost); err != nil {
+		return fmt.Errorf("look for SAs that were not in the kernel's dump: %w", err)
+	}
 	e.lost(lost)
 	orphans, later, err := w.deleteOrphans(ctx, sas, db)
 	e.removeSAs(later.sas, later.policies)
@@ -273,12 +278,40 @@ func (w *watch) compare(ctx context.Context) error {
 	return err
 }
 
+// absent are those SAs that the kernel has not. One that was moved, or put back, while
+// the kernel went through its table is not in the dump. What cannot be asked for is as
+// the dump says.
+func (w *watch) absent(ctx context.Context, sas []ike.SAKey) (gone []ike.SAKey, err error) {
+	for some := range slices.Chunk(sas, maxLooked) {
+		keys := make([]kernel.Key, len(some))
+		for i, k := range some {
+			known, _ := w.e.registry.owner(k)
+			keys[i] = ledgerKey{k, known.where}.kernel()
+		}
+		ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
+		stats, err := w.backend.Query(ctx, keys)
+		cancel()
+		if err != nil && passes(err) {
+			return nil, err
+		}
+		for i, k := range some {
+			if err != nil || i >= len(stats) || !stats[i].Found {
+				gone = append(gone, k)
+			}
+		}
+	}
+	return gone, nil
+}
+
 // dump reads SPD and SAD. An SA without an SPI is a request that waits for an answer.
 func (w *watch) dump(ctx context.Context) (db *spd.DB, sas map[ike.SAKey]where, waiting []kernel.Event, err error) {
-	ctx, cancel := context.WithTimeout(ctx, dumpTimeout)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silent := time.AfterFunc(dumpSilence, func() { cancel(errs.Errorf(errs.Timeout, "nothing more comes for %v", dumpSilence)) })
+	defer silent.Stop()
 	db, sas = new(spd.DB), map[ike.SAKey]where{}
 	err = w.backend.Dump(ctx, kernel.DumpFilter{SAs: true, Policies: true}, func(o kernel.Object) error {
+		silent.Reset(dumpSilence)
 		if o.Policy != nil {
 			db.Put(spdPolicy(o.Policy))
 		}
@@ -291,5 +324,8 @@ func (w *watch) dump(ctx context.Context) (db *spd.DB, sas map[ike.SAKey]where, 
 		}
 		return nil
 	})
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	return db, sas, waiting, err
 }

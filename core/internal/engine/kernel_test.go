@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -84,6 +85,47 @@ func TestAComparisonFindsWhatIsMissingAndWhatIsLeftOver(t *testing.T) {
 		}
 		want := "0 policies, 2 SAs; 0 of ours were missing, 1 left over from before were deleted"
 		if got := h.said(notice.KernelResync); len(got) != 3 || got[0] != want {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+// An SA that is put back while the kernel goes through its table is not in the dump,
+// and not lost.
+func TestWhatADumpHasMissedIsLookedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{}).start(t)
+		a, m := h.peer("p")
+		h.calls(a, ike.Apply{Ops: []ike.SAOp{outbound(0x21), outbound(0x22)}})
+		synctest.Wait()
+		h.kern.set(func() {
+			h.kern.skipped = key(outbound(0x21))
+			delete(h.kern.sas, key(outbound(0x22)))
+		})
+		h.kern.tell(kernel.Event{Kind: kernel.Overflow})
+		synctest.Wait()
+		var missing []ike.SAKey
+		for _, ev := range m.told() {
+			if l, ok := ev.(ike.KernelLost); ok {
+				missing = append(missing, l.SAs...)
+			}
+		}
+		if diff := cmp.Diff([]ike.SAKey{key(outbound(0x22))}, missing, comparable_); diff != "" {
+			t.Errorf("lost: %s", diff)
+		}
+	})
+}
+
+func TestASlowDumpIsReadToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{})
+		for i := range uint32(5) {
+			h.kern.policies = append(h.kern.policies, tunnel(fmt.Sprintf("10.%d.0.0/16", i), "10.99.0.0/16", "192.0.2.1", "192.0.2.2", i+1))
+		}
+		h.kern.pace = dumpSilence / 2
+		h.start(t)
+		synctest.Wait()
+		if got := h.said(notice.KernelResync); len(got) != 1 || !strings.Contains(got[0], "5 policies") {
 			t.Errorf("%q", got)
 		}
 	})

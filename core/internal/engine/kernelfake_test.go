@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
@@ -35,6 +36,9 @@ type memKernel struct {
 	noQuery  error                // Query fails with it
 	icvs     []uint16             // of HMAC-SHA2-256
 	stats    map[ike.SAKey]kernel.Stats
+	mute     int           // so many more AddSAs are done and not answered to the plugin
+	pace     time.Duration // between the objects of a dump
+	skipped  ike.SAKey     // is not in a dump
 }
 
 type sub struct{ ch chan kernel.Event }
@@ -82,7 +86,9 @@ func (k *memKernel) Apply(ctx context.Context, ts []kernel.Transaction) ([]kerne
 		r, ok := k.txns[t.TxnID]
 		if !ok {
 			r = k.run(t)
-			k.txns[t.TxnID] = r
+			if unanswered(r) == nil {
+				k.txns[t.TxnID] = r
+			}
 		}
 		rs[i] = r
 		if after != nil {
@@ -99,6 +105,10 @@ func (k *memKernel) run(t kernel.Transaction) (r kernel.TxnResult) {
 		err, back := k.op(op)
 		if !k.quiet {
 			k.log = append(k.log, fmt.Sprintf("%s %v", opName(op), errName(err)))
+		}
+		if err == nil && op.Kind == kernel.AddSA && k.mute > 0 {
+			k.mute--
+			err = errs.Errorf(errs.Timeout, "the kernel did not answer")
 		}
 		if err == nil {
 			r.Ops[i].Done = true
@@ -209,11 +219,13 @@ func (k *memKernel) Query(_ context.Context, keys []kernel.Key) ([]kernel.Stats,
 	return all, nil
 }
 
-func (k *memKernel) Dump(_ context.Context, f kernel.DumpFilter, each func(kernel.Object) error) error {
+func (k *memKernel) Dump(ctx context.Context, f kernel.DumpFilter, each func(kernel.Object) error) error {
 	k.mu.Lock()
 	var all []kernel.Object
-	for _, sa := range k.sas {
-		all = append(all, kernel.Object{SA: sa})
+	for key, sa := range k.sas {
+		if key != k.skipped {
+			all = append(all, kernel.Object{SA: sa})
+		}
 	}
 	for _, p := range k.policies {
 		all = append(all, kernel.Object{Policy: p})
@@ -221,6 +233,9 @@ func (k *memKernel) Dump(_ context.Context, f kernel.DumpFilter, each func(kerne
 	k.dumps++
 	k.mu.Unlock()
 	for _, o := range all {
+		if time.Sleep(k.pace); ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err := each(o); err != nil {
 			return err
 		}

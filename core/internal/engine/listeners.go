@@ -199,8 +199,8 @@ func (l *listeners) setup(ctx context.Context, k setupKey) (kernel.SocketSetup, 
 func (l *listeners) bypass(ctx context.Context, bound netip.AddrPort) error {
 	ctx, cancel := context.WithTimeout(ctx, kernelTimeout)
 	defer cancel()
-	res, err := l.backend.Apply(ctx, []kernel.Transaction{{TxnID: "bypass " + bound.String(),
-		Ops: []kernel.Op{{Kind: kernel.Bypass, Net: &kernel.NetOp{Bound: bound}}}}})
+	id := fmt.Sprintf("bypass %v %s", bound, newInstance()) // another each time: the policies may have been flushed
+	res, err := l.backend.Apply(ctx, []kernel.Transaction{{TxnID: id, Ops: []kernel.Op{{Kind: kernel.Bypass, Net: &kernel.NetOp{Bound: bound}}}}})
 	if err == nil && len(res) == 1 && len(res[0].Ops) == 1 {
 		err = res[0].Ops[0].Err.Err()
 	}

@@ -116,3 +116,17 @@ func TestListenersFollowTheHostUnderEveryConfiguration(t *testing.T) {
 	}
 	listening("with strict_address what is listed and nothing else", at(p, "127.0.0.6"))
 }
+
+// A backend remembers what it was asked by its ID, but the policies may have been flushed.
+func TestAnAddressThatComesBackIsBypassedAgain(t *testing.T) {
+	k := newMemKernel()
+	l := &listeners{backend: k}
+	for range 2 {
+		if err := l.bypass(t.Context(), netip.MustParseAddrPort("192.0.2.1:500")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := k.applied(); len(got) != 2 {
+		t.Errorf("the kernel was asked %q", got)
+	}
+}

@@ -67,7 +67,7 @@ func TestAKernelPluginMayBeKilled(t *testing.T) {
 
 	up := func() {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if err := a.Establish(ctx, EstablishRequest{Remote: two}); err != nil {
 			t.Fatal(err)

@@ -39,7 +39,7 @@ func newRig(t *testing.T, x exposure, f fault, plug func(*faulty) *survivor) *ri
 	addrs := [2]netip.Addr{addr("127.0.0.1"), addr("127.0.0.2")}
 	for i, k := range r.kernels {
 		section := peerSection(addrs[1-i], p, oakley.X25519)
-		o := endOptions{psk: onePSK{key: []byte("k")}, kernel: k, remotes: []*policy.Remote{section}, dir: t.TempDir(), patience: 10 * time.Second}
+		o := endOptions{psk: onePSK{key: []byte("k")}, kernel: k, remotes: []*policy.Remote{section}, dir: t.TempDir(), patience: 30 * time.Second}
 		switch {
 		case x.call == "Query":
 			section.DPD, section.DPDDelay, section.DPDRetry, section.DPDMaxFail = true, 100*time.Millisecond, time.Second, 5

@@ -27,11 +27,13 @@ var (
 	LogService         = logv1.LogService_ServiceDesc.ServiceName
 )
 
-// Deadlines of calls whose caller set none.
+// Deadlines of calls whose caller set none. They bound hanging, not slowness: a call may
+// carry the requests of many, and a kernel may load modules for it.
 const (
 	BaseTimeout   = 5 * time.Second
 	AuthTimeout   = 5 * time.Second
-	KernelTimeout = 2 * time.Second
+	KernelTimeout = 5 * time.Second
+	ProbeTimeout  = 15 * time.Second // of asking a kernel for all it has
 	LogTimeout    = 5 * time.Second
 	HealthTimeout = 2 * time.Second
 )

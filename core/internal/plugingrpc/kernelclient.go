@@ -22,7 +22,13 @@ func NewKernelClient(cc grpc.ClientConnInterface) *KernelClient {
 	return &KernelClient{kernelv1.NewKernelServiceClient(cc), kernelv1.NewEncapPortServiceClient(cc)}
 }
 
+// Capabilities may take ProbeTimeout: a kernel looks for a module for each algorithm.
 func (c *KernelClient) Capabilities(ctx context.Context) (kernel.Capabilities, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, ProbeTimeout)
+		defer cancel()
+	}
 	m, err := c.kernel.GetCapabilities(ctx, &kernelv1.GetCapabilitiesRequest{})
 	if err != nil {
 		return kernel.Capabilities{}, err

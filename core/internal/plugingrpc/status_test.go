@@ -24,6 +24,12 @@ type stub struct {
 	kernel.Backend
 	query  func(context.Context) error
 	events func(context.Context, func(kernel.Event) error) error
+
+	capabilities func(context.Context) error
+}
+
+func (s stub) Capabilities(ctx context.Context) (c kernel.Capabilities, err error) {
+	return c, s.capabilities(ctx)
 }
 
 func (s stub) Query(ctx context.Context, keys []kernel.Key) ([]kernel.Stats, error) {
@@ -116,6 +122,19 @@ func TestEveryCallHasADeadline(t *testing.T) {
 	}})
 	if _, err := c.Query(t.Context(), nil); err != nil || !had {
 		t.Errorf("deadline %v, %v", had, err)
+	}
+}
+
+// The first to ask has the kernel load its modules.
+func TestAKernelHasTimeToBeAsked(t *testing.T) {
+	var has time.Duration
+	c, _ := dial(t, stub{capabilities: func(ctx context.Context) error {
+		d, _ := ctx.Deadline()
+		has = time.Until(d)
+		return nil
+	}})
+	if _, err := c.Capabilities(t.Context()); err != nil || has <= KernelTimeout || has > ProbeTimeout {
+		t.Errorf("%v, %v", has, err)
 	}
 }
 

@@ -47,7 +47,7 @@ type Host struct {
 
 // timing is what tests shorten.
 type timing struct {
-	start, resync time.Duration // time for a start, for OnUp
+	start, resync time.Duration // bounds of a start, and of OnUp, which bounds its own calls
 	healthEvery   time.Duration
 	healthMisses  int
 	backoffMin    time.Duration
@@ -60,8 +60,8 @@ type timing struct {
 
 func defaultTiming() timing {
 	return timing{
-		start: 10 * time.Second, resync: 30 * time.Second,
-		healthEvery: 3 * time.Second, healthMisses: 2,
+		start: 30 * time.Second, resync: 5 * time.Minute,
+		healthEvery: 3 * time.Second, healthMisses: 3,
 		backoffMin: 100 * time.Millisecond, backoffMax: 30 * time.Second, steady: time.Minute,
 		grace: 2 * time.Second, exit: 500 * time.Millisecond, cleanup: 5 * time.Second,
 	}

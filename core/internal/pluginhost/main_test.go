@@ -220,7 +220,7 @@ func (tr *trace) count(state State) int {
 // until waits for a condition on what was told.
 func (tr *trace) until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(time.Minute) // on a machine in trouble
 	for {
 		tr.mu.Lock()
 		change := tr.change
@@ -247,7 +247,7 @@ func newHost(t testing.TB) (*Host, *trace) {
 	}
 	h.timing.healthEvery, h.timing.backoffMin = 200*time.Millisecond, 20*time.Millisecond
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		h.Close(ctx)
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {

@@ -97,8 +97,10 @@ func (r *Runner) capabilities(ctx context.Context) (kernel.Capabilities, error) 
 	return *r.caps, nil
 }
 
-// maxOps is how many operations go into one transaction.
-const maxOps = 64
+const (
+	maxOps   = 64 // in one transaction
+	maxCalls = 10 // for one transaction that is not answered in time
+)
 
 // apply runs operations, in as many transactions as the backend wants, and returns
 // their results and the first failure of the calls themselves.
@@ -120,7 +122,12 @@ func (r *Runner) apply(ctx context.Context, rule kernel.OnError, ops ...kernel.O
 			r.show(op)
 		}
 		r.sent++
-		res, err := r.Kernel.Apply(ctx, []kernel.Transaction{{TxnID: fmt.Sprintf("setkey-%d-%d", r.PID, r.sent), Ops: part, OnError: rule}})
+		txn := []kernel.Transaction{{TxnID: fmt.Sprintf("setkey-%d-%d", r.PID, r.sent), Ops: part, OnError: rule}}
+		res, err := r.Kernel.Apply(ctx, txn)
+		// A call that took too long goes on in the plugin, which knows it by its ID.
+		for again := 1; again < maxCalls && ctx.Err() == nil && err != nil && errs.From(err).Reason == errs.Timeout; again++ {
+			res, err = r.Kernel.Apply(ctx, txn)
+		}
 		switch {
 		case err != nil:
 			return all, err

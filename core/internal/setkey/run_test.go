@@ -351,6 +351,33 @@ func TestWhatHappensIsShown(t *testing.T) {
 	}
 }
 
+// slowKernel does the first transactions, but its answers come too late.
+type slowKernel struct {
+	kernel.Backend
+	late int
+}
+
+func (k *slowKernel) Apply(ctx context.Context, ts []kernel.Transaction) ([]kernel.TxnResult, error) {
+	res, err := k.Backend.Apply(ctx, ts)
+	if k.late--; k.late >= 0 {
+		return nil, errs.Errorf(errs.Timeout, "no answer in time")
+	}
+	return res, err
+}
+
+func TestWhatIsDoneSlowlyIsDone(t *testing.T) {
+	for late, want := range map[int]int{3: 0, 1000: 1} {
+		fake := newKernel()
+		b := newBench(&slowKernel{Backend: fake, late: late})
+		if failed := b.run(t, fmt.Sprintf("add 192.0.2.1 192.0.2.2 esp %d -E null -A hmac-sha1 0x0102030405060708090a0b0c0d0e0f1011121314;", 1000+late)); failed != want {
+			t.Errorf("%d late answers: %d failed, want %d: %s", late, failed, want, b.err.String())
+		}
+		if n := len(fake.SAs()); n != 1 {
+			t.Errorf("%d late answers: %d SAs", late, n)
+		}
+	}
+}
+
 func TestAKernelThatIsGoneFailsEveryCommand(t *testing.T) {
 	k := newKernel()
 	k.Before = func(context.Context, string) error { return errs.Errorf(errs.Unavailable, "the plugin is gone") }

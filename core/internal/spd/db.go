@@ -152,6 +152,17 @@ func (db *DB) Packet(s policy.Selector) (Policy, bool) {
 	return value(db.search(outbound(s)))
 }
 
+// Asking returns the outbound policy the kernel applies to traffic of the selector that
+// has the mark and the interface of the SA it asks for.
+func (db *DB) Asking(s policy.Selector, m Mark, ifID uint32) (Policy, bool) {
+	for _, e := range db.containing(outbound(s)) {
+		if e.Key.Mark == m && e.Key.IfID == ifID {
+			return e.Policy, true
+		}
+	}
+	return Policy{}, false
+}
+
 // search returns the first policy, in the kernel's order, that contains want.
 func (db *DB) search(want Key) (best *entry) {
 	db.each(want, func(e *entry) bool {

@@ -133,7 +133,7 @@ func (t *trial) save(ctx context.Context, e *end) {
 // sweep finds and ends processes that outlived their daemon.
 func (e *end) sweep() error {
 	var left []process
-	for end := time.Now().Add(2 * time.Second); ; time.Sleep(pollEvery) {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(pollEvery) {
 		var err error
 		if left, err = e.processes(); err != nil || len(left) == 0 {
 			return err

@@ -22,8 +22,8 @@ import (
 const confDir = "/run/lab"
 
 const (
-	startLimit = 20 * time.Second // five plugins on one slow processor
-	stopLimit  = 10 * time.Second
+	startLimit = 60 * time.Second // five plugins on one slow processor
+	stopLimit  = 30 * time.Second
 	pollEvery  = 50 * time.Millisecond
 )
 

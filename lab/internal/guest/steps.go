@@ -148,7 +148,7 @@ func (t *trial) ping(ctx context.Context, s *scenario.Step, e *end) (string, err
 	}
 	wait := 0.3 // seconds for the last answer
 	if p.Answered != "any" && s.Deadline() == 0 {
-		wait = 2 // a late one is not lost
+		wait = 10 // a late one is not lost
 	}
 	pace := max(p.Pace()-tick, 0)
 	counted := t.countMeanwhile(ctx, p.MaxSAs)

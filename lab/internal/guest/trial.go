@@ -22,7 +22,7 @@ import (
 const corePrefix = "/tmp/core."
 
 // teardownLimit bounds the final checks, which also come after a time-out.
-const teardownLimit = 40 * time.Second
+const teardownLimit = 120 * time.Second
 
 // trial is one run of a scenario.
 type trial struct {

@@ -26,9 +26,9 @@ import (
 )
 
 const (
-	bootLimit = 90 * time.Second // on a busy machine; 2 s on an idle one
-	grace     = 60 * time.Second // beyond a scenario's own limit, for its final checks
-	memory    = 1024             // MiB of a guest; what it does not touch costs nothing
+	bootLimit = 3 * time.Minute // on a busy machine; 2 s on an idle one
+	grace     = 3 * time.Minute // beyond a scenario's own limit, for its final checks
+	memory    = 1024            // MiB of a guest; what it does not touch costs nothing
 )
 
 // Options of a run.

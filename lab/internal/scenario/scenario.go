@@ -21,7 +21,7 @@ type Scenario struct {
 
 	Description string            `hcl:"description"`
 	Tags        []string          `hcl:"tags,optional"`
-	TimeLimit   string            `hcl:"time_limit,optional"` // default 45s
+	TimeLimit   string            `hcl:"time_limit,optional"` // default 180s
 	Family      int               `hcl:"family,optional"`     // 4 or 6; default 4
 	Mode        string            `hcl:"mode,optional"`       // tunnel or transport; default tunnel
 	IKE         string            `hcl:"ike,optional"`        // phase 1 proposals, e.g. aes128-sha256-modp2048
@@ -58,7 +58,7 @@ type End struct {
 type Step struct {
 	Title  string `hcl:"title,label"`
 	At     string `hcl:"at,optional"`     // an end, or END-nat, its NAT box; empty: all ends
-	Within string `hcl:"within,optional"` // try again until it is so; default: once
+	Within string `hcl:"within,optional"` // try again until it is so: as long as a slow machine may take; default: once
 	Show   bool   `hcl:"show,optional"`   // part of what a demonstration prints
 
 	Run     *string        `hcl:"run,optional"` // a shell command
@@ -155,7 +155,7 @@ func (s *Scenario) settle() error {
 	setDefault(&s.IKE, "aes128-sha256-modp2048")
 	setDefault(&s.ESP, "aes128-sha256")
 	setDefault(&s.PSK, "a shared secret of the lab")
-	setDefault(&s.TimeLimit, "45s")
+	setDefault(&s.TimeLimit, "180s")
 	var err error
 	if s.timeLimit, err = time.ParseDuration(s.TimeLimit); err != nil {
 		return fmt.Errorf("time_limit: %w", err)

@@ -24,7 +24,7 @@ func TestDefaults(t *testing.T) {
 	}
 	s := all[0]
 	got := []any{s.Name, s.Family, s.Mode, s.IKE, s.Left.ESP, s.Limit(), *s.Left.Start, *s.Left.Policy}
-	want := []any{"small", 4, "tunnel", "aes128-sha256-modp2048", "aes128-sha256", 45 * time.Second, true, false}
+	want := []any{"small", 4, "tunnel", "aes128-sha256-modp2048", "aes128-sha256", 180 * time.Second, true, false}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

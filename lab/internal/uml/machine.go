@@ -97,7 +97,7 @@ func memoryDir(mib int, fallback string) string {
 
 // endSession kills every process of a session and waits until they are gone.
 func endSession(session int) error {
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		pids, err := members(session)
 		if err != nil || len(pids) == 0 {
 			return err

@@ -9,7 +9,7 @@ matrix {
   T
 }
 
-time_limit = "60s"
+time_limit = "240s"
 
 left {
   daemon = var.left
@@ -25,7 +25,7 @@ right {
 
 step "the first packets start the negotiation" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 
@@ -51,13 +51,13 @@ step "racoon is back" {
 
 step "with the inbound SA" {
   at     = "right"
-  within = "5s"
+  within = "20s"
   run    = "ip xfrm state list dst $SELF | grep -F \"$(cat inbound)\""
 }
 
 step "packets go through" {
   at     = "left"
-  within = "10s"
+  within = "30s"
   ping {}
 }
 

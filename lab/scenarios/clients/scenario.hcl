@@ -12,7 +12,7 @@ matrix {
   T
 }
 
-time_limit = "60s"
+time_limit = "240s"
 
 # Without a name the identity is the own address: 192.168.1.2, behind both of two boxes.
 params = var.exchange == "aggressive" ? { exchange = var.exchange, id = "client.example" } : { exchange = var.exchange }
@@ -38,13 +38,13 @@ right {
 
 step "the first client connects" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 
 step "the second client connects" {
   at     = "left2"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 

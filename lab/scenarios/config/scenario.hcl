@@ -1,5 +1,5 @@
 description = "one tunnel from racoon.conf, from the HCL it converts to, and through live reloads"
-time_limit  = "90s"
+time_limit  = "240s"
 
 matrix {
   table = <<-T
@@ -21,7 +21,7 @@ right {
 
 step "the classic file makes a tunnel" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 
@@ -32,7 +32,7 @@ step "it ends" {
 
 step "both ends have deleted it" {
   sas    = 0
-  within = "10s"
+  within = "30s"
 }
 
 step "the file is converted to HCL" {
@@ -53,13 +53,13 @@ step "the HCL file makes the tunnel" {
 
 step "it is the one that is read" {
   at     = "left"
-  within = "5s"
+  within = "20s"
   log    = ["configuration=/run/lab/racoon.hcl"]
 }
 
 step "with packets through it" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 

@@ -17,7 +17,7 @@ matrix {
   T
 }
 
-time_limit = "120s"
+time_limit = "240s"
 
 params = {
   dpd         = 2
@@ -37,7 +37,7 @@ right {
 
 step "the first packets start the negotiation" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 
@@ -58,7 +58,7 @@ step "the fault" {
 step "the SAs go" {
   at     = "left"
   sas    = 0
-  within = "30s"
+  within = "60s"
 }
 
 # What a killed daemon leaves in the kernel a reboot would have taken; racoon sees to it itself.
@@ -79,7 +79,7 @@ step "and its link" {
 
 step "traffic is back" {
   at     = "left"
-  within = "30s"
+  within = "60s"
   ping {}
 }
 

@@ -25,7 +25,7 @@ right {
 
 step "the first packets start the negotiation" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 
@@ -36,12 +36,12 @@ step "an end deletes" {
 
 step "no SA is left at either end" {
   sas    = 0
-  within = "5s"
+  within = "20s"
 }
 
 step "the next packets negotiate again" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 

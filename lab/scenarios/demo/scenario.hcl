@@ -25,14 +25,14 @@ step "The kernel has no SA for it yet" {
 step "A packet hits the policy: ping from the left network to the right one" {
   at     = "left"
   show   = true
-  within = "15s"
+  within = "45s"
   ping {}
 }
 
 step "What racoon (left) has logged of the negotiation" {
   at     = "left"
   show   = true
-  within = "5s"
+  within = "20s"
   log    = ["the kernel wants an SA", "phase 1 negotiation begun", "ISAKMP-SA established", "phase 2 negotiation begun", "IPsec-SA established"]
 }
 

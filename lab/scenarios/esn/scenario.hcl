@@ -27,7 +27,7 @@ right {
 
 step "the first packets start the negotiation" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 

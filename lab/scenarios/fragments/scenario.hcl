@@ -39,7 +39,7 @@ step "a path with a small MTU, where IP fragments are lost" {
 
 step "the first packets start the negotiation" {
   at     = "left"
-  within = "25s"
+  within = "60s"
   ping {}
 }
 

@@ -1,5 +1,5 @@
 description = "scripts are run when an ISAKMP SA comes and goes and when the peer is dead, and are told whose it is"
-time_limit  = "90s"
+time_limit  = "240s"
 
 matrix {
   table = <<-T
@@ -25,7 +25,7 @@ right {
 
 step "that the script is not there yet is a finding" {
   at     = "left"
-  within = "5s"
+  within = "20s"
   log    = ["RC3008 .*\"hook\" cannot be run: /run/lab/hook: no such file"]
 }
 
@@ -43,13 +43,13 @@ step "here it is" {
 
 step "the first packets bring the tunnel up" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 
 step "the script was told, and of nothing else" {
   at     = "left"
-  within = "5s"
+  within = "20s"
   run    = <<-S
     set -e
     test $(wc -l <told) = 6
@@ -64,7 +64,7 @@ step "the script was told, and of nothing else" {
 
 step "what it says and how it ends is in the log" {
   at     = "left"
-  within = "5s"
+  within = "20s"
   log    = ["hook script has run: phase1_up /run/lab/hook", "this is phase1_up"]
 }
 
@@ -75,7 +75,7 @@ step "the SA is deleted" {
 
 step "the script is told of its end" {
   at     = "left"
-  within = "5s"
+  within = "20s"
   run    = "sed s/^phase1_down/phase1_up/ told | cmp - up"
 }
 
@@ -86,13 +86,13 @@ step "others may write the script" {
 
 step "the next packets negotiate again" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 
 step "but it is not run" {
   at     = "left"
-  within = "5s"
+  within = "20s"
   log    = ["hook script failed: phase1_up /run/lab/hook: /run/lab/hook has mode 0757: .* reason=unsafe-file"]
 }
 
@@ -103,7 +103,7 @@ step "it was not" {
 
 step "nothing but its end is told, as all is well again" {
   at     = "left"
-  within = "5s"
+  within = "20s"
   run    = "grep phase1_down told && ! grep -v phase1_down told"
 }
 
@@ -124,7 +124,7 @@ step "in vain" {
 
 step "the script is told that it is dead" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   run    = "grep -x \"phase1_dead REMOTE_ADDR=$PEER\" told && ! grep REMOTE_ID told"
 }
 
@@ -135,7 +135,7 @@ step "the peer is back" {
 
 step "and an SA with it" {
   at     = "left"
-  within = "10s"
+  within = "30s"
   run    = "racoonctl establish-sa isakmp inet $SELF $PEER"
 }
 

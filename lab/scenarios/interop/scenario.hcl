@@ -50,7 +50,7 @@ right {
 
 step "the first packets start the negotiation" {
   at     = var.initiator
-  within = "15s"
+  within = "45s"
   ping {}
 }
 
@@ -67,7 +67,7 @@ step "nothing is lost the other way" {
 step "racoon's table is the kernel's" {
   at     = "left"
   table  = true
-  within = "5s"
+  within = "20s"
 }
 
 expect {

@@ -1,6 +1,6 @@
 description = "the kernel plugin is killed while a real kernel has 2,000 SAs and policies"
 tags        = ["kernel"]
-time_limit  = "180s"
+time_limit  = "360s"
 
 left {
   daemon = "none"

@@ -1,6 +1,6 @@
 description = "the kernel-pfkey plugin's own tests, on a kernel that has PF_KEY"
 tags        = ["core"]
-time_limit  = "120s"
+time_limit  = "240s"
 
 left {
   daemon = "none"

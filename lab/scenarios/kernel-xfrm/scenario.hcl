@@ -1,6 +1,6 @@
 description = "the kernel-xfrm plugin's own tests, on a kernel that has ESP"
 tags        = ["core"]
-time_limit  = "180s"
+time_limit  = "360s"
 
 left {
   daemon = "none"

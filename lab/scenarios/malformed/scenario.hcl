@@ -19,7 +19,7 @@ step "a header cut short" {
 
 step "is a short datagram" {
   at     = "right"
-  within = "5s"
+  within = "20s"
   log    = ["short-datagram"]
 }
 
@@ -30,7 +30,7 @@ step "a length of 2^32-1" {
 
 step "is a bad length" {
   at     = "right"
-  within = "5s"
+  within = "20s"
   log    = ["bad-length"]
 }
 
@@ -41,7 +41,7 @@ step "version 2.0" {
 
 step "is a bad version" {
   at     = "right"
-  within = "5s"
+  within = "20s"
   log    = ["bad-version"]
 }
 
@@ -52,7 +52,7 @@ step "an exchange type nobody has defined" {
 
 step "is a bad exchange" {
   at     = "right"
-  within = "5s"
+  within = "20s"
   log    = ["bad-exchange"]
 }
 
@@ -63,7 +63,7 @@ step "a payload of length zero" {
 
 step "is a bad payload" {
   at     = "right"
-  within = "5s"
+  within = "20s"
   log    = ["bad-payload"]
 }
 
@@ -94,7 +94,7 @@ step "an encrypted message of an SA that never was" {
 
 step "is of an unknown SA" {
   at     = "right"
-  within = "5s"
+  within = "20s"
   log    = ["unknown-sa"]
 }
 

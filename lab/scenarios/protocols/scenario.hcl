@@ -65,7 +65,7 @@ right {
 # which alone would leave it in the clear.
 step "the first packets start the negotiation" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping { size = 1000 }
 }
 

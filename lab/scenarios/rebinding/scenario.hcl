@@ -11,7 +11,7 @@ matrix {
   T
 }
 
-time_limit = "90s"
+time_limit = "240s"
 
 params = {
   timer  = "natt_keepalive 1 sec;"
@@ -38,7 +38,7 @@ step "a NAT box that forgets soon" {
 
 step "the first packets start the negotiation" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 
@@ -59,7 +59,7 @@ step "the NAT box is restarted" {
 
 step "what the end behind it sends is answered" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 

@@ -8,7 +8,7 @@ matrix {
   T
 }
 
-time_limit = "90s"
+time_limit = "240s"
 
 xfrm_only = "PF_KEY has no word for marks"
 
@@ -43,13 +43,13 @@ step "devices, routes and policies" {
 # What a peer proposes is contained in both policies; the one of its tunnel is meant.
 step "the first peer connects" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 
 step "the second peer connects" {
   at     = "left2"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 

@@ -1,5 +1,5 @@
 description = "a file with every construct of setkey(8) comes back in a dump of a real kernel"
-time_limit  = "120s"
+time_limit  = "240s"
 
 # A row for each kernel plugin.
 matrix {

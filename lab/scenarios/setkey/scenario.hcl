@@ -1,6 +1,6 @@
 description = "policies loaded by setkey make racoon negotiate, and what setkey flushes is gone"
 
-time_limit  = "120s"
+time_limit  = "240s"
 
 # A row for each kernel plugin.
 matrix {
@@ -19,7 +19,7 @@ left  { daemon = var.daemon }
 right { daemon = var.daemon }
 
 step "no policies are left but those of setkey" {
-  within = "20s"
+  within = "60s"
   run    = "setkey -C /run/lab/racoon.conf -FP && setkey -C /run/lab/racoon.conf -DP"
   match  = ["^No SPD entries\\.\n$"]
 }
@@ -35,7 +35,7 @@ step "and reads commands at the right end" {
 }
 
 step "it shows them, with the twin of the policy of direction in" {
-  within = "20s"
+  within = "60s"
   at     = "left"
   run    = "setkey -C /run/lab/racoon.conf -DP"
   match  = { tunnel = ["10\\.1\\.0\\.0/16\\[any\\] 10\\.2\\.0\\.0/16\\[any\\] 255\\n\\tout prio def ipsec\\n\\tesp/tunnel/192\\.0\\.2\\.1-192\\.0\\.2\\.2/require", "\\tin prio", "\\tfwd prio", "lastused"],
@@ -44,7 +44,7 @@ step "it shows them, with the twin of the policy of direction in" {
 
 step "the first packets start the negotiation" {
   at     = "left"
-  within = "15s"
+  within = "45s"
   ping {}
 }
 
@@ -54,7 +54,7 @@ step "nothing is lost" {
 }
 
 step "setkey -D shows the SAs with their keys and what went through them" {
-  within = "20s"
+  within = "60s"
   at     = "left"
   run    = "setkey -C /run/lab/racoon.conf -D"
   match  = ["192\\.0\\.2\\.1 192\\.0\\.2\\.2 \\n\\tesp mode=tunnel spi=", "192\\.0\\.2\\.2 192\\.0\\.2\\.1 \\n", "state=mature", "\\tE: [a-z0-9-]+ ( [0-9a-f]{8}){4}", "current: [1-9][0-9]*\\(bytes\\)", "sadb_seq=0 "]
@@ -62,18 +62,18 @@ step "setkey -D shows the SAs with their keys and what went through them" {
 }
 
 step "setkey -F deletes the SAs" {
-  within = "20s"
+  within = "60s"
   run    = "setkey -C /run/lab/racoon.conf -F && setkey -C /run/lab/racoon.conf -D"
 }
 
 step "traffic flows again" {
   at     = "left"
-  within = "20s"
+  within = "60s"
   ping {}
 }
 
 step "a command that fails tells so" {
-  within = "20s"
+  within = "60s"
   at     = "left"
   run    = "echo 'spddelete 10.77.0.0/16 10.78.0.0/16 any -P out;' | setkey -C /run/lab/racoon.conf -c 2>&1"
   exit   = 1

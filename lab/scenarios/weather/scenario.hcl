@@ -20,7 +20,7 @@ matrix {
   T
 }
 
-time_limit = "120s"
+time_limit = "240s"
 
 params = { timer = "interval 1 sec;\n\tcounter 10;" }
 
@@ -42,7 +42,7 @@ right {
 
 step "the first packets start the negotiation" {
   at     = "left"
-  within = "60s"
+  within = "120s"
   ping {}
 }
 
@@ -57,7 +57,7 @@ step "nothing is lost any more" {
 
 step "one pair of SAs" {
   sas    = 2
-  within = "20s"
+  within = "60s"
 }
 
 expect {

@@ -33,7 +33,7 @@ type dialer func() (socket, error)
 
 const (
 	maxMessage    = 1 << 16          // of those a kernel sends
-	answerTimeout = time.Second      // the answer is there when send returns, or lost; the engine waits for 2 s
+	answerTimeout = 2 * time.Second  // the answer is there when send returns, or lost; the host waits for 5 s
 	dumpTimeout   = time.Second      // between two messages of a dump
 	smallBuffer   = 128 << 10        // as setkey(8) has it
 	largeBuffer   = 2 << 20          // of a dump

@@ -147,7 +147,7 @@ func TestTimeLimitsExpireAnSA(t *testing.T) {
 	b, _ := live(t)
 	next := subscribe(t, b)
 	sa := espSA(0x2000)
-	sa.Life = kernel.Lifetime{SoftTime: time.Second, HardTime: 2 * time.Second}
+	sa.Life = kernel.Lifetime{SoftTime: time.Second, HardTime: 6 * time.Second} // a kernel that was stopped for so long does not tell the soft limit
 	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
 	for _, kind := range []kernel.EventKind{kernel.ExpireSoft, kernel.ExpireHard} {
 		if ev := next(kernel.ExpireSoft, kernel.ExpireHard); ev.Kind != kind || ev.Key != sa.Key {

@@ -88,7 +88,19 @@ func (r *rawSocket) send(b []byte) (err error) {
 	return errors.Join(failed, err)
 }
 
+// receive reads what is there, however late it is: on a busy machine the deadline may
+// pass before the first look.
 func (r *rawSocket) receive(b []byte, deadline time.Time) (n int, err error) {
+	n, err = r.wait(b, deadline)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		if n, late := r.poll(b); !errors.Is(late, syscall.EAGAIN) && !errors.Is(late, syscall.EINTR) {
+			return n, late
+		}
+	}
+	return n, err
+}
+
+func (r *rawSocket) wait(b []byte, deadline time.Time) (n int, err error) {
 	if err := r.f.SetReadDeadline(deadline); err != nil {
 		return 0, err
 	}

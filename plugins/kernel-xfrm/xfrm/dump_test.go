@@ -86,7 +86,7 @@ func TestADumpHoldsUpNoRequest(t *testing.T) {
 		return reply(req[0], msgNewSA, bytes.Clone(body)), nil
 	}
 	b := k.backend()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	n := 0
 	err := b.Dump(ctx, kernel.DumpFilter{SAs: true}, func(o kernel.Object) error {

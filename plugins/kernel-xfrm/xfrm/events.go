@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
@@ -94,17 +95,24 @@ func (s *stream) send(ev kernel.Event) error {
 	return s.emit(ev)
 }
 
-// read sends what comes from one socket until it is closed.
+// read sends what comes from one socket until it is closed. A socket whose buffer was
+// full says so at once and only once, and drops what comes until all that waits in it
+// has been read: only then it is time to tell of the loss.
 func (s *stream) read(ctx context.Context, nl *netlink.Conn, src source) error {
+	lost := false
 	for {
+		if lost && !waits(nl) {
+			lost = false
+			if err := s.send(kernel.Event{Kind: src.lost}); err != nil {
+				return err
+			}
+		}
 		msgs, err := nl.Receive()
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, syscall.ENOBUFS): // the buffer of the socket was full
-			if err := s.send(kernel.Event{Kind: src.lost}); err != nil {
-				return err
-			}
+		case errors.Is(err, syscall.ENOBUFS):
+			lost = true
 			continue
 		case err != nil:
 			return toError("read "+src.name+" events", err)
@@ -115,6 +123,22 @@ func (s *stream) read(ctx context.Context, nl *netlink.Conn, src source) error {
 			}
 		}
 	}
+}
+
+// waits reports whether a socket has something to read, a message or an error.
+func waits(nl *netlink.Conn) (some bool) {
+	raw, err := nl.SyscallConn()
+	if err != nil { // it is no socket of the kernel
+		return false
+	}
+	_ = raw.Control(func(fd uintptr) { // of a closed one, Receive says so
+		n, err := 0, error(unix.EINTR)
+		for err == unix.EINTR {
+			n, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		}
+		some = n > 0
+	})
+	return some
 }
 
 // handle sends one message on. One that cannot be read counts as lost: something

@@ -3,6 +3,7 @@
 package xfrm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -327,6 +328,57 @@ func TestManyPoliciesStreamAndSlowConsumersOverflow(t *testing.T) {
 	}
 	if kinds[0] != kernel.Ready || !slices.Contains(kinds, kernel.Overflow) || len(kinds) >= n {
 		t.Errorf("%d events begin with %d, and Overflow is one of them: %v", len(kinds), kinds[0], slices.Contains(kinds, kernel.Overflow))
+	}
+}
+
+// TestWhatIsLostAfterAnOverflowIsNotSilent has a consumer compare with the kernel when
+// it is told of an overflow: what happens after that is an event, or another overflow.
+func TestWhatIsLostAfterAnOverflowIsNotSilent(t *testing.T) {
+	b := live(t)
+	b.cfg.EventBuffer = 64
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	told := make(chan kernel.Event)
+	go func() {
+		defer close(told)
+		b.Events(ctx, kernel.MaskOf(kernel.PolicyAdded), func(ev kernel.Event) error {
+			select {
+			case told <- ev:
+			case <-ctx.Done():
+			}
+			return ctx.Err()
+		})
+	}()
+	var n uint32
+	add := func() netip.Prefix {
+		p := outPolicy()
+		n++
+		p.Key.Sel.Dst = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), 32)
+		apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
+		return p.Key.Sel.Dst
+	}
+	if ev := <-told; ev.Kind != kernel.Ready {
+		t.Fatalf("the first event is %d, want Ready", ev.Kind)
+	}
+	for range 1000 { // the reader holds one of them, the buffer some, the others are lost
+		add()
+	}
+	for ev := range told {
+		if ev.Kind == kernel.Overflow {
+			break
+		}
+	}
+	// The consumer reads the kernel's tables now. What comes next is not in them.
+	want, later := add(), map[netip.Prefix]bool{}
+	for {
+		later[add()] = true
+		ev := <-told
+		if ev.Kind == kernel.Overflow || ev.Policy.Key.Sel.Dst == want {
+			break
+		}
+		if later[ev.Policy.Key.Sel.Dst] {
+			t.Fatalf("the policy for %v, added after the overflow was told, is known to nobody; a later one is", want)
+		}
 	}
 }
 

@@ -127,7 +127,7 @@ func TestTimeLimitsExpireAnSA(t *testing.T) {
 	b, _ := liveESP(t)
 	next := subscribe(t, b)
 	sa := liveSA(0xabc2, kernel.Out)
-	sa.Life.SoftTime, sa.Life.HardTime = time.Second, 2*time.Second
+	sa.Life.SoftTime, sa.Life.HardTime = time.Second, 6*time.Second // a kernel that was stopped for so long does not tell the soft limit
 	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
 	next(kernel.ExpireSoft)
 	if o := dumpAll(t, b, kernel.DumpFilter{SAs: true}); len(o) == 1 && o[0].SA.State != kernel.Dying {
