@@ -100,7 +100,9 @@ func (p *Peer) hearProbe(x *exchange, n isakmp.Notify) {
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: r, Detail: n.Type.String() + " " + why})
 	}
 	sa := x.sa
-	if len(n.Data) != 4 || !sa.named(n.SPI) {
+	// Whoever has sent the vendor ID must answer, and only should look at the cookies
+	// (RFC 3706 sections 5.2 and 6.1): old Ciscos have others there.
+	if len(n.Data) != 4 || n.Type == isakmp.NotifyRUThereAck && !sa.named(n.SPI) {
 		drop(notice.BadSPI, "is not about this ISAKMP SA")
 		return
 	}
