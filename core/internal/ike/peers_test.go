@@ -2,6 +2,7 @@ package ike_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,58 @@ func TestAVendorIDInMessage3IsAnsweredInMessage4(t *testing.T) {
 				if st := m.Status(d.Now()).ISAKMP; len(st) != 1 || !st[0].DPD {
 					t.Errorf("%s: dead peer detection is not agreed on: %+v", m.Host.Name, st)
 				}
+			}
+		})
+	}
+}
+
+// Up to draft 04 of NAT traversal, which Windows XP and old openswans speak, each end
+// tells its own address in transport mode; from draft 05 on each tells both.
+func TestTheOriginalAddressesOfEachVersionOfNATTraversal(t *testing.T) {
+	both := []string{"NAT-OA{192.168.1.2} NAT-OA{192.0.2.2}", "NAT-OA{198.51.100.1} NAT-OA{192.0.2.2}"}
+	own := []string{"NAT-OA{192.168.1.2}", "NAT-OA{192.0.2.2}"}
+	for id, want := range map[isakmp.VendorID][]string{
+		isakmp.VendorNATT: both, isakmp.VendorNATT08: both, isakmp.VendorNATT05: both,
+		isakmp.VendorNATT04: own, isakmp.VendorNATT03: own, isakmp.VendorNATT02: own, isakmp.VendorNATT02n: own,
+	} {
+		t.Run(id.String(), func(t *testing.T) {
+			w, a, b := natWorld(true, iketest.Options{Transport: true})
+			w.Log = iketest.NewTranscript()
+			rewrite(w, func(p *iketest.Packet, ps []isakmp.Payload) []isakmp.Payload {
+				if p.N != 1 {
+					return nil
+				}
+				return slices.DeleteFunc(ps, func(pl isakmp.Payload) bool {
+					v, _ := isakmp.ParseVendorID(pl.Body)
+					return pl.Type == isakmp.PayloadVID && v != id
+				})
+			})
+			a.Acquire(b)
+			w.Run(5 * time.Second)
+			var said []string
+			for line := range strings.Lines(w.Log.Take()) {
+				if i := strings.Index(line, "NAT-OA"); i >= 0 {
+					said = append(said, strings.TrimSuffix(line[i:], "]\n"))
+				}
+			}
+			if !slices.Equal(said, want) {
+				t.Errorf("said %q, want %q", said, want)
+			}
+			for _, tt := range []struct{ at, of *iketest.Host }{{a, b}, {b, a}} {
+				n := 0
+				for _, sa := range tt.at.Kernel.SAs {
+					if sa.Encap != nil {
+						if n++; sa.Encap.OrigDst != tt.of.Addr {
+							t.Errorf("%s takes %v for the address of %s, want %v", tt.at.Name, sa.Encap.OrigDst, tt.of.Name, tt.of.Addr)
+						}
+					}
+				}
+				if n != 2 {
+					t.Errorf("%s has %d SAs in UDP", tt.at.Name, n)
+				}
+			}
+			if err := w.Err(); err != nil {
+				t.Fatal(err)
 			}
 		})
 	}
