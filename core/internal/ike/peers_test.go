@@ -6,9 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/ike/iketest"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
+	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/internal/spd"
 )
 
 // What known peers do that ours do not.
@@ -105,5 +108,68 @@ func TestTheOriginalAddressesOfEachVersionOfNATTraversal(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// Cisco and others say INVALID-SPI of what comes with SAs they have lost. That is not
+// about the quick mode that makes new ones, unless it bears its SPI.
+func TestAnInvalidSPIOfOtherSAsEndsNoQuickMode(t *testing.T) {
+	d := newDuel(t)
+	deaf := true
+	d.Fault(func(p *iketest.Packet) ([]time.Duration, bool) {
+		h, err := isakmp.ParseHeader(p.Data)
+		return nil, deaf && err == nil && h.Exchange == isakmp.QuickMode
+	})
+	failed := 0
+	d.a.Notices = func(_ *iketest.Machine, n ike.Notice) {
+		if n.Event == notice.Phase2Failed {
+			failed++
+		}
+	}
+	d.a.Acquire(d.b)
+	d.Run(5 * time.Second)
+	n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoESP, SPI: []byte{0xc0, 0xff, 0xee, 0x12}, Type: isakmp.NotifyInvalidSPI}
+	d.Net.Inject(d.b, d.a, ike.ForgeNotify(d.b.Peer(d.a).Peer, n))
+	d.Run(time.Second)
+	deaf = false
+	d.Run(time.Minute)
+	if pairs := len(d.a.Peer(d.b).Status(d.Now()).IPsec); failed != 0 || pairs != 1 {
+		t.Errorf("%d quick modes failed, there are %d pairs, want 0 and 1", failed, pairs)
+	}
+}
+
+// Of several quick modes under way the one whose SPI a refusal bears ends, whichever
+// began first.
+func TestARefusalEndsTheQuickModeWhoseSPIItBears(t *testing.T) {
+	d := newDuel(t)
+	sainfos(d.a, &policy.SAInfo{})
+	sainfos(d.b, &policy.SAInfo{})
+	d.a.Establish(d.b, true)
+	d.Run(5 * time.Second)
+	var ids []uint32 // message IDs of quick modes; those of the first two are lost
+	d.Fault(func(p *iketest.Packet) ([]time.Duration, bool) {
+		h, err := isakmp.ParseHeader(p.Data)
+		if err != nil || h.Exchange != isakmp.QuickMode {
+			return nil, false
+		}
+		if !slices.Contains(ids, h.MessageID) {
+			ids = append(ids, h.MessageID)
+		}
+		return nil, slices.Index(ids, h.MessageID) < 2
+	})
+	var refused []uint32
+	d.a.Notices = func(_ *iketest.Machine, n ike.Notice) {
+		if n.Event == notice.Phase2Failed && n.Reason == notice.PeerRefused {
+			refused = append(refused, n.MsgID)
+		}
+	}
+	for i := range 3 { // b has a policy for none of them
+		p := spd.PairFor(policy.Selector{Local: inside(d.a, i), Remote: inside(d.b, i)})
+		p.Out.Templates = []spd.Template{{Proto: 50, Mode: spd.Tunnel, Level: spd.LevelUnique, ReqID: uint32(100 + i), Src: d.a.Addr, Dst: d.b.Addr}}
+		d.a.Peer(d.b).Post(ike.Acquire{Seq: uint32(1000 + i), Pair: p, Src: d.a.Addr, Dst: d.b.Addr})
+	}
+	d.Run(time.Second)
+	if len(ids) != 3 || !slices.Equal(refused, ids[2:]) {
+		t.Errorf("refused are %x of %x, want the last", refused, ids)
 	}
 }
