@@ -173,3 +173,54 @@ func TestARefusalEndsTheQuickModeWhoseSPIItBears(t *testing.T) {
 		t.Errorf("refused are %x of %x, want the last", refused, ids)
 	}
 }
+
+// A peer that a section names by its address is called there again once it is not
+// where a NAT has had it last, and there again if that does not help.
+func TestAPeerIsCalledWhereItsSectionHasIt(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		back func(box *iketest.NAT, b *iketest.Host)
+	}{
+		{"the mapping is gone", func(box *iketest.NAT, b *iketest.Host) {
+			box.Forget()
+			box.Forward(b, 500, 4500)
+		}},
+		{"the mapping is still there", func(*iketest.NAT, *iketest.Host) {}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := iketest.New(1)
+			a, b := w.AddHost("a"), w.AddHost("b")
+			box := w.AddNAT()
+			b.Behind(box)
+			o := iketest.Options{NATTraversal: policy.On, Remote: []func(*policy.Remote){dpd(10 * time.Second)}}
+			a.Configure(b, o)
+			o.Remote = []func(*policy.Remote){dpd(0)}
+			b.Configure(a, o)
+			b.Acquire(a)
+			w.Run(5 * time.Second)
+			o.Passive = true
+			b.Configure(a, o)
+			a.KeepUp(b)
+			w.Run(5 * time.Second)
+			cut := true
+			w.Fault(func(*iketest.Packet) ([]time.Duration, bool) { return nil, cut })
+			w.Run(10 * time.Minute)
+			b.Crash()
+			if m := a.HasPeer(b); m != nil && len(m.Status(w.Now()).ISAKMP) != 0 {
+				t.Fatal("a has not noticed")
+			}
+			tt.back(box, b)
+			cut = false
+			w.Run(20 * time.Minute)
+			n := 0
+			for _, sa := range a.Kernel.SAs {
+				if sa.Dir == spd.Out && !sa.Larval {
+					n++
+				}
+			}
+			if n != 1 {
+				t.Errorf("a has %d outbound SAs, want 1", n)
+			}
+		})
+	}
+}
