@@ -195,17 +195,35 @@ func (e *Engine) destination(src, dst netip.Addr, section string) (destination, 
 	case !ok:
 		return destination{}, refuse(notice.SendFailed, "%v is not an address we listen on", src)
 	}
-	port := remote.Port
-	if port == 0 {
-		port = 500
-	}
 	if local.Addr().Zone() != "" && dst.IsLinkLocalUnicast() && dst.Zone() == "" {
 		dst = dst.WithZone(local.Addr().Zone())
 	}
 	if n := len(e.registry.behind(remote, dst)); n > 1 {
 		return destination{}, refuse(notice.AmbiguousRemote, "%d peers of remote %q are behind the NAT at %v: only they can begin", n, remote.Name, dst)
 	}
-	return destination{remote, ike.Path{Local: local, Remote: netip.AddrPortFrom(dst, port)}, src, dst, ambiguous}, nil
+	return destination{remote, ike.Path{Local: local, Remote: netip.AddrPortFrom(dst, portOf(remote))}, src, dst, ambiguous}, nil
+}
+
+// portOf is where a section has its peer.
+func portOf(remote *policy.Remote) uint16 {
+	if remote.Port == 0 {
+		return 500
+	}
+	return remote.Port
+}
+
+// home is the path to the peer of a section with a literal address, wherever a NAT may
+// have it.
+func (e *Engine) home(remote *policy.Remote, at ike.Path) ike.Path {
+	local, ok := e.net.portOf(at.Local.Addr(), kernel.SocketIKE)
+	if !ok || !remote.Literal() {
+		return ike.Path{}
+	}
+	dst := remote.Addr.Unmap()
+	if dst.IsLinkLocalUnicast() && dst.Zone() == "" {
+		dst = dst.WithZone(at.Remote.Addr().Zone())
+	}
+	return ike.Path{Local: local, Remote: netip.AddrPortFrom(dst, portOf(remote))}
 }
 
 // tell gives an event to the machine of a peer, which is made if need be.
@@ -230,7 +248,7 @@ func (e *Engine) tell(d destination, ev ike.Event) *actor {
 func (e *Engine) newPeer(key ike.PeerKey, d destination) *actor {
 	a := &actor{shell: e, key: key, path: d.path, ambiguous: d.ambiguous}
 	a.section.Store(d.remote)
-	a.machine = e.newMachine(ike.Setup{Config: e.config.Load().machines, Remotes: []*policy.Remote{d.remote}, Path: d.path, Key: key, Rand: random,
+	a.machine = e.newMachine(ike.Setup{Config: e.config.Load().machines, Remotes: []*policy.Remote{d.remote}, Path: d.path, Home: e.home(d.remote, d.path), Key: key, Rand: random,
 		Cookie: e.secret.maker(time.Now()), NAT: e.natPorts(d.path.Local.Addr()), Ambiguous: d.ambiguous})
 	return a
 }

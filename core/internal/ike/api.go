@@ -16,6 +16,7 @@ type Setup struct {
 	// machine has one; a stranger's machine narrows them as it learns more.
 	Remotes []*policy.Remote
 	Path    Path
+	Home    Path           // where the section has the peer; zero: only where it was found
 	Key     PeerKey        // of a peer's machine; zero: what PeerKeyFor says
 	Rand    func(b []byte) // fills b: nonces, message IDs, cookies, padding; never fails
 	// Cookie computes CKY-R, a keyed hash of path and CKY-I (RFC 2408 section 2.5.3).

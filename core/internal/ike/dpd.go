@@ -26,6 +26,7 @@ type life struct {
 type probes struct {
 	said, acked uint32 // our last number, the last one acknowledged
 	heard       window // the peer's numbers
+	again       int    // answers to repetitions of its highest
 
 	// Our message IDs for probes and answers follow each other, so that a year of them
 	// needs no more memory than one. The peer's are not kept at all: its numbers do not
@@ -94,23 +95,31 @@ func (n notes) onlyProbes() bool {
 }
 
 // hearProbe acts on an authenticated R-U-THERE or answer to one. A number that is not
-// new proves nothing: whoever recorded it may be playing it back.
+// new proves nothing: whoever recorded it may be playing it back. The last one is
+// answered all the same, as often as a message is sent.
 func (p *Peer) hearProbe(x *exchange, n isakmp.Notify) {
 	drop := func(r notice.Reason, why string) {
 		x.notice(notice.Notice{Event: notice.Dropped, Reason: r, Detail: n.Type.String() + " " + why})
 	}
 	sa := x.sa
-	if len(n.Data) != 4 || !sa.named(n.SPI) {
+	// Whoever has sent the vendor ID must answer, and only should look at the cookies
+	// (RFC 3706 sections 5.2 and 6.1): old Ciscos have others there.
+	if len(n.Data) != 4 || n.Type == isakmp.NotifyRUThereAck && !sa.named(n.SPI) {
 		drop(notice.BadSPI, "is not about this ISAKMP SA")
 		return
 	}
 	b, number := &sa.probes, binary.BigEndian.Uint32(n.Data)
 	if n.Type == isakmp.NotifyRUThere {
-		if !b.heard.take(number) {
+		switch {
+		case b.heard.take(number):
+			b.again = 0
+			x.counts()
+		case number == b.heard.highest && b.again < x.cfg.Timer.Counter: // the answer may have been lost
+			b.again++
+		default:
 			drop(notice.Replayed, "has a number that has been heard")
 			return
 		}
-		x.counts()
 		p.sayProbe(sa, isakmp.NotifyRUThereAck, number)
 		return
 	}

@@ -98,12 +98,33 @@ func TestRecordedProbesProveNothing(t *testing.T) {
 		t.Error("the peer has been gone for 30 s, and what was recorded of it keeps it alive")
 	}
 	sent := len(d.sent["b"])
-	for _, msg := range slices.Concat(answered, asked) {
-		d.arrive(d.a, d.b, msg)
+	for range 20 {
+		for _, msg := range slices.Concat(answered, asked) {
+			d.arrive(d.a, d.b, msg)
+		}
+		d.Run(time.Second)
 	}
-	d.Run(time.Second)
-	if n := len(d.sent["b"]) - sent; n != 0 {
-		t.Errorf("%d answers to recorded probes", n)
+	if n, most := len(d.sent["b"])-sent, policy.DefaultTimer().Counter; n > most {
+		t.Errorf("%d answers to recorded probes, want %d to the last at most", n, most)
+	}
+}
+
+// A peer whose probe was not answered may repeat it (RFC 3706 section 5.4): the answer
+// may have been lost.
+func TestTheLastProbeIsAnsweredAgain(t *testing.T) {
+	d := watch(t, 0)
+	st := d.a.Peer(d.b).Status(d.Now()).ISAKMP[0]
+	n := isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: isakmp.ProtoISAKMP, SPI: slices.Concat(st.CkyI[:], st.CkyR[:]), Type: isakmp.NotifyRUThere, Data: []byte{0, 0, 0, 9}}
+	msg, sent, most := ike.ForgeNotify(d.a.Peer(d.b).Peer, n), len(d.sent["b"]), policy.DefaultTimer().Counter
+	for i := range 3 * most { // as it was, or made anew
+		if i%2 == 0 {
+			msg = ike.ForgeNotify(d.a.Peer(d.b).Peer, n)
+		}
+		d.Net.Inject(d.a, d.b, msg)
+		d.Run(time.Second)
+		if got, want := len(d.sent["b"])-sent, min(i, most)+1; got != want {
+			t.Fatalf("%d answers to %d probes, want %d", got, i+1, want)
+		}
 	}
 }
 
@@ -126,10 +147,13 @@ func TestProbesThatAreNotAboutTheSA(t *testing.T) {
 		drop notice.Reason // 0: answered
 	}{
 		{"good", isakmp.Notify{SPI: spi, Type: isakmp.NotifyRUThere, Data: four}, 0},
-		{"the same number again", isakmp.Notify{SPI: spi, Type: isakmp.NotifyRUThere, Data: four}, notice.Replayed},
+		{"an older number", isakmp.Notify{SPI: spi, Type: isakmp.NotifyRUThere, Data: []byte{0, 0, 0, 8}}, 0},
+		{"an older number again", isakmp.Notify{SPI: spi, Type: isakmp.NotifyRUThere, Data: []byte{0, 0, 0, 8}}, notice.Replayed},
 		{"cookies the other way round", isakmp.Notify{SPI: turned, Type: isakmp.NotifyRUThere, Data: []byte{0, 0, 0, 10}}, 0},
-		{"no cookies", isakmp.Notify{Type: isakmp.NotifyRUThere, Data: four}, notice.BadSPI},
-		{"other cookies", isakmp.Notify{SPI: make([]byte, 16), Type: isakmp.NotifyRUThere, Data: four}, notice.BadSPI},
+		{"no cookies", isakmp.Notify{Type: isakmp.NotifyRUThere, Data: []byte{0, 0, 0, 11}}, 0},
+		{"other cookies", isakmp.Notify{SPI: make([]byte, 16), Type: isakmp.NotifyRUThere, Data: []byte{0, 0, 0, 12}}, 0},
+		{"other cookies, an older number again", isakmp.Notify{SPI: make([]byte, 16), Type: isakmp.NotifyRUThere, Data: []byte{0, 0, 0, 11}}, notice.Replayed},
+		{"an answer with other cookies", isakmp.Notify{SPI: make([]byte, 16), Type: isakmp.NotifyRUThereAck, Data: []byte{0, 0, 0, 12}}, notice.BadSPI},
 		{"no number", isakmp.Notify{SPI: spi, Type: isakmp.NotifyRUThere}, notice.BadSPI},
 		{"a long number", isakmp.Notify{SPI: spi, Type: isakmp.NotifyRUThere, Data: make([]byte, 8)}, notice.BadSPI},
 		{"an answer nobody asked for", isakmp.Notify{SPI: spi, Type: isakmp.NotifyRUThereAck, Data: []byte{0, 0, 0, 11}}, notice.Replayed},

@@ -132,9 +132,9 @@ func (p *Peer) heard(x *exchange, n isakmp.Notify) {
 }
 
 // refused finds the quick mode of ours an error notify is about: the one with its
-// SPI, or the only one under way.
+// SPI, or the only one under way. INVALID-SPI is about SAs that were there before.
 func (p *Peer) refused(sa *ISAKMPSA, n isakmp.Notify) *exchange {
-	var found *exchange
+	var all []*exchange
 	for _, x := range p.exchanges {
 		if x.sa != sa || x.qm == nil || x.over || x.role != initiator {
 			continue
@@ -142,12 +142,12 @@ func (p *Peer) refused(sa *ISAKMPSA, n isakmp.Notify) *exchange {
 		if x.qm.hasSPI(n.SPI) {
 			return x
 		}
-		if found != nil {
-			return nil
-		}
-		found = x
+		all = append(all, x)
 	}
-	return found
+	if len(all) != 1 || n.Type == isakmp.NotifyInvalidSPI {
+		return nil
+	}
+	return all[0]
 }
 
 // peerDeletes removes what the peer has removed (RFC 2408 section 3.15). It names

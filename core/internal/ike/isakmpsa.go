@@ -181,7 +181,7 @@ func (p *Peer) adopt(sa *ISAKMPSA) {
 	if first && sa.role == initiator && sa.Remote.InitialContact {
 		p.inform(sa, notes{notifies: []isakmp.Notify{sa.contactNotify()}})
 	}
-	p.setup.Path, p.down = sa.Path, false
+	p.setup.Path, p.elsewhere, p.down = sa.Path, p.setup.Home, false
 	p.found(sa)
 	p.lives()
 	early := sa.early.datagrams
@@ -274,6 +274,9 @@ func (p *Peer) phase1Failed(x *exchange, reason notice.Reason, err error) {
 		return
 	}
 	p.reauthenticateLater()
+	if reason == notice.TimedOut {
+		p.tryElsewhere()
+	}
 	wants := p.wants
 	p.wants = nil
 	for _, w := range wants {

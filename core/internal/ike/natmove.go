@@ -83,6 +83,14 @@ func (p *Peer) move(to Path) {
 	p.out = append(p.out, Moved{to})
 }
 
+// tryElsewhere has the next phase 1 begin where the section has the peer, if the last
+// one was begun where a NAT had had it, and the other way round.
+func (p *Peer) tryElsewhere() {
+	if len(p.sas) == 0 && p.elsewhere != (Path{}) {
+		p.setup.Path, p.elsewhere = p.elsewhere, p.setup.Path
+	}
+}
+
 // readdress has what is for the peer at one address be for another. Where the kernel
 // has the SAs changes behind that, in movePairs.
 func (p *Peer) readdress(was, to Path) {

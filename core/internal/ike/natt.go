@@ -20,23 +20,24 @@ type natVersion struct {
 	encap    doi.Encap
 	floats   bool // IKE moves to the port of ESP in UDP
 	ownFirst bool // the first NAT-D is of the sender's own address, not of the receiver's
+	ownOA    bool // there is one NAT-OA, of the sender's own address
 }
 
 // natVersions are the versions we speak, best first: the order we name them in, and
 // that of our choice.
 var natVersions = []natVersion{
-	{isakmp.VendorNATT, isakmp.PayloadNATD, isakmp.PayloadNATOA, doi.EncapRFC, true, false},
-	{isakmp.VendorNATTApple, isakmp.PayloadNATD04, 0, doi.EncapRFC, true, true},
-	{isakmp.VendorNATT08, isakmp.PayloadNATD04, isakmp.PayloadNATOA04, doi.EncapRFC, true, false},
-	{isakmp.VendorNATT07, isakmp.PayloadNATD04, isakmp.PayloadNATOA04, doi.EncapRFC, true, false},
-	{isakmp.VendorNATT06, isakmp.PayloadNATD04, isakmp.PayloadNATOA04, doi.EncapRFC, true, false},
-	{isakmp.VendorNATT05, isakmp.PayloadNATD04, isakmp.PayloadNATOA04, doi.EncapRFC, true, false},
-	{isakmp.VendorNATT04, isakmp.PayloadNATD04, isakmp.PayloadNATOA04, doi.EncapRFC, true, false},
-	{isakmp.VendorNATT03, isakmp.PayloadNATDDraft, isakmp.PayloadNATOADraft, doi.EncapDraft, true, false},
-	{isakmp.VendorNATT02, isakmp.PayloadNATDDraft, isakmp.PayloadNATOADraft, doi.EncapDraft, true, false},
-	{isakmp.VendorNATT02n, isakmp.PayloadNATDDraft, isakmp.PayloadNATOADraft, doi.EncapDraft, true, false},
-	{isakmp.VendorNATT01, isakmp.PayloadNATDDraft, isakmp.PayloadNATOADraft, doi.EncapDraft, false, false},
-	{isakmp.VendorNATT00, isakmp.PayloadNATDDraft, isakmp.PayloadNATOADraft, doi.EncapDraft, false, false},
+	{isakmp.VendorNATT, isakmp.PayloadNATD, isakmp.PayloadNATOA, doi.EncapRFC, true, false, false},
+	{isakmp.VendorNATTApple, isakmp.PayloadNATD04, 0, doi.EncapRFC, true, true, false},
+	{isakmp.VendorNATT08, isakmp.PayloadNATD04, isakmp.PayloadNATOA04, doi.EncapRFC, true, false, false},
+	{isakmp.VendorNATT07, isakmp.PayloadNATD04, isakmp.PayloadNATOA04, doi.EncapRFC, true, false, false},
+	{isakmp.VendorNATT06, isakmp.PayloadNATD04, isakmp.PayloadNATOA04, doi.EncapRFC, true, false, false},
+	{isakmp.VendorNATT05, isakmp.PayloadNATD04, isakmp.PayloadNATOA04, doi.EncapRFC, true, false, false},
+	{isakmp.VendorNATT04, isakmp.PayloadNATD04, isakmp.PayloadNATOA04, doi.EncapRFC, true, false, true},
+	{isakmp.VendorNATT03, isakmp.PayloadNATDDraft, isakmp.PayloadNATOADraft, doi.EncapDraft, true, false, true},
+	{isakmp.VendorNATT02, isakmp.PayloadNATDDraft, isakmp.PayloadNATOADraft, doi.EncapDraft, true, false, true},
+	{isakmp.VendorNATT02n, isakmp.PayloadNATDDraft, isakmp.PayloadNATOADraft, doi.EncapDraft, true, false, true},
+	{isakmp.VendorNATT01, isakmp.PayloadNATDDraft, isakmp.PayloadNATOADraft, doi.EncapDraft, false, false, true},
+	{isakmp.VendorNATT00, isakmp.PayloadNATDDraft, isakmp.PayloadNATOADraft, doi.EncapDraft, false, false, true},
 }
 
 // wire is the number that the payload types NATD and NATOA of the scripts have in

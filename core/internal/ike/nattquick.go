@@ -14,11 +14,15 @@ import (
 )
 
 // emitNATOA tells the peer, for transport mode, which addresses the packets had
-// before a NAT changed them: what we know of either end (RFC 3947 section 5.2).
+// before a NAT changed them: what we know of either end (RFC 3947 section 5.2), up to
+// draft 04 only our own.
 func emitNATOA(x *exchange) ([][]byte, error) {
 	q, n := x.qm, x.sa.nat
 	if !n.found() || n.version.natoa == 0 || !q.transport() {
 		return nil, nil
+	}
+	if n.version.ownOA {
+		return [][]byte{isakmp.NATOA{Addr: q.local}.Append(nil)}, nil
 	}
 	i, r := q.local, q.remote
 	if x.role == responder {
@@ -35,7 +39,12 @@ func takeNATOA(x *exchange, bodies [][]byte) error {
 	if !x.sa.nat.found() {
 		bodies = nil
 	}
-	if len(bodies) != 0 && len(bodies) != 2 {
+	told := []*netip.Addr{&q.oai, &q.oar}
+	switch own := x.sa.nat.found() && x.sa.nat.version.ownOA; {
+	case own && len(bodies) == 1 && x.role == initiator:
+		told = told[1:]
+	case own && len(bodies) == 1: // the original racoon tells both all the same
+	case len(bodies) != 0 && len(bodies) != 2:
 		return &NotifyError{isakmp.NotifyPayloadMalformed, notice.BadPayload, fmt.Errorf("%d NAT-OA payloads instead of NAT-OAi and NAT-OAr", len(bodies))}
 	}
 	for i, b := range bodies {
@@ -43,7 +52,7 @@ func takeNATOA(x *exchange, bodies [][]byte) error {
 		if err != nil {
 			return err
 		}
-		*[]*netip.Addr{&q.oai, &q.oar}[i] = oa.Addr
+		*told[i] = oa.Addr
 	}
 	if x.role == initiator && !q.answered() {
 		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.BadIdentity, errors.New("the peer answers with other identities than we proposed")}

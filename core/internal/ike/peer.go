@@ -42,6 +42,7 @@ type Peer struct {
 	undeleted []SAOp    // SAs the kernel could not be told to remove
 	deleteAt  time.Time // tell it again
 
+	elsewhere Path      // where the peer may be instead, zero: nowhere
 	natPath   Path      // where the other end of a NAT was found last
 	moveAgain time.Time // another place is believed from then on
 	keepAt    time.Time // the next keepalive

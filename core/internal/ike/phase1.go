@@ -20,8 +20,9 @@ type phase1 struct {
 	choice  doi.ISAKMPChoice
 
 	ni, nr     []byte
-	gxi, gxr   []byte // bodies of the KE payloads
-	idii, idir []byte // bodies of the ID payloads
+	gxi, gxr   []byte  // bodies of the KE payloads
+	idii, idir []byte  // bodies of the ID payloads
+	late       vendors // what the peer has said only behind its first message
 
 	keyPair future[oakley.KeyPair]
 	shared  future[secret.Bytes]

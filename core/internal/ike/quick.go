@@ -322,14 +322,14 @@ func (q *quick) answered() bool {
 }
 
 // emitQuickNotify tells an initiator that our lifetime is the shorter one
-// (RESPONDER-LIFETIME, RFC 2407 section 4.6.3.1).
+// (RESPONDER-LIFETIME, RFC 2407 section 4.6.3.1: the SPI is the sender's).
 func emitQuickNotify(x *exchange) ([][]byte, error) {
 	q := x.qm
 	if x.role == initiator || !q.choice.Claim {
 		return nil, nil
 	}
-	proto, spi := q.peerSPI()
-	return [][]byte{isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: proto, SPI: spi, Type: isakmp.NotifyResponderLifetime,
+	ours := q.choice.Answer(q.offer, q.spis.val).Proposals[0]
+	return [][]byte{isakmp.Notify{DOI: isakmp.DOIIPsec, Protocol: ours.Protocol, SPI: ours.SPI, Type: isakmp.NotifyResponderLifetime,
 		Data: doi.ResponderLifetime(q.choice.Life)}.Append(nil)}, nil
 }
 

@@ -32,14 +32,20 @@ func nothingBehind(isakmp.ExchangeType) []byte { return nil }
 
 // emitVendorIDs says in our first message what we can do. A responder says only what
 // the peer has said before (architecture 3.13), and what one of the sections it may
-// be wants.
+// be wants. To what the peer says only in message 3, as Cisco does with dead peer
+// detection, the answer is in message 4.
 func emitVendorIDs(x *exchange) (bodies [][]byte, err error) {
-	if x.pc > 1 {
+	heard := x.sa.heard
+	switch {
+	case x.pc <= 1:
+		x.sa.said = 0
+	case x.pc == 3:
+		heard = x.p1.late
+	default:
 		return nil, nil
 	}
-	x.sa.said = 0
 	say := func(v saying) bool {
-		if !slices.ContainsFunc(x.p1.remotes, v.wants) || x.role == responder && !x.sa.heard.has(v.id) {
+		if !slices.ContainsFunc(x.p1.remotes, v.wants) || x.role == responder && !heard.has(v.id) {
 			return false
 		}
 		x.sa.said.add(v.id)
@@ -47,14 +53,16 @@ func emitVendorIDs(x *exchange) (bodies [][]byte, err error) {
 		return true
 	}
 	for _, v := range natVersions {
-		if x.p.setup.NAT.Local != 0 && say(saying{v.id, traversesNAT, nothingBehind}) && x.role == responder {
+		if x.pc <= 1 && x.p.setup.NAT.Local != 0 && say(saying{v.id, traversesNAT, nothingBehind}) && x.role == responder {
 			break // the best of those named is the answer
 		}
 	}
 	for _, v := range sayings {
 		say(v)
 	}
-	x.sa.agreeNAT()
+	if x.pc <= 1 {
+		x.sa.agreeNAT()
+	}
 	return bodies, nil
 }
 
@@ -69,6 +77,9 @@ func (x *exchange) hear(ps []isakmp.Payload) {
 		v, tail := isakmp.ParseVendorID(p.Body)
 		if p.Type != VID || v == isakmp.VendorFragmentation && !fragmentsIn(x.kind, tail) {
 			continue
+		}
+		if x.pc > 1 && !x.sa.heard.has(v) {
+			x.p1.late.add(v)
 		}
 		x.sa.heard.add(v)
 	}

@@ -98,7 +98,11 @@ func (h *Host) cookie(p ike.Path, i isakmp.Cookie) isakmp.Cookie {
 
 func (h *Host) newMachine(remotes []*policy.Remote, path ike.Path, key ike.PeerKey, stranger bool) *Machine {
 	m := &Machine{Host: h, Key: key, Stranger: stranger, path: path}
-	m.Peer = ike.New(ike.Setup{Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Key: key, Rand: h.rand, Cookie: h.cookie, Stranger: stranger,
+	var home ike.Path
+	if r := remotes[0]; !stranger && r.Literal() {
+		home = h.path(r.Addr)
+	}
+	m.Peer = ike.New(ike.Setup{Home: home, Config: policy.NewCommon(h.Config), Remotes: remotes, Path: path, Key: key, Rand: h.rand, Cookie: h.cookie, Stranger: stranger,
 		NAT: ike.NATPorts{Local: 4500, Remote: 4500}})
 	h.Machines = append(h.Machines, m)
 	return m
