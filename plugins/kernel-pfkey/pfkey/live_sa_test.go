@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
@@ -18,10 +19,8 @@ import (
 // keyFor is a key of an algorithm, of its greatest length.
 func keyFor(a kernel.Algorithm) *kernel.AlgKey {
 	bits := a.MaxKey
-	for _, e := range encrAlgs {
-		if a.Kind == kernel.AlgEncr && e.id == a.ID {
-			bits += e.saltBits
-		}
+	if a.Kind == kernel.AlgEncr {
+		bits += ipsec.Encr(a.ID).Salt
 	}
 	key := make([]byte, bits/8)
 	for i := range key {

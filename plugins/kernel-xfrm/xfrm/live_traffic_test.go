@@ -81,7 +81,7 @@ func (p pipe) sas(i int, dir kernel.Direction) (list []*kernel.SA) {
 		case protoAH:
 			sa.Auth = counting(5, 32, 0)
 		case protoIPComp:
-			sa.Comp = deflate.id
+			sa.Comp = deflate.ID
 		}
 		if n == 0 {
 			sa.Mode = p.mode
