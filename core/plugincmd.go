@@ -147,7 +147,7 @@ func (c *conformance) checks(s plugintest.Subject) []plugintest.Check {
 
 // report runs the checks and prints a line for each, and how it went.
 func (c *conformance) report(ctx context.Context, checks []plugintest.Check, w io.Writer) int {
-	count := map[string]int{}
+	count, noESP := map[string]int{}, 0
 	for _, check := range checks {
 		if !c.only.MatchString(check.Name) || ctx.Err() != nil {
 			continue
@@ -155,6 +155,9 @@ func (c *conformance) report(ctx context.Context, checks []plugintest.Check, w i
 		began := time.Now()
 		verdict, detail := judge(check.Run(ctx))
 		count[verdict]++
+		if detail == plugintest.NoESP {
+			noESP++
+		}
 		fmt.Fprintf(w, "%-4s  %s", verdict, check.Name)
 		if c.verbose {
 			fmt.Fprintf(w, " (%v)", time.Since(began).Round(time.Millisecond))
@@ -166,6 +169,10 @@ func (c *conformance) report(ctx context.Context, checks []plugintest.Check, w i
 	}
 	ran := count["ok"] + count["FAIL"] + count["skip"]
 	fmt.Fprintf(w, "%d checks: %d ok, %d failed, %d skipped\n", ran, count["ok"], count["FAIL"], count["skip"])
+	if noESP > 0 {
+		fmt.Fprintf(w, "this kernel has no ESP, says the plugin, so that %d checks of SAs wait for one that has: "+
+			"load it (on Linux modprobe esp4 esp6) or run this on another kernel\n", noESP)
+	}
 	switch {
 	case ctx.Err() != nil:
 		fmt.Fprintln(w, "interrupted")

@@ -28,6 +28,10 @@ func TestConformanceFromTheCommandLine(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("mode = \"bad\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	bare := filepath.Join(t.TempDir(), "bare.hcl")
+	if err := os.WriteFile(bare, []byte("mode = \"bare\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	typo := filepath.Join(t.TempDir(), "typo.hcl")
 	if err := os.WriteFile(typo, []byte("mood = \"good\"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -45,6 +49,9 @@ func TestConformanceFromTheCommandLine(t *testing.T) {
 			[]string{"\nskip  a packet without SA is an acquire\n      nobody here can send", "\n2 checks: 1 ok, 0 failed, 1 skipped\n"}, nil},
 		{"a kernel that dies with its plugin, and says it does not", []string{"--run", "survives the plugin$", kernel}, 1,
 			[]string{"\nFAIL  what the kernel has survives the plugin\n      after kill -9: the dump does not have the policy", "\n      what to do: keep SAs", "\n1 checks: 0 ok, 1 failed, 0 skipped\n"}, nil},
+		{"a kernel without ESP", []string{"--volatile", "--config", bare, "--run", "^(its capabilities|an update of an SA|many SAs)", pluginNamed(t, "racoon-kernel-keys")}, 0,
+			[]string{"\nok    its capabilities make sense\n", "\nskip  many SAs are asked for at once, and answered in order\n      it announces no ESP\n",
+				"\n3 checks: 1 ok, 0 failed, 2 skipped\nthis kernel has no ESP, says the plugin, so that 2 checks of SAs wait"}, nil},
 		{"no such check", []string{"--run", "what nobody checks", kernel}, 1, []string{"\n0 checks: "}, nil},
 		{"what the plugin logs", []string{"-v", "--run", "^it runs and stops", kernel}, 0, []string{"ok    it runs and stops when told ("}, []string{"level="}},
 		{"authentication", []string{"--kind", "auth", "--run", "what it", auth}, 0, []string{"auth plugin fake", "\nok    what it advertises is what it serves\n"}, nil},

@@ -30,6 +30,9 @@ func keyKernel() sdkplugin.Spec {
 				return nil, config.Diagnostics{{Summary: "no such mode", Path: []string{"mode"}, Code: "FAKE1"}}
 			}
 			f.DumpKeys = c.DumpKeys
+			if c.Mode == "bare" {
+				f.Without = kernel.FeatESP | kernel.FeatAH
+			}
 			return f, nil
 		},
 	}

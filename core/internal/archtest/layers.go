@@ -38,7 +38,7 @@ var layers = []layer{
 	{dirs: []string{internal + "notice"}, kind: pure, ours: []string{internal + "isakmp"}},
 	{dirs: []string{internal + "spd"}, kind: pure, ours: []string{internal + "policy"}},
 	{dirs: []string{internal + "oakley"}, kind: pure, ours: []string{internal + "isakmp", internal + "policy", "core/sdk/secret"}},
-	{dirs: []string{internal + "doi"}, kind: pure, ours: []string{internal + "isakmp", internal + "policy", internal + "oakley", internal + "spd"}},
+	{dirs: []string{internal + "doi"}, kind: pure, ours: []string{internal + "isakmp", internal + "policy", internal + "oakley", internal + "spd", "core/sdk/ipsec"}},
 	{dirs: []string{internal + "ike"}, kind: pure, ours: []string{internal + "doi", internal + "spd", internal + "oakley", internal + "isakmp",
 		internal + "policy", internal + "notice", "core/sdk/secret"}},
 
@@ -50,7 +50,7 @@ var layers = []layer{
 	{dirs: []string{internal + "config"}, kind: plain, ours: []string{internal + "policy", internal + "schema", "core/sdk/config", "core/sdk/secret"}},
 	{dirs: []string{internal + "lint"}, kind: plain, ours: []string{internal + "policy", internal + "config"}},
 	{dirs: []string{internal + "swanctl"}, kind: plain, ours: []string{internal + "policy", "core/sdk/secret"}},
-	{dirs: []string{internal + "setkey"}, kind: plain, ours: []string{"core/sdk/kernel", "core/sdk/errs", "core/sdk/secret"}},
+	{dirs: []string{internal + "setkey"}, kind: plain, ours: []string{"core/sdk/kernel", "core/sdk/ipsec", "core/sdk/errs", "core/sdk/secret"}},
 	{dirs: []string{internal + "ctl"}, kind: plain, ours: []string{"core/control", "core/sdk/errs"}},
 	{dirs: []string{internal + "archtest"}, kind: plain},
 	{dirs: []string{internal + "logpipe"}, kind: shell, ours: []string{"core/sdk/logsink"}},
@@ -69,12 +69,13 @@ var layers = []layer{
 	// The conformance suites run a plugin as the engine does.
 	{dirs: []string{"core/sdk/plugintest"}, kind: shell, ours: []string{"core/sdk/...", internal + "pluginhost", internal + "schema"}},
 	{dirs: []string{"core/sdk/plugintest/..."}, kind: shell, ours: []string{"core/sdk/..."}},
+	{dirs: []string{"core/sdk/ipsec"}, kind: pure},
 	{dirs: []string{"core/sdk/kernel/txn"}, kind: shell, ours: []string{"core/sdk/errs", "core/sdk/kernel"}},
 	{dirs: []string{"core/sdk/..."}, kind: plain, ours: []string{"core/sdk/..."}},
 	{dirs: []string{"core"}, kind: shell, ours: []string{"core/..."}},
 
 	{dirs: []string{"cmd/..."}, kind: plain, ours: []string{"core"}},
-	{dirs: []string{"plugins/..."}, kind: shell, ours: []string{"core/sdk/auth", "core/sdk/config", "core/sdk/errs", "core/sdk/kernel", "core/sdk/kernel/txn", "core/sdk/logsink",
+	{dirs: []string{"plugins/..."}, kind: shell, ours: []string{"core/sdk/auth", "core/sdk/config", "core/sdk/errs", "core/sdk/ipsec", "core/sdk/kernel", "core/sdk/kernel/txn", "core/sdk/logsink",
 		"core/sdk/plugin", "core/sdk/secret"}}, // and their own directories
 	{dirs: []string{"lab/..."}, kind: shell, ours: []string{"lab/...", "core/control"}},
 }

@@ -6,68 +6,46 @@ import (
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 )
 
-// cipher is what phase 2 must know of an ESP transform.
-type cipher struct {
-	fixed    uint16 // bits, where the length is not negotiable
-	min, max uint16 // bits; max 0 = fixed
-	step     uint16
-	salt     uint16 // bits of KEYMAT behind the key (RFC 3686 section 5.1, RFC 4106 section 8.1)
-	aead     bool   // takes no authentication algorithm
-}
-
-// ciphers are the ESP transforms we can key. Where the key length varies and the
+// ciphers are the ESP transforms that we negotiate. Where the key length varies and the
 // attribute is absent, 128 bits are meant: RFC 2451 says so of Blowfish and
 // CAST-128, the others demand the attribute and are read as everybody does.
-var ciphers = map[uint16]cipher{
-	isakmp.ESP3DES:     {fixed: 192},
-	isakmp.ESPNull:     {},
-	isakmp.ESPCAST:     {min: 40, max: 128, step: 8},
-	isakmp.ESPBlowfish: {min: 40, max: 448, step: 8},
-	isakmp.ESPAESCBC:   {min: 128, max: 256, step: 64},
-	isakmp.ESPAESCTR:   {min: 128, max: 256, step: 64, salt: 32},
-	isakmp.ESPAESGCM8:  {min: 128, max: 256, step: 64, salt: 32, aead: true},
-	isakmp.ESPAESGCM12: {min: 128, max: 256, step: 64, salt: 32, aead: true},
-	isakmp.ESPAESGCM16: {min: 128, max: 256, step: 64, salt: 32, aead: true},
-	isakmp.ESPCamellia: {min: 128, max: 256, step: 64},
-	isakmp.ESPTwofish:  {min: 128, max: 256, step: 64},
+var ciphers = []uint16{
+	isakmp.ESP3DES, isakmp.ESPNull, isakmp.ESPCAST, isakmp.ESPBlowfish, isakmp.ESPAESCBC, isakmp.ESPAESCTR,
+	isakmp.ESPAESGCM8, isakmp.ESPAESGCM12, isakmp.ESPAESGCM16, isakmp.ESPCamellia, isakmp.ESPTwofish,
 }
 
 const defaultBits = 128
 
-// auths are the authentication algorithms we can key, by their attribute value
-// (RFC 2407 section 4.5, RFC 4868): octets of KEYMAT, the AH transform that goes with
-// it (RFC 2407 section 4.4.3), and bits of the ICV.
-var auths = map[uint16]struct {
-	octets int
-	ah     uint8
-	icv    uint16
-}{
-	isakmp.SAAuthHMACMD5:    {16, isakmp.AHMD5, 96},
-	isakmp.SAAuthHMACSHA1:   {20, isakmp.AHSHA1, 96},
-	isakmp.SAAuthHMACSHA256: {32, isakmp.AHSHA256, 128},
-	isakmp.SAAuthHMACSHA384: {48, isakmp.AHSHA384, 192},
-	isakmp.SAAuthHMACSHA512: {64, isakmp.AHSHA512, 256},
+// auths are the authentication algorithms that we negotiate, by their attribute value,
+// and the AH transform that goes with each (RFC 2407 section 4.4.3, RFC 4868).
+var auths = map[uint16]uint8{
+	isakmp.SAAuthHMACMD5:    isakmp.AHMD5,
+	isakmp.SAAuthHMACSHA1:   isakmp.AHSHA1,
+	isakmp.SAAuthHMACSHA256: isakmp.AHSHA256,
+	isakmp.SAAuthHMACSHA384: isakmp.AHSHA384,
+	isakmp.SAAuthHMACSHA512: isakmp.AHSHA512,
 }
 
 // AEAD reports whether an ESP transform authenticates by itself.
-func AEAD(encr uint16) bool { return ciphers[encr].aead }
+func AEAD(encr uint16) bool { return ipsec.Encr(encr).AEAD }
 
 // espKeyBits is the key length an attribute means, 0 for a cipher without a choice.
 func espKeyBits(encr, attr uint16) (uint16, error) {
-	c, ok := ciphers[encr]
+	c := ipsec.Encr(encr)
 	name := word(isakmp.ESPTransforms, encr)
 	switch {
-	case !ok:
+	case !slices.Contains(ciphers, encr):
 		return 0, fmt.Errorf("ESP transform %s is not supported", name)
-	case c.max == 0 && attr != 0:
+	case c.Step == 0 && attr != 0:
 		return 0, fmt.Errorf("%s takes no key length, got %d bits", name, attr)
-	case c.max == 0:
+	case c.Step == 0:
 		return 0, nil
 	case attr == 0:
 		return defaultBits, nil
-	case attr < c.min || attr > c.max || attr%c.step != 0:
+	case !c.Takes(int(attr)):
 		return 0, fmt.Errorf("%s cannot have a key of %d bits", name, attr)
 	}
 	return attr, nil
@@ -80,17 +58,16 @@ func EncrKeyOctets(encr, bits uint16) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	c := ciphers[encr]
-	return int(c.fixed+bits+c.salt) / 8, nil
+	c := ipsec.Encr(encr)
+	return int(max(c.MinKey, bits)+c.Salt) / 8, nil
 }
 
 // AuthKeyOctets is the KEYMAT an authentication algorithm takes; 0 is none.
 func AuthKeyOctets(auth uint16) (int, error) {
-	a, ok := auths[auth]
-	if !ok && auth != 0 {
+	if auth != 0 && auths[auth] == 0 {
 		return 0, fmt.Errorf("authentication algorithm %s is not supported", word(isakmp.AuthAlgorithms, auth))
 	}
-	return a.octets, nil
+	return int(ipsec.Auth(auth).MaxKey) / 8, nil
 }
 
 // EncrName names an ESP transform with its key length: "aes-cbc-128".

@@ -199,7 +199,7 @@ func parsePhase2(proto isakmp.Protocol, t isakmp.Transform) (p phase2Transform, 
 		return p, fmt.Errorf("the encapsulation mode is missing")
 	case proto == isakmp.ProtoESP:
 		p.encr = uint16(t.ID)
-		if _, ok := ciphers[p.encr]; ok {
+		if slices.Contains(ciphers, p.encr) {
 			p.keyBits, err = espKeyBits(p.encr, p.keyBits)
 		}
 	case proto == isakmp.ProtoIPComp:
@@ -207,7 +207,7 @@ func parsePhase2(proto isakmp.Protocol, t isakmp.Transform) (p phase2Transform, 
 		if p.auth != 0 || p.keyBits != 0 || p.esn != 0 {
 			err = fmt.Errorf("IPComp has an authentication algorithm, a key length or sequence numbers")
 		}
-	case auths[p.auth].ah != t.ID || p.keyBits != 0:
+	case auths[p.auth] != t.ID || p.keyBits != 0:
 		err = fmt.Errorf("AH transform %s does not go with authentication algorithm %s and a key length of %d",
 			word(isakmp.AHTransforms, uint16(t.ID)), AuthName(p.auth), p.keyBits)
 	}

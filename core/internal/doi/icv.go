@@ -6,6 +6,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/policy"
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 )
 
 // ShortSHA256 is what implementations of a draft cut HMAC-SHA2-256 to, in bits. The
@@ -14,7 +15,7 @@ const ShortSHA256 = 96
 
 // ICV is the length of the integrity check value of an authentication algorithm in
 // bits, as its standard has it: RFC 2403, 2404 and 4868. 0 is none.
-func ICV(auth uint16) uint16 { return auths[auth].icv }
+func ICV(auth uint16) uint16 { return ipsec.Auth(auth).ICV }
 
 // ICVFor is the length that the SAs of a section have.
 func ICVFor(r *policy.Remote, auth uint16) uint16 {

@@ -159,7 +159,7 @@ func (s Suite) esn() uint16 {
 func (s Suite) transform() uint8 {
 	switch s.Proto {
 	case ipAH:
-		return auths[s.Auth].ah
+		return auths[s.Auth]
 	case ipComp:
 		return uint8(s.Comp)
 	}

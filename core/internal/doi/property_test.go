@@ -11,6 +11,7 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/internal/spd"
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 )
 
 // A responder's answer to our own offer must be one we accept, whatever the two
@@ -61,7 +62,7 @@ func randomSAInfo(r *rand.Rand) *policy.SAInfo {
 		})
 		s.Encryption = some(r, 3, func() policy.Algorithm {
 			a := policy.Algorithm{ID: pick[uint16](r, isakmp.ESPAESCBC, isakmp.ESPAESGCM16, isakmp.ESP3DES, isakmp.ESPNull)}
-			if ciphers[a.ID].max != 0 {
+			if ipsec.Encr(a.ID).Step != 0 {
 				a.KeyBits = pick[uint16](r, 0, 128, 256)
 			}
 			return a

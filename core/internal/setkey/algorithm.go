@@ -4,68 +4,52 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 )
 
 // algorithm is one word behind -E, -A or -C.
 type algorithm struct {
 	name string
-	id   uint16 // IPsec DOI (RFC 2407 sections 4.4 and 4.5); 0: it has none, and no backend has it
-	keys []span // octets, salt included; nil: no key
-	salt uint16 // octets of the nonce at the end of the key
-	old  string // why nobody has it
+	ipsec.Algorithm
+	old string // why nobody has it
 }
 
-// span is a range of key lengths in octets.
-type span struct{ least, most int }
-
-func exactly(n ...int) (s []span) {
-	for _, v := range n {
-		s = append(s, span{v, v})
-	}
-	return s
-}
-
-// The algorithms of setkey(8). Of two names for one number a dump shows the first.
+// The algorithms of setkey(8), with all their names.
 var (
 	encrs = []algorithm{
-		{name: "des-cbc", id: 2, keys: exactly(8)},
-		{name: "3des-cbc", id: 3, keys: exactly(24)},
-		{name: "cast128-cbc", id: 6, keys: []span{{5, 16}}},
-		{name: "blowfish-cbc", id: 7, keys: []span{{5, 56}}},
-		{name: "null", id: encrNull},
-		{name: "simple", id: encrNull},
-		{name: "aes-cbc", id: 12, keys: exactly(16, 24, 32)},
-		{name: "rijndael-cbc", id: 12, keys: exactly(16, 24, 32)},
-		{name: "aes-ctr", id: 13, keys: exactly(20, 28, 36), salt: 4}, // RFC 3686 section 5.1
-		{name: "camellia-cbc", id: 22, keys: exactly(16, 24, 32)},
-		{name: "twofish-cbc", id: 253, keys: []span{{0, 32}}},
-		{name: "des-deriv", keys: exactly(8), old: "derives its IV, which no RFC has"},
-		{name: "des-32iv", keys: exactly(8), old: "is DES of RFC 1829, for esp-old"},
+		{"des-cbc", ipsec.Encr(2), ""},
+		{"3des-cbc", ipsec.Encr(3), ""},
+		{"cast128-cbc", ipsec.Encr(6), ""},
+		{"blowfish-cbc", ipsec.Encr(7), ""},
+		{"null", ipsec.Encr(ipsec.Null), ""},
+		{"simple", ipsec.Encr(ipsec.Null), ""},
+		{"aes-cbc", ipsec.Encr(12), ""},
+		{"rijndael-cbc", ipsec.Encr(12), ""},
+		{"aes-ctr", ipsec.Encr(13), ""},
+		{"camellia-cbc", ipsec.Encr(22), ""},
+		{"twofish-cbc", ipsec.Encr(253), ""},
+		{name: "des-deriv", old: "derives its IV, which no RFC has"},
+		{name: "des-32iv", old: "is DES of RFC 1829, for esp-old"},
 	}
 	auths = []algorithm{
-		{name: "hmac-md5", id: 1, keys: exactly(16)},
-		{name: "hmac-sha1", id: 2, keys: exactly(20)},
-		{name: "hmac-sha256", id: 5, keys: exactly(32)},
-		{name: "hmac-sha2-256", id: 5, keys: exactly(32)},
-		{name: "hmac-sha384", id: 6, keys: exactly(48)},
-		{name: "hmac-sha2-384", id: 6, keys: exactly(48)},
-		{name: "hmac-sha512", id: 7, keys: exactly(64)},
-		{name: "hmac-sha2-512", id: 7, keys: exactly(64)},
-		{name: "hmac-ripemd160", id: 8, keys: exactly(20)},
-		{name: "aes-xcbc-mac", id: 9, keys: exactly(16)},
+		{"hmac-md5", ipsec.Auth(1), ""},
+		{"hmac-sha1", ipsec.Auth(2), ""},
+		{"hmac-sha256", ipsec.Auth(5), ""},
+		{"hmac-sha2-256", ipsec.Auth(5), ""},
+		{"hmac-sha384", ipsec.Auth(6), ""},
+		{"hmac-sha2-384", ipsec.Auth(6), ""},
+		{"hmac-sha512", ipsec.Auth(7), ""},
+		{"hmac-sha2-512", ipsec.Auth(7), ""},
+		{"hmac-ripemd160", ipsec.Auth(8), ""},
+		{"aes-xcbc-mac", ipsec.Auth(9), ""},
 		{name: "null"},
-		{name: "keyed-md5", keys: exactly(16), old: "is keyed MD5 of RFC 1828, for ah-old: write hmac-md5 or better"},
-		{name: "keyed-sha1", keys: exactly(20), old: "is keyed SHA-1 of RFC 1852, for ah-old: write hmac-sha1 or better"},
-		{name: "tcp-md5", keys: []span{{1, 80}}, old: "is for TCP (RFC 2385), which no kernel plugin does"},
+		{name: "keyed-md5", old: "is keyed MD5 of RFC 1828, for ah-old: write hmac-md5 or better"},
+		{name: "keyed-sha1", old: "is keyed SHA-1 of RFC 1852, for ah-old: write hmac-sha1 or better"},
+		{name: "tcp-md5", old: "is for TCP (RFC 2385), which no kernel plugin does"},
 	}
-	comps = []algorithm{{name: "oui", id: 1}, {name: "deflate", id: 2}, {name: "lzs", id: 3}}
+	comps = []algorithm{{"oui", ipsec.Comp(1), ""}, {"deflate", ipsec.Comp(2), ""}, {"lzs", ipsec.Comp(3), ""}}
 )
-
-// encrNull is ESP_NULL of RFC 2410.
-const encrNull = 11
-
-// shownEncrs are names that only dumps have.
-var shownEncrs = map[uint16]string{18: "aes-gcm-8", 19: "aes-gcm-12", 20: "aes-gcm-16"}
 
 func find(table []algorithm, name string) (algorithm, error) {
 	var names []string
@@ -83,39 +67,33 @@ func find(table []algorithm, name string) (algorithm, error) {
 	return algorithm{}, fmt.Errorf("%q is no algorithm here: write one of %s", name, strings.Join(names, ", "))
 }
 
-// nameOf is the name of a number in dumps.
-func nameOf(table []algorithm, more map[uint16]string, id uint16) string {
-	for _, a := range table {
-		if a.id == id && id != 0 {
-			return a.name
-		}
-	}
-	if name := more[id]; name != "" {
-		return name
+// nameOf is the name of an algorithm, or its number if it has none.
+func nameOf(a ipsec.Algorithm, id uint16) string {
+	if a.ID != 0 {
+		return a.Name
 	}
 	return fmt.Sprint(id)
 }
 
 // check refuses a key of another length than the algorithm has.
 func (a algorithm) check(octets int) error {
-	for _, k := range a.keys {
-		if octets >= k.least && octets <= k.most {
-			return nil
+	if a.CheckKey(octets) == nil {
+		return nil
+	}
+	salt := a.Salt / 8
+	least, most, step := a.MinKey/8+salt, a.MaxKey/8+salt, a.Step/8
+	want := fmt.Sprint(least)
+	if step == 1 {
+		want += fmt.Sprintf(" to %d", most)
+	} else {
+		for n := least + step; n <= most && step > 0; n += step {
+			want += fmt.Sprintf(" or %d", n)
 		}
 	}
-	var want []string
-	for _, k := range a.keys {
-		if k.least == k.most {
-			want = append(want, fmt.Sprint(k.least))
-		} else {
-			want = append(want, fmt.Sprintf("%d to %d", k.least, k.most))
-		}
+	if salt != 0 {
+		want += fmt.Sprintf(", the last %d of which are the nonce", salt)
 	}
-	text := fmt.Sprintf("the key of %s has %d octets: it must have %s", a.name, octets, strings.Join(want, " or "))
-	if a.salt != 0 {
-		text += fmt.Sprintf(", the last %d of which are the nonce", a.salt)
-	}
-	return fmt.Errorf("%s", text)
+	return fmt.Errorf("the key of %s has %d octets: it must have %s", a.name, octets, want)
 }
 
 // protocols are the protocol numbers with a name, as /etc/protocols has them.

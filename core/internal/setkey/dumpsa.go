@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
@@ -54,13 +55,13 @@ func (r *Runner) formatSA(b *strings.Builder, o kernel.Object, seq int) {
 		fmt.Fprintf(b, "\tNAT OA=%s\n", sa.Encap.OrigDst.Unmap())
 	}
 	if sa.Comp != 0 {
-		fmt.Fprintf(b, "\tC: %s ", nameOf(comps, nil, sa.Comp))
+		fmt.Fprintf(b, "\tC: %s ", nameOf(ipsec.Comp(sa.Comp), sa.Comp))
 	}
 	if sa.Encr != nil {
-		formatKey(b, 'E', nameOf(encrs, shownEncrs, sa.Encr.ID), sa.Encr)
+		formatKey(b, 'E', nameOf(ipsec.Encr(sa.Encr.ID), sa.Encr.ID), sa.Encr)
 	}
 	if sa.Auth != nil {
-		formatKey(b, 'A', nameOf(auths, nil, sa.Auth.ID), sa.Auth)
+		formatKey(b, 'A', nameOf(ipsec.Auth(sa.Auth.ID), sa.Auth.ID), sa.Auth)
 	}
 	fmt.Fprintf(b, "\tseq=0x%08x replay=%d flags=0x%08x state=%s \n", 0, sa.ReplayWindow, 0, stateName(sa.State))
 	now := r.Now()

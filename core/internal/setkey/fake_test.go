@@ -25,8 +25,8 @@ func newKernel() *kerneltest.Fake {
 	f.DumpKeys, f.Now = true, func() time.Time { return noon }
 	for kind, table := range map[kernel.AlgKind][]algorithm{kernel.AlgEncr: encrs, kernel.AlgAuth: auths, kernel.AlgComp: comps} {
 		for _, a := range table {
-			if a.id != 0 {
-				f.Algorithms = append(f.Algorithms, kernel.Algorithm{Kind: kind, ID: a.id, MaxKey: 4096, ICVs: []uint16{96, 128}})
+			if a.ID != 0 {
+				f.Algorithms = append(f.Algorithms, kernel.Algorithm{Kind: kind, ID: a.ID, MaxKey: 4096, ICVs: []uint16{96, 128}})
 			}
 		}
 	}

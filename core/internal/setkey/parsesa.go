@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
@@ -179,7 +180,7 @@ func (p *parser) algorithms(c *Command) {
 		if err != nil {
 			p.fail("-C: %w", err)
 		}
-		sa.Comp = a.id
+		sa.Comp = a.ID
 		p.advance()
 		if p.is("-R") && sa.SPI > 0xffff {
 			p.fail("-R: the SPI is the CPI, and that has 16 bits")
@@ -205,7 +206,7 @@ func misfit(proto uint8, sa *SA, null bool) string {
 		return "ipcomp wants an algorithm behind -C and no other: write -C deflate"
 	case proto == protoESP && !encr:
 		return "esp wants an algorithm behind -E: write -E null for authentication alone"
-	case proto == protoESP && sa.Encr.ID == encrNull && !auth:
+	case proto == protoESP && sa.Encr.ID == ipsec.Null && !auth:
 		return "esp with -E null and no authentication protects nothing: write an algorithm behind -A" // RFC 2406 section 5
 	case proto == protoAH && (encr || comp || !auth):
 		return "ah wants an algorithm behind -A and no other"
@@ -230,10 +231,10 @@ func (p *parser) algorithm(table []algorithm, opt string) (key *kernel.AlgKey, n
 	switch {
 	case p.err != nil:
 		return nil, false
-	case a.keys == nil && (p.tok.kind == quoted || p.tok.kind == hexNumber):
+	case a.MaxKey == 0 && (p.tok.kind == quoted || p.tok.kind == hexNumber):
 		p.fail("%s %s takes no key", opt, a.name)
 		return nil, false
-	case a.keys == nil:
+	case a.MaxKey == 0:
 	case p.tok.kind == quoted:
 		k = []byte(p.take().text)
 	case p.tok.kind == hexNumber:
@@ -242,7 +243,7 @@ func (p *parser) algorithm(table []algorithm, opt string) (key *kernel.AlgKey, n
 		p.fail(`the key of %s is 0x and hexadecimal digits, or a "quoted string"`, a.name)
 		return nil, false
 	}
-	if a.keys != nil {
+	if a.MaxKey != 0 {
 		if err := a.check(len(k)); err != nil {
 			p.fail("%w", err)
 			return nil, false
@@ -252,10 +253,10 @@ func (p *parser) algorithm(table []algorithm, opt string) (key *kernel.AlgKey, n
 			return nil, false
 		}
 	}
-	if a.id == 0 {
+	if a.ID == 0 {
 		return nil, true
 	}
-	return &kernel.AlgKey{ID: a.id, Key: secret.New(k)}, false
+	return &kernel.AlgKey{ID: a.ID, Key: secret.New(k)}, false
 }
 
 // octets are those of a hexadecimal number: of an odd count of digits the first is

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
@@ -97,14 +98,14 @@ func (r *Runner) able(ctx context.Context, c *Command) (noReplay bool, err error
 			return false, fmt.Errorf("%s has no %s", caps.Platform, need.what)
 		}
 	}
-	if err := capable(caps, kernel.AlgEncr, encrs, s.Encr); err != nil {
+	if err := capable(caps, kernel.AlgEncr, ipsec.Encr, s.Encr); err != nil {
 		return false, err
 	}
-	if err := capable(caps, kernel.AlgAuth, auths, s.Auth); err != nil {
+	if err := capable(caps, kernel.AlgAuth, ipsec.Auth, s.Auth); err != nil {
 		return false, err
 	}
 	if s.Comp != 0 {
-		if err := capable(caps, kernel.AlgComp, comps, &kernel.AlgKey{ID: s.Comp}); err != nil {
+		if err := capable(caps, kernel.AlgComp, ipsec.Comp, &kernel.AlgKey{ID: s.Comp}); err != nil {
 			return false, err
 		}
 	}
@@ -122,22 +123,21 @@ func (r *Runner) able(ctx context.Context, c *Command) (noReplay bool, err error
 }
 
 // capable says whether the kernel has an algorithm and takes a key of that length.
-func capable(caps kernel.Capabilities, kind kernel.AlgKind, table []algorithm, key *kernel.AlgKey) error {
+func capable(caps kernel.Capabilities, kind kernel.AlgKind, standard func(uint16) ipsec.Algorithm, key *kernel.AlgKey) error {
 	if key == nil {
 		return nil
 	}
-	name := nameOf(table, nil, key.ID)
+	name := nameOf(standard(key.ID), key.ID)
 	var have []string
 	for _, a := range caps.Algorithms {
 		if a.Kind != kind {
 			continue
 		}
 		if a.ID != key.ID {
-			have = append(have, nameOf(table, shownEncrs, a.ID))
+			have = append(have, nameOf(standard(a.ID), a.ID))
 			continue
 		}
-		at := slices.IndexFunc(table, func(t algorithm) bool { return t.id == key.ID })
-		bits := 8 * (key.Key.Len() - int(table[at].salt))
+		bits := 8*key.Key.Len() - int(standard(key.ID).Salt)
 		if a.MaxKey != 0 && (bits < int(a.MinKey) || bits > int(a.MaxKey)) {
 			return fmt.Errorf("%s takes keys of %s of %d to %d bits, not %d", caps.Platform, name, a.MinKey, a.MaxKey, bits)
 		}

@@ -14,7 +14,8 @@ import (
 // KernelWant describes the kernel behind the subject.
 type KernelWant struct {
 	// NoSAs: this kernel can reserve SPIs and hold policies, but not install SAs (a
-	// build machine without ESP). The checks that need them are left out.
+	// build machine without ESP). The checks that need them are left out; where the
+	// plugin announces no ESP they are skipped, for the reason NoESP.
 	NoSAs bool
 	// Exclusive: nobody else uses this kernel. The checks may flush it.
 	Exclusive bool
@@ -30,6 +31,9 @@ type KernelWant struct {
 	// limits in octets are skipped.
 	Send func(ctx context.Context, to netip.AddrPort) error
 }
+
+// NoESP is why a check is skipped that needs SAs on a kernel without them.
+const NoESP = "it announces no ESP"
 
 // Kernel runs every check of the contract of a kernel plugin. It adds and removes
 // SAs and policies between documentation addresses: not for a machine in use.
@@ -75,7 +79,7 @@ func KernelChecks(s Subject, want KernelWant) []Check {
 	if want.DumpKeys != "" && !want.NoSAs {
 		keys := s
 		keys.Config, keys.Secrets = want.DumpKeys, nil
-		checks = append(checks, keys.onKernel(want, kernelCheck{name: "configured for setkey it gives out keys to who asks", run: givesKeys,
+		checks = append(checks, keys.onKernel(want, kernelCheck{name: "configured for setkey it gives out keys to who asks", sas: true, run: givesKeys,
 			fix: "DumpFilter.WithKeys is honoured by an instance that is configured so, and keys are left out of its other dumps"}))
 	}
 	return checks
@@ -89,7 +93,7 @@ func (s Subject) onKernel(want KernelWant, c kernelCheck) Check {
 			return err
 		}
 		if c.sas && !d.has(kernel.FeatESP) {
-			return skip("it announces no ESP")
+			return skip(NoESP)
 		}
 		err = c.run(ctx, d)
 		d.tidy(context.WithoutCancel(ctx))
@@ -128,13 +132,13 @@ var aboutChecks = []kernelCheck{
 		fix: "SocketSetup.PolicyBypass promises the op Bypass; it may come again for the same address"},
 }
 
-func sensible(_ context.Context, d *bed) error {
-	c, want := d.caps, kernel.FeatESP|kernel.FeatAH
+func sensible(ctx context.Context, d *bed) error {
+	c := d.caps
 	switch {
 	case c.Platform == "":
 		return fmt.Errorf("no platform: give it the system and its IPsec, as in %q", "linux 6.18 xfrm")
-	case !d.want.NoSAs && (c.Features&want == 0 || c.Features&(kernel.FeatTunnel|kernel.FeatTransport) == 0):
-		return fmt.Errorf("features %b: neither ESP nor AH, or neither tunnel nor transport mode", c.Features)
+	case !d.want.NoSAs && c.Features&(kernel.FeatTunnel|kernel.FeatTransport) == 0:
+		return fmt.Errorf("features %b: neither tunnel nor transport mode", c.Features)
 	case c.SPIMin < 256 || c.SPIMax < c.SPIMin:
 		return fmt.Errorf("SPIs from %#x to %#x: RFC 2406 section 2.1 reserves 1 to 255", c.SPIMin, c.SPIMax)
 	case c.AcquireLifetime <= 0:
@@ -160,6 +164,9 @@ func sensible(_ context.Context, d *bed) error {
 			return fmt.Errorf("algorithm %+v is listed twice", a)
 		}
 		seen[number{a.Kind, a.ID}] = true
+	}
+	if !d.has(kernel.FeatESP) {
+		return d.refuses(ctx, saOp(kernel.AddSA, d.newSA()), errs.Unsupported)
 	}
 	return nil
 }

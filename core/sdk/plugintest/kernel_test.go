@@ -2,6 +2,7 @@ package plugintest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -142,6 +143,41 @@ func TestTheFakeKernelKeepsTheContract(t *testing.T) {
 		s.Refuses = true
 		Kernel(t, s, KernelWant{})
 	})
+}
+
+// What needs SAs is skipped on a kernel without, and nothing fails for that.
+func TestAKernelWithoutESPFailsNoCheck(t *testing.T) {
+	f := newFake()
+	f.OpError = func(op kernel.Op) *errs.Error {
+		if op.Kind == kernel.AddSA && op.SA != nil {
+			return errs.Errorf(errs.Unsupported, "this kernel has no ESP")
+		}
+		return nil
+	}
+	bare := &mutant{Fake: f, caps: func(c *kernel.Capabilities) {
+		c.Features &^= kernel.FeatESP | kernel.FeatAH | kernel.FeatTunnel | kernel.FeatTransport
+	}}
+	want := whole(f)
+	want.DumpKeys = `{}`
+	skipped := map[string]bool{}
+	for _, c := range KernelChecks(inProcess(bare), want) {
+		err := c.Run(t.Context())
+		if why := (*Skipped)(nil); errors.As(err, &why) && why.Why == NoESP {
+			skipped[c.Name] = true
+		} else if err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+		}
+	}
+	for _, name := range []string{"an SA expires softly, then hard, by time", "configured for setkey it gives out keys to who asks"} {
+		if !skipped[name] {
+			t.Errorf("%q is not skipped", name)
+		}
+	}
+	for _, c := range saChecks {
+		if !skipped[c.name] {
+			t.Errorf("%q is not skipped", c.name)
+		}
+	}
 }
 
 // late does what it is told, and its first answer about a transaction is not heard.

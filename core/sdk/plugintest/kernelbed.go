@@ -50,6 +50,7 @@ func newBed(ctx context.Context, b *bench, want KernelWant) (*bed, error) {
 	}
 	d := &bed{Kernel: k, bench: b, want: want, number: rand.Uint32N(1 << 16)}
 	d.caps, err = k.Capabilities(ctx)
+	d.want.NoSAs = d.want.NoSAs || !d.has(kernel.FeatESP)
 	return d, err
 }
 

@@ -35,7 +35,7 @@ var restartChecks = []kernelCheck{
 
 func expiresByTime(ctx context.Context, d *bed) error {
 	sa := d.newSA()
-	sa.Life = kernel.Lifetime{SoftTime: time.Second, HardTime: 2 * time.Second}
+	sa.Life = kernel.Lifetime{SoftTime: time.Second, HardTime: 5 * time.Second} // a kernel that was stopped for so long need not tell the soft limit
 	l, err := d.listen(ctx, 0)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
@@ -41,9 +42,6 @@ var saChecks = []kernelCheck{
 
 // Numbers of the IPsec DOI that the checks use, RFC 2407 sections 4.4.3 to 4.5.
 const (
-	espAESCTR   = 13
-	espGCM16    = 20
-	espNull     = 11
 	espAES      = 12
 	authHMACSHA = 2
 	deflate     = 2
@@ -107,25 +105,14 @@ func givesKeys(ctx context.Context, d *bed) error {
 	return nil
 }
 
-// saltOctets is what a key ends in besides the key, by ESP transform.
-func saltOctets(id uint16) int {
-	switch {
-	case id == espAESCTR, id >= 18 && id <= 20:
-		return 4 // RFC 3686 section 4, RFC 4106 section 8.1
-	case id >= 14 && id <= 16:
-		return 3 // RFC 4309 section 7.1
-	}
-	return 0
-}
-
 // with makes an SA that uses an algorithm, with a key of so many bits.
 func (d *bed) with(a kernel.Algorithm, bits uint16, icv uint16) *kernel.SA {
 	sa := d.newSA()
 	switch a.Kind {
 	case kernel.AlgEncr:
-		sa.Encr = &kernel.AlgKey{ID: a.ID, Key: key(int(bits)/8 + saltOctets(a.ID)), Trunc: icv}
-		if a.ID >= 14 && a.ID <= 20 {
-			sa.Auth = nil // it authenticates by itself
+		sa.Encr = &kernel.AlgKey{ID: a.ID, Key: key(int(bits+ipsec.Encr(a.ID).Salt) / 8), Trunc: icv}
+		if ipsec.Encr(a.ID).AEAD {
+			sa.Auth = nil
 		}
 	case kernel.AlgAuth:
 		sa.Auth = &kernel.AlgKey{ID: a.ID, Key: key(int(bits) / 8), Trunc: icv}
@@ -173,7 +160,7 @@ func badAlgorithms(ctx context.Context, d *bed) error {
 		}
 	}
 	for _, a := range d.caps.Algorithms {
-		if a.Kind == kernel.AlgComp || a.ID == espNull && a.Kind == kernel.AlgEncr {
+		if a.Kind == kernel.AlgComp || a.ID == ipsec.Null && a.Kind == kernel.AlgEncr {
 			continue
 		}
 		if err := d.refuses(ctx, saOp(kernel.AddSA, d.with(a, a.MaxKey+8, 0)), errs.Invalid); err != nil {

@@ -163,6 +163,10 @@ var mutants = []struct {
 	{"reserved SPIs", "its capabilities", func(m *mutant) { m.caps = func(c *kernel.Capabilities) { c.SPIMin = 1 } }},
 	{"few ops", "its capabilities", func(m *mutant) { m.caps = func(c *kernel.Capabilities) { c.MaxOpsPerTxn = 8 } }},
 	{"compression without IPComp", "its capabilities", func(m *mutant) { m.caps = func(c *kernel.Capabilities) { c.Features &^= kernel.FeatIPComp } }},
+	{"neither tunnel nor transport", "its capabilities", func(m *mutant) {
+		m.caps = func(c *kernel.Capabilities) { c.Features &^= kernel.FeatTunnel | kernel.FeatTransport }
+	}},
+	{"ESP that is not announced", "its capabilities", func(m *mutant) { m.caps = func(c *kernel.Capabilities) { c.Features &^= kernel.FeatESP } }},
 	{"an option without a name", "it tells the socket options", func(m *mutant) {
 		m.sock = func(_ kernel.SocketRole, f kernel.Family) (kernel.SocketSetup, error) {
 			if f != kernel.IPv4 && f != kernel.IPv6 {

@@ -3,90 +3,42 @@ package pfkey
 import (
 	"slices"
 
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
-// alg is one algorithm as the IPsec DOI knows it.
-type alg struct {
-	id       uint16
-	name     string
-	minBits  uint16 // of the key without salt
-	maxBits  uint16
-	stepBits uint16 // key lengths are minBits plus a multiple of this
-	saltBits uint16 // at the end of the key: RFC 3686 nonce, RFC 4106 salt
-	icvBits  uint16 // aead, auth: the standard's truncation
-	aead     bool
-}
-
-// ESP transforms: RFC 2407 section 4.4.4 and the IANA registry "IPSEC ESP
-// Transform Identifiers"; 253 is the customary private number of Twofish.
-var encrAlgs = []alg{
-	{id: 3, name: "3des-cbc", minBits: 192, maxBits: 192, stepBits: 64},
-	{id: 6, name: "cast128-cbc", minBits: 40, maxBits: 128, stepBits: 8},
-	{id: 7, name: "blowfish-cbc", minBits: 40, maxBits: 448, stepBits: 8},
-	{id: espNull, name: "null"},
-	{id: 12, name: "aes-cbc", minBits: 128, maxBits: 256, stepBits: 64},
-	{id: 13, name: "aes-ctr", minBits: 128, maxBits: 256, stepBits: 64, saltBits: 32},
-	{id: 18, name: "aes-gcm-8", minBits: 128, maxBits: 256, stepBits: 64, saltBits: 32, icvBits: 64, aead: true},
-	{id: 19, name: "aes-gcm-12", minBits: 128, maxBits: 256, stepBits: 64, saltBits: 32, icvBits: 96, aead: true},
-	{id: 20, name: "aes-gcm-16", minBits: 128, maxBits: 256, stepBits: 64, saltBits: 32, icvBits: 128, aead: true},
-	{id: 22, name: "camellia-cbc", minBits: 128, maxBits: 256, stepBits: 64},
-	{id: 253, name: "twofish-cbc", minBits: 128, maxBits: 256, stepBits: 64},
-}
-
 const (
-	espNull    = 11
 	authSHA384 = 6
 	authSHA512 = 7
 )
 
-// Authentication algorithms: RFC 2407 section 4.5 and its registry. The
-// truncations are those of RFC 2403, 2404, 2857, 3566 and 4868.
-var authAlgs = []alg{
-	{id: 1, name: "hmac-md5", minBits: 128, maxBits: 128, icvBits: 96},
-	{id: 2, name: "hmac-sha1", minBits: 160, maxBits: 160, icvBits: 96},
-	{id: 5, name: "hmac-sha256", minBits: 256, maxBits: 256, icvBits: 128},
-	{id: 6, name: "hmac-sha384", minBits: 384, maxBits: 384, icvBits: 192},
-	{id: 7, name: "hmac-sha512", minBits: 512, maxBits: 512, icvBits: 256},
-	{id: 8, name: "hmac-ripemd160", minBits: 160, maxBits: 160, icvBits: 96},
-	{id: 9, name: "aes-xcbc-mac", minBits: 128, maxBits: 128, icvBits: 96},
-}
-
 // deflate is the IPComp transform of RFC 2394, the only one that kernels have.
 const deflate = 2
 
-// find returns an algorithm and this system's number of it.
-func (s *System) find(table []alg, own numbers, kind string, id uint16) (alg, uint8, error) {
-	i := slices.IndexFunc(table, func(a alg) bool { return a.id == id })
-	n, ok := own.own(id)
-	if i < 0 || !ok {
-		return alg{}, 0, unsupported("%s algorithm %d is not one that PF_KEY of %s has", kind, id, s.Name)
+// number is this system's number of an algorithm, which key must fit.
+func (s *System) number(a ipsec.Algorithm, own numbers, kind string, key *kernel.AlgKey) (uint8, error) {
+	n, ok := own.own(key.ID)
+	if !ok {
+		return 0, unsupported("%s algorithm %d is not one that PF_KEY of %s has", kind, key.ID, s.Name)
 	}
-	return table[i], uint8(n), nil
-}
-
-// checkKey says whether key may be used with a.
-func (a alg) checkKey(key *kernel.AlgKey) error {
-	bits := key.Key.Len() * 8
-	body := bits - int(a.saltBits)
-	if body < int(a.minBits) || body > int(a.maxBits) || a.stepBits != 0 && (body-int(a.minBits))%int(a.stepBits) != 0 {
-		return invalid("%s: a key of %d bits, want %d to %d and %d of salt", a.name, bits, a.minBits, a.maxBits, a.saltBits)
+	if err := a.CheckKey(key.Key.Len()); err != nil {
+		return 0, invalid("%s: %v", a.Name, err)
 	}
-	return nil
+	return uint8(n), nil
 }
 
 // icv is the ICV length in bits that this system gives a: PF_KEY has no word for
 // another.
-func (s *System) icv(a alg) uint16 {
-	if bits, ok := s.ICVs.own(a.id); ok && !a.aead {
+func (s *System) icv(a ipsec.Algorithm) uint16 {
+	if bits, ok := s.ICVs.own(a.ID); ok && !a.AEAD {
 		return bits
 	}
-	return a.icvBits
+	return a.ICV
 }
 
-func (s *System) checkICV(a alg, key *kernel.AlgKey) error {
+func (s *System) checkICV(a ipsec.Algorithm, key *kernel.AlgKey) error {
 	if bits := s.icv(a); key.Trunc != 0 && key.Trunc != bits {
-		return unsupported("%s truncated to %d bits: PF_KEY of %s always takes %d; kernel-xfrm can do what is asked on Linux", a.name, key.Trunc, s.Name, bits)
+		return unsupported("%s truncated to %d bits: PF_KEY of %s always takes %d; kernel-xfrm can do what is asked on Linux", a.Name, key.Trunc, s.Name, bits)
 	}
 	return nil
 }
@@ -123,19 +75,16 @@ func (s *System) espAlgorithms(sa *kernel.SA) (auth, encrypt uint8, err error) {
 	case sa.Encr == nil:
 		return 0, 0, invalid("ESP without an encryption algorithm; NULL is 11")
 	}
-	a, encrypt, err := s.find(encrAlgs, s.Encr, "ESP", sa.Encr.ID)
-	if err != nil {
-		return 0, 0, err
-	}
-	if err := a.checkKey(sa.Encr); err != nil {
+	a := ipsec.Encr(sa.Encr.ID)
+	if encrypt, err = s.number(a, s.Encr, "ESP", sa.Encr); err != nil {
 		return 0, 0, err
 	}
 	switch {
-	case a.aead && sa.Auth != nil:
-		return 0, 0, invalid("%s authenticates by itself; it takes no other algorithm", a.name)
-	case a.aead:
+	case a.AEAD && sa.Auth != nil:
+		return 0, 0, invalid("%s authenticates by itself; it takes no other algorithm", a.Name)
+	case a.AEAD:
 		return 0, encrypt, s.checkICV(a, sa.Encr)
-	case sa.Auth == nil && a.id == espNull:
+	case sa.Auth == nil && a.ID == ipsec.Null:
 		return 0, 0, invalid("ESP NULL without authentication protects nothing") // RFC 2406 section 5
 	case sa.Auth == nil:
 		return 0, encrypt, nil
@@ -145,11 +94,9 @@ func (s *System) espAlgorithms(sa *kernel.SA) (auth, encrypt uint8, err error) {
 }
 
 func (s *System) authAlgorithm(key *kernel.AlgKey) (uint8, error) {
-	a, n, err := s.find(authAlgs, s.Auth, "authentication", key.ID)
+	a := ipsec.Auth(key.ID)
+	n, err := s.number(a, s.Auth, "authentication", key)
 	if err != nil {
-		return 0, err
-	}
-	if err := a.checkKey(key); err != nil {
 		return 0, err
 	}
 	return n, s.checkICV(a, key)
@@ -163,17 +110,16 @@ type supported struct {
 
 // algorithms are those that the kernel has registered and we know.
 func (s *System) algorithms(encr, auth []supported, comp bool) (list []kernel.Algorithm) {
-	add := func(kind kernel.AlgKind, table []alg, own numbers, have []supported) {
-		for _, a := range table {
-			n, ok := own.own(a.id)
-			i := slices.IndexFunc(have, func(h supported) bool { return uint16(h.id) == n })
-			if !ok || i < 0 {
+	add := func(kind kernel.AlgKind, standard func(uint16) ipsec.Algorithm, own numbers, have []supported) {
+		for _, n := range own {
+			i := slices.IndexFunc(have, func(h supported) bool { return uint16(h.id) == n.Own })
+			if i < 0 {
 				continue
 			}
-			have := have[i]
-			c := kernel.Algorithm{Kind: kind, ID: a.id, MinKey: a.minBits, MaxKey: a.maxBits}
-			if have.maxBits > a.saltBits && a.maxBits > 0 {
-				c.MinKey, c.MaxKey = max(a.minBits, have.minBits-min(have.minBits, a.saltBits)), min(a.maxBits, have.maxBits-a.saltBits)
+			a, have := standard(n.DOI), have[i]
+			c := kernel.Algorithm{Kind: kind, ID: a.ID, MinKey: a.MinKey, MaxKey: a.MaxKey}
+			if have.maxBits > a.Salt && a.MaxKey > 0 {
+				c.MinKey, c.MaxKey = max(a.MinKey, have.minBits-min(have.minBits, a.Salt)), min(a.MaxKey, have.maxBits-a.Salt)
 			}
 			if c.MinKey > c.MaxKey {
 				continue
@@ -184,8 +130,8 @@ func (s *System) algorithms(encr, auth []supported, comp bool) (list []kernel.Al
 			list = append(list, c)
 		}
 	}
-	add(kernel.AlgEncr, encrAlgs, s.Encr, encr)
-	add(kernel.AlgAuth, authAlgs, s.Auth, auth)
+	add(kernel.AlgEncr, ipsec.Encr, s.Encr, encr)
+	add(kernel.AlgAuth, ipsec.Auth, s.Auth, auth)
 	if comp {
 		list = append(list, kernel.Algorithm{Kind: kernel.AlgComp, ID: deflate})
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
@@ -78,7 +79,7 @@ func canonical(s *System) []struct {
 		sa.Key.Src, sa.Key.Dst, sa.Dir, sa.Mode = own, peer, kernel.Out, kernel.ModeTransport
 		sa.Encap = &kernel.Encap{SrcPort: 4500, DstPort: 30001, OrigDst: netip.MustParseAddr("192.168.1.2")}
 	})
-	sa("ADD esp null hmac-md5", msgAdd, func(sa *kernel.SA) { sa.Encr, sa.Auth = &kernel.AlgKey{ID: espNull}, key(1, 16) })
+	sa("ADD esp null hmac-md5", msgAdd, func(sa *kernel.SA) { sa.Encr, sa.Auth = &kernel.AlgKey{ID: ipsec.Null}, key(1, 16) })
 	sa("ADD esp 3des without authentication", msgAdd, func(sa *kernel.SA) { sa.Encr, sa.Auth = key(3, 24), nil })
 	sa("ADD esp aes-gcm-16", msgAdd, func(sa *kernel.SA) { sa.Encr, sa.Auth = key(20, 20), nil })
 	sa("ADD ah hmac-sha512, transport mode", msgAdd, func(sa *kernel.SA) {

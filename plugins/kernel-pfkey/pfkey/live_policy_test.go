@@ -13,12 +13,13 @@ import (
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest/kernellive"
 )
 
 func TestPoliciesOfOthersAreSeenAsTheyAre(t *testing.T) {
 	b, _ := live(t)
-	next := subscribe(t, b)
-	ip(t, "xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 proto udp sport 53 dir fwd priority 100 tmpl src 192.0.2.1 dst 192.0.2.2 proto esp mode tunnel reqid 7 level use")
+	next := kernellive.Subscribe(t, b)
+	kernellive.IP(t, "xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 proto udp sport 53 dir fwd priority 100 tmpl src 192.0.2.1 dst 192.0.2.2 proto esp mode tunnel reqid 7 level use")
 	sel := kernel.Selector{Src: netip.MustParsePrefix("10.1.0.0/16"), Dst: netip.MustParsePrefix("10.2.0.0/16"), SrcPort: 53, Proto: 17}
 	ev := next(kernel.PolicyAdded)
 	p := ev.Policy
@@ -26,26 +27,26 @@ func TestPoliciesOfOthersAreSeenAsTheyAre(t *testing.T) {
 		len(p.Templates) != 1 || p.Templates[0] != (kernel.Template{Proto: protoESP, Mode: kernel.ModeTunnel, Level: kernel.LevelUse, ReqID: 7, Src: own, Dst: peer}) {
 		t.Errorf("%+v", p)
 	}
-	if list := dumpAll(t, b, kernel.DumpFilter{Policies: true}); len(list) != 1 || list[0].Policy.Key.Sel != sel || list[0].Policy.Key.ID != p.Key.ID || list[0].Stats.Added.IsZero() {
+	if list := kernellive.Dump(t, b, kernel.DumpFilter{Policies: true}); len(list) != 1 || list[0].Policy.Key.Sel != sel || list[0].Policy.Key.ID != p.Key.ID || list[0].Stats.Added.IsZero() {
 		t.Errorf("%+v", list)
 	}
 	stats, err := b.Query(t.Context(), []kernel.Key{{Policy: &p.Key}, {Policy: &kernel.PolicyKey{Dir: kernel.Fwd, Sel: sel}}})
 	if err != nil || !stats[0].Found || !stats[1].Found {
 		t.Errorf("by index and by selector: %+v, %v", stats, err)
 	}
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeletePolicy, Policy: &kernel.Policy{Key: kernel.PolicyKey{Dir: kernel.Fwd, ID: p.Key.ID}}})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeletePolicy, Policy: &kernel.Policy{Key: kernel.PolicyKey{Dir: kernel.Fwd, ID: p.Key.ID}}})
 	if ev := next(kernel.PolicyDeleted); ev.Policy == nil || ev.Policy.Key.Sel != sel {
 		t.Errorf("%+v", ev)
 	}
-	ip(t, "xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 dir out action block")
+	kernellive.IP(t, "xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 dir out action block")
 	if ev := next(kernel.PolicyAdded); ev.Policy.Action != kernel.ActionDiscard {
 		t.Errorf("%+v", ev.Policy)
 	}
-	ip(t, "xfrm policy update src 10.1.0.0/16 dst 10.2.0.0/16 dir out action allow")
+	kernellive.IP(t, "xfrm policy update src 10.1.0.0/16 dst 10.2.0.0/16 dir out action allow")
 	if ev := next(kernel.PolicyUpdated); ev.Policy.Action != kernel.ActionNone {
 		t.Errorf("%+v", ev.Policy)
 	}
-	ip(t, "xfrm policy flush")
+	kernellive.IP(t, "xfrm policy flush")
 	next(kernel.PolicyFlushed)
 }
 
@@ -56,8 +57,8 @@ func TestPoliciesComeBackAsTheyWent(t *testing.T) {
 		p := outPolicy()
 		p.Key.Dir, p.Priority, p.Life.HardTime = dir, -1000, time.Hour
 		p.Templates = append(p.Templates, kernel.Template{Proto: protoAH, Mode: kernel.ModeTransport, Level: kernel.LevelRequire})
-		apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
-		list := dumpAll(t, b, kernel.DumpFilter{Policies: true})
+		kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
+		list := kernellive.Dump(t, b, kernel.DumpFilter{Policies: true})
 		if len(list) != 1 {
 			t.Fatalf("%+v", list)
 		}
@@ -66,38 +67,38 @@ func TestPoliciesComeBackAsTheyWent(t *testing.T) {
 			got.Templates[0] != p.Templates[0] || got.Templates[1] != p.Templates[1] {
 			t.Errorf("%+v, want %+v", got, p)
 		}
-		apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeletePolicy, Policy: p})
+		kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeletePolicy, Policy: p})
 	}
 	mixed := outPolicy()
 	mixed.Templates[0].Src, mixed.Templates[0].Dst = netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
-	if r := tryApply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: mixed})[0]; r.Err == nil || r.Err.Reason != errs.Unsupported {
+	if r := kernellive.Try(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: mixed})[0]; r.Err == nil || r.Err.Reason != errs.Unsupported {
 		t.Errorf("a tunnel of mixed families: %+v", r)
 	}
 }
 
 func TestAPacketAsksForAnSAAndGetsIt(t *testing.T) {
 	b, caps := live(t)
-	withPath(t)
-	next := subscribe(t, b)
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: outPolicy()})
+	kernellive.Path(t)
+	next := kernellive.Subscribe(t, b)
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: outPolicy()})
 	id := next(kernel.PolicyAdded).Policy.Key.ID
-	sendPacket(t, "10.9.2.7:9")
+	kernellive.Send(t, "10.9.2.7:9")
 	ev := next(kernel.Acquire)
 	if ev.Policy == nil || ev.Policy.Key.ID != id || ev.Policy.Key.Dir != kernel.Out || ev.AcquireSeq == 0 || ev.Key.Proto != protoESP ||
 		ev.Key.Src != netip.MustParseAddr("10.9.1.1") || ev.Key.Dst != netip.MustParseAddr("10.9.3.1") {
 		t.Fatalf("%+v", ev)
 	}
-	waiting := dumpAll(t, b, kernel.DumpFilter{SAs: true})
+	waiting := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true})
 	if len(waiting) != 1 || waiting[0].SA.State != kernel.Larval || waiting[0].SA.Key.SPI != 0 {
 		t.Fatalf("the SA that is waited for: %+v", waiting)
 	}
 	sa := espSA(0x4000)
 	sa.Key.Src, sa.Key.Dst, sa.Dir, sa.Seq, sa.ReqID = ev.Key.Src, ev.Key.Dst, kernel.Out, ev.AcquireSeq, 77
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa}, kernel.Op{Kind: kernel.AcquireDone, Acquire: &kernel.AcquireResult{Seq: ev.AcquireSeq}})
-	if list := dumpAll(t, b, kernel.DumpFilter{SAs: true}); len(list) != 1 || list[0].SA.Key.SPI != 0x4000 {
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa}, kernel.Op{Kind: kernel.AcquireDone, Acquire: &kernel.AcquireResult{Seq: ev.AcquireSeq}})
+	if list := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true}); len(list) != 1 || list[0].SA.Key.SPI != 0x4000 {
 		t.Errorf("the larval SA is still there: %+v", list)
 	}
-	sendPacket(t, "10.9.2.7:9")
+	kernellive.Send(t, "10.9.2.7:9")
 	stats, err := b.Query(t.Context(), []kernel.Key{sa.Key})
 	if err != nil || stats[0].Packets == 0 || stats[0].Bytes == 0 || stats[0].FirstUse.IsZero() {
 		t.Errorf("%+v, %v", stats, err)
@@ -111,10 +112,10 @@ func TestAPacketAsksForAnSAAndGetsIt(t *testing.T) {
 // through XFRM all it has.
 func TestProposalsComeWithPoliciesOfXFRM(t *testing.T) {
 	b, _ := live(t)
-	withPath(t)
-	next := subscribe(t, b)
-	ip(t, "xfrm policy add src 10.9.1.0/24 dst 10.9.2.0/24 dir out tmpl src 10.9.1.1 dst 10.9.3.1 proto esp mode tunnel reqid 7")
-	sendPacket(t, "10.9.2.7:9")
+	kernellive.Path(t)
+	next := kernellive.Subscribe(t, b)
+	kernellive.IP(t, "xfrm policy add src 10.9.1.0/24 dst 10.9.2.0/24 dir out tmpl src 10.9.1.1 dst 10.9.3.1 proto esp mode tunnel reqid 7")
+	kernellive.Send(t, "10.9.2.7:9")
 	ev := next(kernel.Acquire)
 	ok := false
 	for _, p := range ev.Proposals {
@@ -129,14 +130,14 @@ func TestProposalsComeWithPoliciesOfXFRM(t *testing.T) {
 // the larval SA lives.
 func TestARefusedAcquireIsToldToTheKernel(t *testing.T) {
 	b, _ := live(t)
-	withPath(t)
-	next := subscribe(t, b)
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: outPolicy()})
-	sendPacket(t, "10.9.2.7:9")
+	kernellive.Path(t)
+	next := kernellive.Subscribe(t, b)
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: outPolicy()})
+	kernellive.Send(t, "10.9.2.7:9")
 	seq := next(kernel.Acquire).AcquireSeq
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AcquireDone, Acquire: &kernel.AcquireResult{Seq: seq, Errno: int(syscall.ENOENT)}})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AcquireDone, Acquire: &kernel.AcquireResult{Seq: seq, Errno: int(syscall.ENOENT)}})
 	// It has no answer; the next request is behind it in the kernel.
-	list := dumpAll(t, b, kernel.DumpFilter{SAs: true})
+	list := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true})
 	if len(list) != 1 || list[0].SA.State != kernel.Dead {
 		t.Errorf("%+v, want the larval SA as dead", list)
 	}
@@ -146,12 +147,12 @@ func TestARefusedAcquireIsToldToTheKernel(t *testing.T) {
 // wants IPsec.
 func TestSocketsBypassPolicies(t *testing.T) {
 	b, _ := live(t)
-	withPath(t)
+	kernellive.Path(t)
 	all := outPolicy()
 	all.Key.Sel.Src = netip.MustParsePrefix("0.0.0.0/0")
 	all.Key.Sel.Dst = netip.MustParsePrefix("0.0.0.0/0")
 	all.Action, all.Templates = kernel.ActionDiscard, nil
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: all})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: all})
 	for _, family := range []kernel.Family{kernel.IPv4, kernel.IPv6} {
 		for _, role := range []kernel.SocketRole{kernel.SocketIKE, kernel.SocketNATT} {
 			setup, err := b.SocketOptions(t.Context(), role, family)
@@ -196,12 +197,12 @@ func TestSocketsBypassPolicies(t *testing.T) {
 
 func TestLinksAndAddressesAreWatched(t *testing.T) {
 	b, _ := live(t)
-	next := subscribe(t, b)
-	withPath(t)
+	next := kernellive.Subscribe(t, b)
+	kernellive.Path(t)
 	next(kernel.NetChanged)
 	var found bool
-	for _, o := range dumpAll(t, b, kernel.DumpFilter{Addresses: true}) {
-		found = found || o.Address == netip.MustParsePrefix("10.9.1.1/24") && o.Iface == "kpath0"
+	for _, o := range kernellive.Dump(t, b, kernel.DumpFilter{Addresses: true}) {
+		found = found || o.Address == netip.MustParsePrefix("10.9.1.1/24") && o.Iface == "path0"
 	}
 	if !found {
 		t.Error("10.9.1.1/24 is not in the dump")

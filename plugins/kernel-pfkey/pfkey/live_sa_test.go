@@ -11,17 +11,17 @@ import (
 	"time"
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest/kernellive"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // keyFor is a key of an algorithm, of its greatest length.
 func keyFor(a kernel.Algorithm) *kernel.AlgKey {
 	bits := a.MaxKey
-	for _, e := range encrAlgs {
-		if a.Kind == kernel.AlgEncr && e.id == a.ID {
-			bits += e.saltBits
-		}
+	if a.Kind == kernel.AlgEncr {
+		bits += ipsec.Encr(a.ID).Salt
 	}
 	key := make([]byte, bits/8)
 	for i := range key {
@@ -49,8 +49,8 @@ func TestEveryAlgorithmOfferedMakesAnSA(t *testing.T) {
 		default:
 			sa.Key.Proto, sa.Encr, sa.Auth, sa.Comp = protoIPComp, nil, nil, a.ID
 		}
-		apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
-		list := dumpAll(t, b, kernel.DumpFilter{SAs: true, WithKeys: true})
+		kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
+		list := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true, WithKeys: true})
 		if len(list) != 1 {
 			t.Fatalf("algorithm %+v: %d SAs", a, len(list))
 		}
@@ -62,7 +62,7 @@ func TestEveryAlgorithmOfferedMakesAnSA(t *testing.T) {
 			!same(got.Encr, sa.Encr) || !same(got.Auth, sa.Auth) || got.Comp != sa.Comp || got.Life != sa.Life {
 			t.Errorf("algorithm %+v: %+v, want %+v", a, got, sa)
 		}
-		apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeleteSA, SA: sa})
+		kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeleteSA, SA: sa})
 	}
 }
 
@@ -77,21 +77,21 @@ func TestLinuxCutsSHA256To96Bits(t *testing.T) {
 	sa.Auth = keyFor(caps.Algorithms[i])
 	for trunc, ok := range map[uint16]bool{0: true, 96: true, 128: false} {
 		sa.Auth.Trunc = trunc
-		r := tryApply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})[0]
+		r := kernellive.Try(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})[0]
 		if r.Done != ok {
 			t.Errorf("trunc %d: %+v", trunc, r)
 		}
 		if !ok {
 			continue
 		}
-		out := ip(t, "xfrm state")
+		out := kernellive.IP(t, "xfrm state")
 		if !strings.Contains(out, "hmac(sha256)") || !strings.Contains(out, " 96\n") {
 			t.Errorf("the kernel has\n%s", out)
 		}
 		if !strings.Contains(out, "replay-window 32") {
 			t.Errorf("the replay window: af_key counts packets\n%s", out)
 		}
-		apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeleteSA, SA: sa})
+		kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeleteSA, SA: sa})
 	}
 }
 
@@ -101,20 +101,20 @@ func TestALarvalSABecomesMatureWithItsPorts(t *testing.T) {
 	if err != nil || res[0].Err != nil || res[0].SPI != 0x3000 {
 		t.Fatalf("%+v, %v", res, err)
 	}
-	if list := dumpAll(t, b, kernel.DumpFilter{SAs: true}); len(list) != 1 || list[0].SA.State != kernel.Larval || list[0].SA.Encr != nil {
+	if list := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true}); len(list) != 1 || list[0].SA.State != kernel.Larval || list[0].SA.Encr != nil {
 		t.Fatalf("%+v", list)
 	}
 	sa := espSA(0x3000)
 	sa.Encap = &kernel.Encap{SrcPort: 30001, DstPort: 4500}
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdateSA, SA: sa})
-	list := dumpAll(t, b, kernel.DumpFilter{SAs: true})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdateSA, SA: sa})
+	list := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true})
 	if len(list) != 1 || list[0].SA.State != kernel.Mature || *list[0].SA.Encap != *sa.Encap {
 		t.Errorf("%+v", list)
 	}
 	if res, err = b.AllocateSPIs(t.Context(), []kernel.SPIRequest{{Src: peer, Dst: own, Proto: protoESP, Min: 0x3000, Max: 0x3000}}); err != nil || res[0].Err == nil {
 		t.Errorf("the only SPI of the range once more: %+v, %v", res, err)
 	}
-	if r := tryApply(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdateSA, SA: espSA(0x3001)})[0]; r.Err == nil || r.Err.Reason != errs.NotFound {
+	if r := kernellive.Try(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdateSA, SA: espSA(0x3001)})[0]; r.Err == nil || r.Err.Reason != errs.NotFound {
 		t.Errorf("update of nothing: %+v", r)
 	}
 }
@@ -131,24 +131,24 @@ func TestSAsOfIPv6AndOfAllProtocols(t *testing.T) {
 	packets := espSA(0x2004)
 	packets.Life.SoftPackets, packets.Life.HardPackets = 80, 100
 	for _, sa := range []*kernel.SA{six, ah, packets} {
-		apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
-		list := dumpAll(t, b, kernel.DumpFilter{SAs: true})
+		kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
+		list := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true})
 		if len(list) != 1 || list[0].SA.Key != sa.Key || list[0].SA.Mode != sa.Mode || list[0].SA.Life != sa.Life {
 			t.Errorf("%+v, want %+v", list, sa)
 		}
 		if stats, err := b.Query(t.Context(), []kernel.Key{sa.Key}); err != nil || !stats[0].Found || stats[0].Added.IsZero() {
 			t.Errorf("%+v, %v", stats, err)
 		}
-		apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeleteSA, SA: sa})
+		kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeleteSA, SA: sa})
 	}
 }
 
 func TestTimeLimitsExpireAnSA(t *testing.T) {
 	b, _ := live(t)
-	next := subscribe(t, b)
+	next := kernellive.Subscribe(t, b)
 	sa := espSA(0x2000)
 	sa.Life = kernel.Lifetime{SoftTime: time.Second, HardTime: 6 * time.Second} // a kernel that was stopped for so long does not tell the soft limit
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
 	for _, kind := range []kernel.EventKind{kernel.ExpireSoft, kernel.ExpireHard} {
 		if ev := next(kernel.ExpireSoft, kernel.ExpireHard); ev.Kind != kind || ev.Key != sa.Key {
 			t.Errorf("%+v, want kind %d", ev, kind)
@@ -159,15 +159,15 @@ func TestTimeLimitsExpireAnSA(t *testing.T) {
 // Deletions of others are events, our own are not.
 func TestDeletionsOfOthersAreReported(t *testing.T) {
 	b, _ := live(t)
-	next := subscribe(t, b)
+	next := kernellive.Subscribe(t, b)
 	first, second := espSA(0x2000), espSA(0x2001)
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: first}, kernel.Op{Kind: kernel.AddSA, SA: second}, kernel.Op{Kind: kernel.DeleteSA, SA: first})
-	ip(t, "xfrm state delete src 192.0.2.2 dst 192.0.2.1 proto esp spi 0x2001")
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: first}, kernel.Op{Kind: kernel.AddSA, SA: second}, kernel.Op{Kind: kernel.DeleteSA, SA: first})
+	kernellive.IP(t, "xfrm state delete src 192.0.2.2 dst 192.0.2.1 proto esp spi 0x2001")
 	if ev := next(kernel.SADeleted, kernel.SAFlushed); ev.Kind != kernel.SADeleted || ev.Key != second.Key {
 		t.Errorf("%+v", ev)
 	}
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: first}, kernel.Op{Kind: kernel.FlushSAs}, kernel.Op{Kind: kernel.AddSA, SA: second})
-	ip(t, "xfrm state flush")
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: first}, kernel.Op{Kind: kernel.FlushSAs}, kernel.Op{Kind: kernel.AddSA, SA: second})
+	kernellive.IP(t, "xfrm state flush")
 	if ev := next(kernel.SADeleted, kernel.SAFlushed); ev.Kind != kernel.SAFlushed {
 		t.Errorf("%+v", ev)
 	}
@@ -176,17 +176,17 @@ func TestDeletionsOfOthersAreReported(t *testing.T) {
 func TestAFailedTransactionOnTheKernelIsTakenBack(t *testing.T) {
 	b, _ := live(t)
 	old := outPolicy()
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: old})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: old})
 	changed := outPolicy()
 	changed.Templates[0].ReqID, changed.Priority = 78, 9
-	ops := tryApply(t, b, kernel.Rollback,
+	ops := kernellive.Try(t, b, kernel.Rollback,
 		kernel.Op{Kind: kernel.AddSA, SA: espSA(0x2000)},
 		kernel.Op{Kind: kernel.UpdatePolicy, Policy: changed},
 		kernel.Op{Kind: kernel.AddSA, SA: espSA(0x2000)})
 	if !ops[0].Undone || !ops[1].Undone || ops[2].Err == nil || ops[2].Err.Reason != errs.Exists {
 		t.Errorf("%+v", ops)
 	}
-	list := dumpAll(t, b, kernel.DumpFilter{SAs: true, Policies: true})
+	list := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true, Policies: true})
 	if len(list) != 1 || list[0].Policy == nil || list[0].Policy.Templates[0].ReqID != 77 || list[0].Policy.Priority != 0 {
 		t.Errorf("%+v", list)
 	}
@@ -203,11 +203,11 @@ func TestALargeDumpIsWhole(t *testing.T) {
 			sa.Seq = 0
 			ops = append(ops, kernel.Op{Kind: kernel.AddSA, SA: sa})
 		}
-		apply(t, b, kernel.Stop, ops...)
+		kernellive.Apply(t, b, kernel.Stop, ops...)
 	}
 	start := time.Now()
 	seen := map[uint32]bool{}
-	for _, o := range dumpAll(t, b, kernel.DumpFilter{SAs: true}) {
+	for _, o := range kernellive.Dump(t, b, kernel.DumpFilter{SAs: true}) {
 		seen[o.SA.Key.SPI] = true
 	}
 	if len(seen) != n {
@@ -246,7 +246,7 @@ func TestAFloodOfEventsIsAnOverflow(t *testing.T) {
 		p.Key.Sel.Dst = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 99, byte(i >> 8), byte(i)}), 32)
 		ops = append(ops, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
 	}
-	apply(t, b, kernel.Stop, ops...)
+	kernellive.Apply(t, b, kernel.Stop, ops...)
 	close(release)
 	if err := <-ended; err != errEnough {
 		t.Fatalf("Events ended with %v", err)

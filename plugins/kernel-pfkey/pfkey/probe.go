@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/kernel/txn"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
@@ -169,7 +170,7 @@ var (
 func (b *Backend) tryProtocols() (have []uint8, err error) {
 	hmac := &kernel.AlgKey{ID: 2, Key: secret.New(make([]byte, 20))}
 	for _, sa := range []kernel.SA{
-		{Key: kernel.Key{Proto: protoESP}, Encr: &kernel.AlgKey{ID: espNull}, Auth: hmac},
+		{Key: kernel.Key{Proto: protoESP}, Encr: &kernel.AlgKey{ID: ipsec.Null}, Auth: hmac},
 		{Key: kernel.Key{Proto: protoAH}, Auth: hmac},
 		{Key: kernel.Key{Proto: protoIPComp}, Comp: deflate},
 	} {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
@@ -97,11 +98,7 @@ func (m *received) saKeys(sa *kernel.SA, auth, encrypt uint8, withKeys bool) err
 		return nil
 	}
 	if sa.Auth, err = read(m.sys.Auth, auth, extKeyAuth); err == nil {
-		for _, a := range authAlgs {
-			if a.id == sa.Auth.ID {
-				sa.Auth.Trunc = m.sys.icv(a)
-			}
-		}
+		sa.Auth.Trunc = m.sys.icv(ipsec.Auth(sa.Auth.ID))
 	}
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
@@ -346,7 +347,7 @@ func TestWhatPFKEYCannotSayIsRefused(t *testing.T) {
 		"SPI 0":                      func(sa *kernel.SA) { sa.Key.SPI = 0 },
 		"families":                   func(sa *kernel.SA) { sa.Key.Src = netip.IPv6LinkLocalAllNodes() },
 		"a short key":                func(sa *kernel.SA) { sa.Encr.Key = count(0, 15) },
-		"NULL alone":                 func(sa *kernel.SA) { sa.Encr, sa.Auth = &kernel.AlgKey{ID: espNull}, nil },
+		"NULL alone":                 func(sa *kernel.SA) { sa.Encr, sa.Auth = &kernel.AlgKey{ID: ipsec.Null}, nil },
 		"AH with encryption":         func(sa *kernel.SA) { sa.Key.Proto = protoAH },
 		"IPComp with keys":           func(sa *kernel.SA) { sa.Key.Proto = protoIPComp },
 		"GCM with authentication":    func(sa *kernel.SA) { sa.Encr = &kernel.AlgKey{ID: 20, Key: count(0, 20)} },

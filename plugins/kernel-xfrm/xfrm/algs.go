@@ -5,60 +5,51 @@ package xfrm
 import (
 	"strings"
 
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
-// alg is one algorithm as IPsec DOI and the kernel's crypto API call it.
+// alg is one algorithm as the IPsec DOI and the kernel's crypto API know it.
 type alg struct {
-	id       uint16
-	name     string // crypto API
-	minBits  uint16 // of the key without salt
-	maxBits  uint16
-	stepBits uint16 // key lengths are minBits plus a multiple of this
-	saltBits uint16 // at the end of the key: RFC 3686 nonce, RFC 4106 salt
-	icvBits  uint16 // aead, auth: the standard's truncation
-	aead     bool
+	ipsec.Algorithm
+	crypto string // its name in the crypto API
 }
 
-// ESP transforms: RFC 2407 section 4.4.4 and the IANA registry "IPSEC ESP
-// Transform Identifiers"; 253 is the customary private number of Twofish.
 var encrAlgs = []alg{
-	{id: 3, name: "cbc(des3_ede)", minBits: 192, maxBits: 192, stepBits: 64},
-	{id: 6, name: "cbc(cast5)", minBits: 40, maxBits: 128, stepBits: 8},
-	{id: 7, name: "cbc(blowfish)", minBits: 40, maxBits: 448, stepBits: 8},
+	{ipsec.Encr(3), "cbc(des3_ede)"},
+	{ipsec.Encr(6), "cbc(cast5)"},
+	{ipsec.Encr(7), "cbc(blowfish)"},
 	nullEncr,
-	{id: 12, name: "cbc(aes)", minBits: 128, maxBits: 256, stepBits: 64},
-	{id: 13, name: "rfc3686(ctr(aes))", minBits: 128, maxBits: 256, stepBits: 64, saltBits: 32},
-	{id: 18, name: "rfc4106(gcm(aes))", minBits: 128, maxBits: 256, stepBits: 64, saltBits: 32, icvBits: 64, aead: true},
-	{id: 19, name: "rfc4106(gcm(aes))", minBits: 128, maxBits: 256, stepBits: 64, saltBits: 32, icvBits: 96, aead: true},
-	{id: 20, name: "rfc4106(gcm(aes))", minBits: 128, maxBits: 256, stepBits: 64, saltBits: 32, icvBits: 128, aead: true},
-	{id: 22, name: "cbc(camellia)", minBits: 128, maxBits: 256, stepBits: 64},
-	{id: 253, name: "cbc(twofish)", minBits: 128, maxBits: 256, stepBits: 64},
+	{ipsec.Encr(12), "cbc(aes)"},
+	{ipsec.Encr(13), "rfc3686(ctr(aes))"},
+	{ipsec.Encr(18), "rfc4106(gcm(aes))"},
+	{ipsec.Encr(19), "rfc4106(gcm(aes))"},
+	{ipsec.Encr(20), "rfc4106(gcm(aes))"},
+	{ipsec.Encr(22), "cbc(camellia)"},
+	{ipsec.Encr(253), "cbc(twofish)"},
 }
 
-var nullEncr = alg{id: 11, name: "ecb(cipher_null)"}
+var nullEncr = alg{ipsec.Encr(ipsec.Null), "ecb(cipher_null)"}
 
-// Authentication algorithms: RFC 2407 section 4.5 and its registry. The
-// truncations are those of RFC 2403, 2404 and 4868.
 var authAlgs = []alg{
-	{id: 1, name: "hmac(md5)", minBits: 128, maxBits: 128, stepBits: 8, icvBits: 96},
+	{ipsec.Auth(1), "hmac(md5)"},
 	hmacSHA1,
-	{id: 5, name: "hmac(sha256)", minBits: 256, maxBits: 256, stepBits: 8, icvBits: 128},
-	{id: 6, name: "hmac(sha384)", minBits: 384, maxBits: 384, stepBits: 8, icvBits: 192},
-	{id: 7, name: "hmac(sha512)", minBits: 512, maxBits: 512, stepBits: 8, icvBits: 256},
+	{ipsec.Auth(5), "hmac(sha256)"},
+	{ipsec.Auth(6), "hmac(sha384)"},
+	{ipsec.Auth(7), "hmac(sha512)"},
 }
 
-var hmacSHA1 = alg{id: 2, name: "hmac(sha1)", minBits: 160, maxBits: 160, stepBits: 8, icvBits: 96}
+var hmacSHA1 = alg{ipsec.Auth(2), "hmac(sha1)"}
 
-// IPComp transforms: RFC 2407 section 4.4.5. The kernel has deflate only.
+// compAlgs: the kernel has deflate only.
 var compAlgs = []alg{deflate}
 
-var deflate = alg{id: 2, name: "deflate"}
+var deflate = alg{ipsec.Comp(2), "deflate"}
 
 func algByID(table []alg, kind string, id uint16) (alg, error) {
 	for _, a := range table {
-		if a.id == id {
+		if a.ID == id {
 			return a, nil
 		}
 	}
@@ -69,8 +60,8 @@ func algByID(table []alg, kind string, id uint16) (alg, error) {
 // An algorithm we do not know has number 0.
 func algByName(table []alg, name string, icv uint32) uint16 {
 	for _, a := range table {
-		if a.name == name && (!a.aead || uint32(a.icvBits) == icv) {
-			return a.id
+		if a.crypto == name && (!a.AEAD || uint32(a.ICV) == icv) {
+			return a.ID
 		}
 	}
 	return 0
@@ -78,11 +69,8 @@ func algByName(table []alg, name string, icv uint32) uint16 {
 
 // checkKey says whether key may be used with a.
 func (a alg) checkKey(key *kernel.AlgKey) error {
-	bits := key.Key.Len() * 8
-	body := bits - int(a.saltBits)
-	if body < int(a.minBits) || body > int(a.maxBits) ||
-		a.stepBits != 0 && (body-int(a.minBits))%int(a.stepBits) != 0 {
-		return invalid("%s: a key of %d bits, want %d to %d and %d of salt", a.name, bits, a.minBits, a.maxBits, a.saltBits)
+	if err := a.CheckKey(key.Key.Len()); err != nil {
+		return invalid("%s: %v", a.crypto, err)
 	}
 	return nil
 }
@@ -92,25 +80,25 @@ func (a alg) checkKey(key *kernel.AlgKey) error {
 func (a alg) icv(key *kernel.AlgKey) (uint32, error) {
 	t := key.Trunc
 	switch {
-	case t == 0 || t == a.icvBits:
-		return uint32(a.icvBits), nil
-	case a.aead || t%8 != 0 || t < 96 || t > a.maxBits:
-		return 0, invalid("%s cannot be truncated to %d bits", a.name, t)
+	case t == 0 || t == a.ICV:
+		return uint32(a.ICV), nil
+	case a.AEAD || t%8 != 0 || t < 96 || t > a.MaxKey:
+		return 0, invalid("%s cannot be truncated to %d bits", a.crypto, t)
 	}
 	return uint32(t), nil
 }
 
 // icvs are the lengths that icv takes, in bits, the standard's first.
 func (a alg) icvs() []uint16 {
-	if a.icvBits == 0 {
+	if a.ICV == 0 {
 		return nil
 	}
-	all := []uint16{a.icvBits}
-	if a.aead {
+	all := []uint16{a.ICV}
+	if a.AEAD {
 		return all
 	}
-	for t := uint16(96); t <= a.maxBits; t += 8 {
-		if t != a.icvBits {
+	for t := uint16(96); t <= a.MaxKey; t += 8 {
+		if t != a.ICV {
 			all = append(all, t)
 		}
 	}
@@ -139,7 +127,7 @@ func appendAlgs(b []byte, sa *kernel.SA) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return appendAlgo(b, attrAlgComp, a.name, nil, secret.Bytes{}), nil
+		return appendAlgo(b, attrAlgComp, a.crypto, nil, secret.Bytes{}), nil
 	}
 	return nil, unsupported("protocol %d: this backend knows ESP (50), AH (51) and IPComp (108)", sa.Key.Proto)
 }
@@ -155,17 +143,17 @@ func appendESP(b []byte, encr, auth *kernel.AlgKey) ([]byte, error) {
 	if err := a.checkKey(encr); err != nil {
 		return nil, err
 	}
-	if a.aead {
+	if a.AEAD {
 		if auth != nil {
-			return nil, invalid("%s authenticates by itself; it takes no other algorithm", a.name)
+			return nil, invalid("%s authenticates by itself; it takes no other algorithm", a.crypto)
 		}
 		icv, err := a.icv(encr)
 		if err != nil {
 			return nil, err
 		}
-		return appendAlgo(b, attrAlgAEAD, a.name, &icv, encr.Key), nil
+		return appendAlgo(b, attrAlgAEAD, a.crypto, &icv, encr.Key), nil
 	}
-	if encr.ID == nullEncr.id && auth == nil {
+	if encr.ID == nullEncr.ID && auth == nil {
 		return nil, invalid("ESP NULL without authentication protects nothing") // RFC 2406 section 5
 	}
 	if auth != nil {
@@ -173,7 +161,7 @@ func appendESP(b []byte, encr, auth *kernel.AlgKey) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return appendAlgo(b, attrAlgCrypt, a.name, nil, encr.Key), nil
+	return appendAlgo(b, attrAlgCrypt, a.crypto, nil, encr.Key), nil
 }
 
 func appendAuth(b []byte, auth *kernel.AlgKey) ([]byte, error) {
@@ -188,7 +176,7 @@ func appendAuth(b []byte, auth *kernel.AlgKey) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return appendAlgo(b, attrAlgAuthTrunc, a.name, &icv, auth.Key), nil
+	return appendAlgo(b, attrAlgAuthTrunc, a.crypto, &icv, auth.Key), nil
 }
 
 // appendAlgo appends an xfrm_algo, or with icv an xfrm_algo_auth or xfrm_algo_aead.

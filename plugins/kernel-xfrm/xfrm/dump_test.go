@@ -14,6 +14,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest/kernellive"
 )
 
 // multipart answers a dump with bodies; from interrupted on each says that the table
@@ -53,7 +54,7 @@ func TestAddressesThatChangeAreReadAgain(t *testing.T) {
 		}
 		return multipart(unix.RTM_NEWADDR, interrupted, bodies...)(req)
 	}
-	list := dumpAll(t, b, kernel.DumpFilter{Addresses: true})
+	list := kernellive.Dump(t, b, kernel.DumpFilter{Addresses: true})
 	if len(list) != 2 || list[0].Address != prefix("192.0.2.1/24") || list[1].Address != prefix("192.0.2.2/24") || list[1].Iface != "eth7" || tries != 3 {
 		t.Errorf("%v after %d tries, want each address once after 3", list, tries)
 	}
@@ -91,7 +92,7 @@ func TestADumpHoldsUpNoRequest(t *testing.T) {
 	n := 0
 	err := b.Dump(ctx, kernel.DumpFilter{SAs: true}, func(o kernel.Object) error {
 		n++
-		apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.FlushPolicies})
+		kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.FlushPolicies})
 		stats, err := b.Query(ctx, []kernel.Key{o.SA.Key})
 		if err == nil && !stats[0].Found {
 			t.Error("an SA of the dump is not found")
@@ -112,7 +113,7 @@ func TestKeysAreDumpedOnlyByAnInstanceForSetkey(t *testing.T) {
 	} {
 		b := k.backend()
 		b.cfg.DumpKeys = tt.configured
-		list := dumpAll(t, b, kernel.DumpFilter{SAs: true, WithKeys: tt.asked})
+		list := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true, WithKeys: tt.asked})
 		if got := list[0].SA.Encr.Key.Len() == 16 && list[0].SA.Auth.Key.Len() == 32; got != tt.want {
 			t.Errorf("%+v: keys %v", tt, got)
 		}

@@ -13,16 +13,16 @@ import (
 func TestTheICVsAdvertisedAreThoseTaken(t *testing.T) {
 	for _, a := range slices.Concat(authAlgs, encrAlgs) {
 		icvs := a.icvs()
-		if a.icvBits == 0 { // no ICV, no question
+		if a.ICV == 0 { // no ICV, no question
 			continue
 		}
-		if icvs[0] != a.icvBits {
-			t.Errorf("%s: the first is %d, not what Trunc 0 gives, %d", a.name, icvs[0], a.icvBits)
+		if icvs[0] != a.ICV {
+			t.Errorf("%s: the first is %d, not what Trunc 0 gives, %d", a.crypto, icvs[0], a.ICV)
 		}
 		for trunc := uint16(1); trunc <= 520; trunc++ {
 			_, err := a.icv(&kernel.AlgKey{Trunc: trunc})
 			if taken := err == nil; taken != slices.Contains(icvs, trunc) {
-				t.Errorf("%s cut to %d bits: taken %v, advertised %v", a.name, trunc, taken, icvs)
+				t.Errorf("%s cut to %d bits: taken %v, advertised %v", a.crypto, trunc, taken, icvs)
 			}
 		}
 	}

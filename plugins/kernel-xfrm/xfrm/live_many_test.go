@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest/kernellive"
 	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
@@ -27,7 +28,7 @@ func TestADumpGivesBackWhatWasInstalled(t *testing.T) {
 		if sa.ESN && caps.Features&kernel.FeatESN == 0 {
 			t.Fatal("this kernel has no extended sequence numbers")
 		}
-		apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
+		kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
 		sa.State = kernel.Mature
 		if !b.knowsSADir() {
 			sa.Dir = 0
@@ -51,7 +52,7 @@ func TestADumpGivesBackWhatWasInstalled(t *testing.T) {
 		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 		cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Current" }, cmp.Ignore()),
 	}
-	for _, o := range dumpAll(t, b, kernel.DumpFilter{SAs: true, WithKeys: true}) {
+	for _, o := range kernellive.Dump(t, b, kernel.DumpFilter{SAs: true, WithKeys: true}) {
 		if d := cmp.Diff(want[saName(o.SA)], o.SA, options...); d != "" {
 			t.Errorf("%s (-installed +dumped)\n%s", describeKey(o.SA.Key), d)
 		}
@@ -74,13 +75,13 @@ func TestADumpGivesBackPolicies(t *testing.T) {
 	b := live(t)
 	want := map[kernel.Selector]*kernel.Policy{}
 	for _, p := range goldenPolicies() {
-		apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
+		kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
 		want[p.Key.Sel] = p
 		if _, err := b.Query(t.Context(), []kernel.Key{{Policy: &p.Key}}); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, o := range dumpAll(t, b, kernel.DumpFilter{Policies: true}) {
+	for _, o := range kernellive.Dump(t, b, kernel.DumpFilter{Policies: true}) {
 		p := want[o.Policy.Key.Sel]
 		if p == nil {
 			t.Fatalf("unknown policy %+v", o.Policy)
@@ -101,7 +102,7 @@ func TestADumpGivesBackPolicies(t *testing.T) {
 // TestTwoThousandSAsAndPolicies adds, dumps, asks for and deletes them.
 func TestTwoThousandSAsAndPolicies(t *testing.T) {
 	b, _ := liveESP(t)
-	next := subscribe(t, b)
+	next := kernellive.Subscribe(t, b)
 	const n = 2000
 	var txns []kernel.Transaction
 	var keys []kernel.Key
@@ -137,7 +138,7 @@ func TestTwoThousandSAsAndPolicies(t *testing.T) {
 	timed("add", run)
 	timed("the same again", run)
 	var objects []kernel.Object
-	timed("dump", func() { objects = dumpAll(t, b, kernel.DumpFilter{SAs: true, Policies: true}) })
+	timed("dump", func() { objects = kernellive.Dump(t, b, kernel.DumpFilter{SAs: true, Policies: true}) })
 	if len(objects) != 2*n {
 		t.Errorf("%d objects in the dump, want %d", len(objects), 2*n)
 	}
@@ -150,7 +151,7 @@ func TestTwoThousandSAsAndPolicies(t *testing.T) {
 			t.Errorf("object %d is not found", i)
 		}
 	})
-	one := dumpAll(t, b, kernel.DumpFilter{SAs: true, Policies: true, ReqIDs: []uint32{1500}})
+	one := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true, Policies: true, ReqIDs: []uint32{1500}})
 	if len(one) != 2 || one[0].SA == nil || one[0].SA.ReqID != 1500 || one[1].Policy == nil {
 		t.Errorf("the dump of one reqid has %d objects", len(one))
 	}
@@ -159,7 +160,7 @@ func TestTwoThousandSAsAndPolicies(t *testing.T) {
 		txns[i].Ops[0].Kind, txns[i].Ops[1].Kind = kernel.DeleteSA, kernel.DeletePolicy
 	}
 	timed("delete", run)
-	if left := len(dumpAll(t, b, kernel.DumpFilter{SAs: true, Policies: true})); left != 0 {
+	if left := len(kernellive.Dump(t, b, kernel.DumpFilter{SAs: true, Policies: true})); left != 0 {
 		t.Errorf("%d objects are left", left)
 	}
 	for range n {
@@ -170,19 +171,19 @@ func TestTwoThousandSAsAndPolicies(t *testing.T) {
 // TestThePolicyOfSmallestPriorityAsks has two policies for one packet.
 func TestThePolicyOfSmallestPriorityAsks(t *testing.T) {
 	b := live(t)
-	withPath(t)
-	next := subscribe(t, b)
+	kernellive.Path(t)
+	next := kernellive.Subscribe(t, b)
 	wide, narrow := outPolicy(), outPolicy()
 	wide.Key.Sel.Dst, wide.Priority, wide.Templates[0].ReqID = prefix("10.9.0.0/16"), -5, 78
 	narrow.Priority = 5
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: narrow}, kernel.Op{Kind: kernel.AddPolicy, Policy: wide})
-	sendPacket(t, "10.9.2.9:7777")
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: narrow}, kernel.Op{Kind: kernel.AddPolicy, Policy: wide})
+	kernellive.Send(t, "10.9.2.9:7777")
 	if ev := next(kernel.Acquire); ev.Templates[0].ReqID != 78 || ev.Policy.Priority != -5 {
 		t.Errorf("policy %+v asks, want that of priority -5", ev.Policy)
 	}
 	narrow.Priority = -6
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdatePolicy, Policy: narrow})
-	sendPacket(t, "10.9.2.9:7777")
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdatePolicy, Policy: narrow})
+	kernellive.Send(t, "10.9.2.9:7777")
 	if ev := next(kernel.Acquire); ev.Templates[0].ReqID != 77 || ev.Policy.Priority != -6 {
 		t.Errorf("policy %+v asks, want that of priority -6", ev.Policy)
 	}
@@ -190,22 +191,22 @@ func TestThePolicyOfSmallestPriorityAsks(t *testing.T) {
 
 func TestOctetLimitsExpireAnSA(t *testing.T) {
 	b, _ := liveESP(t)
-	withPath(t)
-	next := subscribe(t, b)
+	kernellive.Path(t)
+	next := kernellive.Subscribe(t, b)
 	sa := liveSA(0xabc6, kernel.Out)
 	sa.Life.SoftBytes, sa.Life.HardBytes = 1, 100
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: outPolicy()}, kernel.Op{Kind: kernel.AddSA, SA: sa})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: outPolicy()}, kernel.Op{Kind: kernel.AddSA, SA: sa})
 	for range 2 { // the kernel looks at the limit before it counts
-		sendPacket(t, "10.9.2.9:7777")
+		kernellive.Send(t, "10.9.2.9:7777")
 	}
 	if ev := next(kernel.ExpireSoft, kernel.ExpireHard); ev.Kind != kernel.ExpireSoft || ev.Key.SPI != 0xabc6 {
 		t.Errorf("event %+v, want a soft expire of 0xabc6", ev)
 	}
-	if list := dumpAll(t, b, kernel.DumpFilter{SAs: true}); len(list) != 1 || list[0].SA.State != kernel.Dying {
+	if list := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true}); len(list) != 1 || list[0].SA.State != kernel.Dying {
 		t.Errorf("between the limits: %s, want it dying", describeAll(list))
 	}
 	for range 6 {
-		sendPacket(t, "10.9.2.9:7777")
+		kernellive.Send(t, "10.9.2.9:7777")
 	}
 	if ev := next(kernel.ExpireSoft, kernel.ExpireHard); ev.Kind != kernel.ExpireHard || ev.Key.SPI != 0xabc6 {
 		t.Errorf("event %+v, want a hard expire of 0xabc6", ev)

@@ -17,15 +17,16 @@ import (
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/kernel/txn"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest/kernellive"
 )
 
 func TestPoliciesAreAddedReadChangedAndDeleted(t *testing.T) {
 	b := live(t)
-	next := subscribe(t, b)
+	next := kernellive.Subscribe(t, b)
 	p := outPolicy()
 	fwd := outPolicy()
 	fwd.Key.Dir, fwd.Key.Mark, fwd.Key.IfID = kernel.Fwd, &kernel.Mark{Value: 1, Mask: 0xf}, 5
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p}, kernel.Op{Kind: kernel.AddPolicy, Policy: fwd})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p}, kernel.Op{Kind: kernel.AddPolicy, Policy: fwd})
 	added := next(kernel.PolicyAdded)
 	if added.Policy.Key.ID == 0 || len(added.Policy.Templates) != 1 || added.Policy.Templates[0].ReqID != 77 {
 		t.Errorf("added %+v", added.Policy)
@@ -33,18 +34,18 @@ func TestPoliciesAreAddedReadChangedAndDeleted(t *testing.T) {
 	if got := next(kernel.PolicyAdded); got.Policy.Key.Dir != kernel.Fwd || got.Policy.Key.IfID != 5 || *got.Policy.Key.Mark != *fwd.Key.Mark {
 		t.Errorf("added %+v", got.Policy)
 	}
-	if got := tryApply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p}); got[0].Err == nil || got[0].Err.Reason != errs.Exists {
+	if got := kernellive.Try(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p}); got[0].Err == nil || got[0].Err.Reason != errs.Exists {
 		t.Errorf("adding it again: %v, want Exists", got[0].Err)
 	}
-	list := dumpAll(t, b, kernel.DumpFilter{Policies: true})
+	list := kernellive.Dump(t, b, kernel.DumpFilter{Policies: true})
 	if len(list) != 2 || !slices.ContainsFunc(list, func(o kernel.Object) bool { return o.Policy.Key.ID == added.Policy.Key.ID }) {
 		t.Fatalf("dump: %+v", list)
 	}
-	if got := dumpAll(t, b, kernel.DumpFilter{Policies: true, ReqIDs: []uint32{78}}); len(got) != 0 {
+	if got := kernellive.Dump(t, b, kernel.DumpFilter{Policies: true, ReqIDs: []uint32{78}}); len(got) != 0 {
 		t.Errorf("dump of another reqid: %+v", got)
 	}
 	p.Priority = 12
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdatePolicy, Policy: p})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdatePolicy, Policy: p})
 	if got := next(kernel.PolicyUpdated); got.Policy.Priority != 12 {
 		t.Errorf("updated to priority %d, want 12", got.Policy.Priority)
 	}
@@ -53,50 +54,50 @@ func TestPoliciesAreAddedReadChangedAndDeleted(t *testing.T) {
 		t.Errorf("query: %+v, %v", stats, err)
 	}
 	p.Key.ID = added.Policy.Key.ID // by index
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeletePolicy, Policy: p}, kernel.Op{Kind: kernel.DeletePolicy, Policy: fwd})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeletePolicy, Policy: p}, kernel.Op{Kind: kernel.DeletePolicy, Policy: fwd})
 	if got := next(kernel.PolicyDeleted); got.Policy.Key.ID != added.Policy.Key.ID {
 		t.Errorf("deleted %+v", got.Policy)
 	}
-	if got := tryApply(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeletePolicy, Policy: p}); got[0].Err == nil || got[0].Err.Reason != errs.NotFound {
+	if got := kernellive.Try(t, b, kernel.Stop, kernel.Op{Kind: kernel.DeletePolicy, Policy: p}); got[0].Err == nil || got[0].Err.Reason != errs.NotFound {
 		t.Errorf("deleting it again: %v, want NotFound", got[0].Err)
 	}
 }
 
 func TestPoliciesOfOthersAreSeen(t *testing.T) {
 	b := live(t)
-	next := subscribe(t, b)
-	ip(t, "xfrm policy add dir in src 10.9.2.0/24 dst 10.9.1.0/24 proto tcp dport 80 tmpl src 10.9.3.1 dst 10.9.1.1 proto esp mode tunnel")
+	next := kernellive.Subscribe(t, b)
+	kernellive.IP(t, "xfrm policy add dir in src 10.9.2.0/24 dst 10.9.1.0/24 proto tcp dport 80 tmpl src 10.9.3.1 dst 10.9.1.1 proto esp mode tunnel")
 	ev := next(kernel.PolicyAdded)
 	sel := kernel.Selector{Src: prefix("10.9.2.0/24"), Dst: prefix("10.9.1.0/24"), Proto: 6, DstPort: 80}
 	if ev.Policy.Key.Sel != sel || ev.Policy.Key.Dir != kernel.In || ev.Policy.Action != kernel.ActionIPsec {
 		t.Errorf("%+v", ev.Policy)
 	}
-	ip(t, "xfrm policy delete dir in src 10.9.2.0/24 dst 10.9.1.0/24 proto tcp dport 80")
+	kernellive.IP(t, "xfrm policy delete dir in src 10.9.2.0/24 dst 10.9.1.0/24 proto tcp dport 80")
 	if ev := next(kernel.PolicyDeleted); ev.Policy.Key.Sel != sel {
 		t.Errorf("%+v", ev.Policy)
 	}
-	ip(t, "xfrm policy add dir in src 10.9.2.0/24 dst 10.9.1.0/24") // flushing nothing is no event
-	ip(t, "xfrm policy flush")
+	kernellive.IP(t, "xfrm policy add dir in src 10.9.2.0/24 dst 10.9.1.0/24") // flushing nothing is no event
+	kernellive.IP(t, "xfrm policy flush")
 	next(kernel.PolicyFlushed)
-	ip(t, "xfrm state allocspi src 10.9.2.1 dst 10.9.1.1 proto esp min 0x1000 max 0x1fff")
-	ip(t, "xfrm state flush")
+	kernellive.IP(t, "xfrm state allocspi src 10.9.2.1 dst 10.9.1.1 proto esp min 0x1000 max 0x1fff")
+	kernellive.IP(t, "xfrm state flush")
 	next(kernel.SAFlushed)
-	ip(t, "link add xtest0 type veth peer name xtest1")
+	kernellive.IP(t, "link add xtest0 type veth peer name xtest1")
 	if ev := next(kernel.NetChanged); !strings.HasPrefix(ev.Iface, "xtest") {
 		t.Errorf("link event of %q", ev.Iface)
 	}
-	ip(t, "link delete xtest0")
+	kernellive.IP(t, "link delete xtest0")
 	next(kernel.NetChanged)
 }
 
 func TestAPacketCausesAnAcquireThatSPIsAnswer(t *testing.T) {
 	b := live(t)
-	withPath(t)
-	next := subscribe(t, b)
+	kernellive.Path(t)
+	next := kernellive.Subscribe(t, b)
 	p := outPolicy()
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
 	id := next(kernel.PolicyAdded).Policy.Key.ID
-	sendPacket(t, "10.9.2.9:7777")
+	kernellive.Send(t, "10.9.2.9:7777")
 	ev := next(kernel.Acquire)
 	wantSel := kernel.Selector{Src: prefix("10.9.1.1/32"), Dst: prefix("10.9.2.9/32"), Proto: 17, DstPort: 7777}
 	if ev.Sel == nil {
@@ -137,13 +138,13 @@ func TestAPacketCausesAnAcquireThatSPIsAnswer(t *testing.T) {
 		t.Errorf("the same SPI twice: %v", spis[5].Err)
 	}
 	var states []kernel.SAState
-	for _, o := range dumpAll(t, b, kernel.DumpFilter{SAs: true, ReqIDs: []uint32{77}}) {
+	for _, o := range kernellive.Dump(t, b, kernel.DumpFilter{SAs: true, ReqIDs: []uint32{77}}) {
 		states = append(states, o.SA.State)
 	}
 	if !slices.Equal(states, []kernel.SAState{kernel.Larval, kernel.Larval}) {
 		t.Errorf("states %v of the acquire's SA and ours, want two larval", states)
 	}
-	apply(t, b, kernel.Stop,
+	kernellive.Apply(t, b, kernel.Stop,
 		kernel.Op{Kind: kernel.DeleteSA, SA: &kernel.SA{Key: kernel.Key{Dst: ev.Key.Src, Proto: protoESP, SPI: spis[0].SPI}}},
 		kernel.Op{Kind: kernel.AcquireDone, Acquire: &kernel.AcquireResult{Seq: ev.AcquireSeq, Errno: int(syscall.EHOSTUNREACH)}},
 	)
@@ -162,7 +163,7 @@ func TestARequestTheKernelCannotServeIsUnsupported(t *testing.T) {
 		t.Errorf("capabilities without ESP: %+v", caps)
 	}
 	for name, sa := range goldenSAs() {
-		r := tryApply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})[0]
+		r := kernellive.Try(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})[0]
 		if r.Done || r.Err == nil || r.Err.Reason != errs.Unsupported {
 			t.Fatalf("%s: %+v, want Unsupported", name, r.Err)
 		}
@@ -186,7 +187,7 @@ func TestDirectionsAreSentToKernelsThatKnowThem(t *testing.T) {
 	if err != nil || spis[0].Err != nil {
 		t.Fatal(err, spis[0].Err)
 	}
-	list := dumpAll(t, b, kernel.DumpFilter{SAs: true})
+	list := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true})
 	if in := list[0].SA.Dir == kernel.In; len(list) != 1 || in != b.knowsSADir() {
 		t.Errorf("direction %d of a larval SA", list[0].SA.Dir)
 	}
@@ -194,9 +195,9 @@ func TestDirectionsAreSentToKernelsThatKnowThem(t *testing.T) {
 
 func TestRoutesAreLookedUp(t *testing.T) {
 	b := live(t)
-	withPath(t)
-	ip(t, "route add unreachable 10.9.4.0/24")
-	defer ip(t, "route delete unreachable 10.9.4.0/24")
+	kernellive.Path(t)
+	kernellive.IP(t, "route add unreachable 10.9.4.0/24")
+	defer kernellive.IP(t, "route delete unreachable 10.9.4.0/24")
 	routes, err := b.LookupRoutes(t.Context(), []kernel.RouteQuery{
 		{Dst: addr("10.9.1.7")}, {Dst: addr("10.9.2.7")}, {Dst: addr("10.9.4.7")},
 		{Dst: addr("2001:db8:9::7")}, {Dst: addr("10.9.1.1")}, {Dst: addr("10.9.2.7"), Src: addr("10.9.1.1")}, {Dst: addr("11.0.0.1")},
@@ -205,12 +206,12 @@ func TestRoutesAreLookedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []kernel.Route{
-		{Src: addr("10.9.1.1"), Iface: "xpath0", MTU: 1500},
-		{Src: addr("10.9.1.1"), NextHop: addr("10.9.1.254"), Iface: "xpath0", MTU: 1400},
+		{Src: addr("10.9.1.1"), Iface: "path0", MTU: 1500},
+		{Src: addr("10.9.1.1"), NextHop: addr("10.9.1.254"), Iface: "path0", MTU: 1400},
 		{},
-		{Src: addr("2001:db8:9::1"), Iface: "xpath0", MTU: 1500},
+		{Src: addr("2001:db8:9::1"), Iface: "path0", MTU: 1500},
 		{Src: addr("10.9.1.1"), Iface: "lo", MTU: 65536},
-		{Src: addr("10.9.1.1"), NextHop: addr("10.9.1.254"), Iface: "xpath0", MTU: 1400},
+		{Src: addr("10.9.1.1"), NextHop: addr("10.9.1.254"), Iface: "path0", MTU: 1400},
 		{},
 	}
 	for i, r := range routes {
@@ -222,18 +223,18 @@ func TestRoutesAreLookedUp(t *testing.T) {
 		}
 	}
 	var found bool
-	for _, o := range dumpAll(t, b, kernel.DumpFilter{Addresses: true}) {
-		found = found || o.Address == prefix("10.9.1.1/24") && o.Iface == "xpath0"
+	for _, o := range kernellive.Dump(t, b, kernel.DumpFilter{Addresses: true}) {
+		found = found || o.Address == prefix("10.9.1.1/24") && o.Iface == "path0"
 	}
 	if !found {
-		t.Error("10.9.1.1/24 on xpath0 is not in the dump of addresses")
+		t.Error("10.9.1.1/24 on path0 is not in the dump of addresses")
 	}
 }
 
 func TestSocketOptionsAreAccepted(t *testing.T) {
 	b := live(t)
-	withPath(t)
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: &kernel.Policy{
+	kernellive.Path(t)
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: &kernel.Policy{
 		Key:    kernel.PolicyKey{Dir: kernel.Out, Sel: kernel.Selector{Src: prefix("0.0.0.0/0"), Dst: prefix("10.9.2.9/32")}},
 		Action: kernel.ActionDiscard,
 	}})
@@ -308,15 +309,15 @@ func TestManyPoliciesStreamAndSlowConsumersOverflow(t *testing.T) {
 		ops = append(ops, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
 	}
 	for chunk := range slices.Chunk(ops, txn.MaxOps) {
-		apply(t, b, kernel.Stop, chunk...)
+		kernellive.Apply(t, b, kernel.Stop, chunk...)
 	}
-	if got := len(dumpAll(t, b, kernel.DumpFilter{Policies: true})); got != n {
+	if got := len(kernellive.Dump(t, b, kernel.DumpFilter{Policies: true})); got != n {
 		t.Errorf("dump of %d policies, want %d", got, n)
 	}
 	close(hold)
 	// The consumer catches up; what happens then it gets.
 	for flushed := false; !flushed; {
-		apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdatePolicy, Policy: outPolicy()}, kernel.Op{Kind: kernel.FlushPolicies})
+		kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdatePolicy, Policy: outPolicy()}, kernel.Op{Kind: kernel.FlushPolicies})
 		select {
 		case err := <-ended:
 			if !errors.Is(err, errEnough) {
@@ -354,7 +355,7 @@ func TestWhatIsLostAfterAnOverflowIsNotSilent(t *testing.T) {
 		p := outPolicy()
 		n++
 		p.Key.Sel.Dst = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), 32)
-		apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
+		kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
 		return p.Key.Sel.Dst
 	}
 	if ev := <-told; ev.Kind != kernel.Ready {
@@ -384,10 +385,10 @@ func TestWhatIsLostAfterAnOverflowIsNotSilent(t *testing.T) {
 
 func TestAPolicyThatExpiresIsDeleted(t *testing.T) {
 	b := live(t)
-	next := subscribe(t, b)
+	next := kernellive.Subscribe(t, b)
 	p := outPolicy()
 	p.Life.HardTime = time.Second
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: p})
 	if ev := next(kernel.PolicyDeleted); ev.Policy.Key.Sel != p.Key.Sel || len(ev.Policy.Templates) != 1 {
 		t.Errorf("deleted %+v", ev.Policy)
 	}
@@ -396,7 +397,7 @@ func TestAPolicyThatExpiresIsDeleted(t *testing.T) {
 // TestALarvalSAExpires is an SPI that nobody used, and an acquire nobody answered.
 func TestALarvalSAExpires(t *testing.T) {
 	b := live(t)
-	withPath(t)
+	kernellive.Path(t)
 	const sysctl = "/proc/sys/net/core/xfrm_acq_expires"
 	if err := os.WriteFile(sysctl, []byte("1"), 0); err != nil {
 		t.Skip("larval SAs live 30 s here, and that cannot be changed in a user namespace: ", err)
@@ -405,7 +406,7 @@ func TestALarvalSAExpires(t *testing.T) {
 	if got := acquireLifetime(); got != time.Second {
 		t.Errorf("larval SAs are said to live %v, want 1s", got)
 	}
-	next := subscribe(t, b)
+	next := kernellive.Subscribe(t, b)
 	spis, err := b.AllocateSPIs(t.Context(), []kernel.SPIRequest{{Src: addr("10.9.3.1"), Dst: addr("10.9.1.1"), Proto: protoESP}})
 	if err != nil || spis[0].Err != nil {
 		t.Fatal(err, spis[0].Err)
@@ -413,20 +414,20 @@ func TestALarvalSAExpires(t *testing.T) {
 	if ev := next(kernel.ExpireHard, kernel.ExpireSoft); ev.Kind != kernel.ExpireHard || ev.Key.SPI != spis[0].SPI || ev.Key.Dst != addr("10.9.1.1") {
 		t.Errorf("event %+v, want the hard expire of SPI %#x", ev, spis[0].SPI)
 	}
-	if list := dumpAll(t, b, kernel.DumpFilter{SAs: true}); len(list) != 0 {
+	if list := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true}); len(list) != 0 {
 		t.Errorf("left: %s", describeAll(list))
 	}
 	late := liveSA(spis[0].SPI, kernel.In)
-	if r := tryApply(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdateSA, SA: late})[0]; r.Err == nil {
+	if r := kernellive.Try(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdateSA, SA: late})[0]; r.Err == nil {
 		t.Error("a larval SA that had expired became mature")
 	}
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: outPolicy()})
-	sendPacket(t, "10.9.2.9:7777")
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: outPolicy()})
+	kernellive.Send(t, "10.9.2.9:7777")
 	first := next(kernel.Acquire)
 	if ev := next(kernel.ExpireHard); ev.Key.SPI != 0 || ev.AcquireSeq != first.AcquireSeq {
 		t.Errorf("event %+v, want the hard expire of acquire %d", ev, first.AcquireSeq)
 	}
-	sendPacket(t, "10.9.2.9:7777")
+	kernellive.Send(t, "10.9.2.9:7777")
 	if second := next(kernel.Acquire); second.AcquireSeq == first.AcquireSeq {
 		t.Errorf("acquire %d again", first.AcquireSeq)
 	}

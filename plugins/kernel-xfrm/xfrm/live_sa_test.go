@@ -14,6 +14,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest/kernellive"
 )
 
 // liveSA is an SA of outPolicy's template.
@@ -40,7 +41,7 @@ func TestEverySupportedAlgorithmMakesAnSA(t *testing.T) {
 	}
 	made := 0
 	for name, sa := range goldenSAs() {
-		r := tryApply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})[0]
+		r := kernellive.Try(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})[0]
 		if sa.ESN && caps.Features&kernel.FeatESN == 0 {
 			if r.Err == nil || r.Err.Reason != errs.Unsupported {
 				t.Errorf("%s: %v, want Unsupported: this kernel has no ESN", name, r.Err)
@@ -51,21 +52,21 @@ func TestEverySupportedAlgorithmMakesAnSA(t *testing.T) {
 		if r.Err != nil {
 			t.Errorf("%s: %v", name, r.Err)
 		}
-		if r := tryApply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})[0]; r.Err == nil || r.Err.Reason != errs.Exists {
+		if r := kernellive.Try(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})[0]; r.Err == nil || r.Err.Reason != errs.Exists {
 			t.Errorf("%s again: %v, want Exists", name, r.Err)
 		}
 	}
-	if got := len(dumpAll(t, b, kernel.DumpFilter{SAs: true})); got != made {
+	if got := len(kernellive.Dump(t, b, kernel.DumpFilter{SAs: true})); got != made {
 		t.Errorf("%d SAs in the dump, want %d: the probe must leave none behind", got, made)
 	}
 }
 
 func TestALarvalSABecomesMatureAndPassesPackets(t *testing.T) {
 	b, _ := liveESP(t)
-	withPath(t)
-	next := subscribe(t, b)
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: outPolicy()})
-	sendPacket(t, "10.9.2.9:7777")
+	kernellive.Path(t)
+	next := kernellive.Subscribe(t, b)
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: outPolicy()})
+	kernellive.Send(t, "10.9.2.9:7777")
 	acq := next(kernel.Acquire)
 	spis, err := b.AllocateSPIs(t.Context(), []kernel.SPIRequest{{Src: acq.Key.Dst, Dst: acq.Key.Src, Proto: protoESP, ReqID: 77, Seq: acq.AcquireSeq}})
 	if err != nil || spis[0].Err != nil {
@@ -74,8 +75,8 @@ func TestALarvalSABecomesMatureAndPassesPackets(t *testing.T) {
 	in, out := liveSA(spis[0].SPI, kernel.In), liveSA(0xabc1, kernel.Out)
 	out.Seq = acq.AcquireSeq
 	out.Life.SoftPackets, out.Life.HardPackets = 2, 4
-	apply(t, b, kernel.Rollback, kernel.Op{Kind: kernel.UpdateSA, SA: in}, kernel.Op{Kind: kernel.AddSA, SA: out})
-	list := dumpAll(t, b, kernel.DumpFilter{SAs: true})
+	kernellive.Apply(t, b, kernel.Rollback, kernel.Op{Kind: kernel.UpdateSA, SA: in}, kernel.Op{Kind: kernel.AddSA, SA: out})
+	list := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true})
 	if len(list) != 2 || list[0].SA.State != kernel.Mature || list[1].SA.State != kernel.Mature {
 		t.Fatalf("after the acquire was answered: %s; want two mature SAs and no larval one", describeAll(list))
 	}
@@ -88,7 +89,7 @@ func TestALarvalSABecomesMatureAndPassesPackets(t *testing.T) {
 		}
 	}
 	for range 3 { // the kernel looks at the limit before it counts
-		sendPacket(t, "10.9.2.9:7777")
+		kernellive.Send(t, "10.9.2.9:7777")
 	}
 	if ev := next(kernel.ExpireSoft, kernel.ExpireHard); ev.Kind != kernel.ExpireSoft || ev.Key.SPI != 0xabc1 || ev.Key.Dst != out.Key.Dst {
 		t.Errorf("event %+v, want a soft expire of 0xabc1", ev)
@@ -104,12 +105,12 @@ func TestALarvalSABecomesMatureAndPassesPackets(t *testing.T) {
 		t.Errorf("inbound SA %+v, unknown SA %+v", stats[1], stats[2])
 	}
 	for range 4 {
-		sendPacket(t, "10.9.2.9:7777")
+		kernellive.Send(t, "10.9.2.9:7777")
 	}
 	if ev := next(kernel.ExpireHard); ev.Key.SPI != 0xabc1 {
 		t.Errorf("event %+v, want a hard expire of 0xabc1", ev)
 	}
-	ip(t, fmt.Sprintf("xfrm state delete src 10.9.3.1 dst 10.9.1.1 proto esp spi %d", in.Key.SPI))
+	kernellive.IP(t, fmt.Sprintf("xfrm state delete src 10.9.3.1 dst 10.9.1.1 proto esp spi %d", in.Key.SPI))
 	if ev := next(kernel.SADeleted); ev.Key.SPI != in.Key.SPI || ev.Key.Src != in.Key.Src || ev.Key.Dst != in.Key.Dst {
 		t.Errorf("event %+v, want the inbound SA deleted", ev)
 	}
@@ -125,16 +126,16 @@ func describeAll(list []kernel.Object) string {
 
 func TestTimeLimitsExpireAnSA(t *testing.T) {
 	b, _ := liveESP(t)
-	next := subscribe(t, b)
+	next := kernellive.Subscribe(t, b)
 	sa := liveSA(0xabc2, kernel.Out)
 	sa.Life.SoftTime, sa.Life.HardTime = time.Second, 6*time.Second // a kernel that was stopped for so long does not tell the soft limit
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
 	next(kernel.ExpireSoft)
-	if o := dumpAll(t, b, kernel.DumpFilter{SAs: true}); len(o) == 1 && o[0].SA.State != kernel.Dying {
+	if o := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true}); len(o) == 1 && o[0].SA.State != kernel.Dying {
 		t.Errorf("state %d after the soft limit, want Dying", o[0].SA.State)
 	}
 	next(kernel.ExpireHard)
-	if o := dumpAll(t, b, kernel.DumpFilter{SAs: true}); len(o) != 0 {
+	if o := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true}); len(o) != 0 {
 		t.Errorf("after the hard limit: %s", describeAll(o))
 	}
 }
@@ -142,11 +143,11 @@ func TestTimeLimitsExpireAnSA(t *testing.T) {
 func TestAFailedTransactionIsRolledBack(t *testing.T) {
 	b, _ := liveESP(t)
 	kept, victim, policy := liveSA(0xabc3, kernel.In), liveSA(0xabc4, kernel.Out), outPolicy()
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: victim}, kernel.Op{Kind: kernel.AddPolicy, Policy: policy})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: victim}, kernel.Op{Kind: kernel.AddPolicy, Policy: policy})
 	before := dumpKeys(t)
 	changed := outPolicy()
 	changed.Priority = 3
-	res := tryApply(t, b, kernel.Rollback,
+	res := kernellive.Try(t, b, kernel.Rollback,
 		kernel.Op{Kind: kernel.AddSA, SA: kept},
 		kernel.Op{Kind: kernel.DeleteSA, SA: victim},
 		kernel.Op{Kind: kernel.UpdatePolicy, Policy: changed},
@@ -165,7 +166,7 @@ func TestAFailedTransactionIsRolledBack(t *testing.T) {
 	if !slices.EqualFunc(before, after, sameSA) {
 		t.Errorf("SAs before and after differ: %d, %d", len(before), len(after))
 	}
-	if p := dumpAll(t, b, kernel.DumpFilter{Policies: true}); len(p) != 1 || p[0].Policy.Priority != 0 {
+	if p := kernellive.Dump(t, b, kernel.DumpFilter{Policies: true}); len(p) != 1 || p[0].Policy.Priority != 0 {
 		t.Errorf("policies after: %+v", p[0].Policy)
 	}
 }
@@ -179,7 +180,7 @@ func dumpKeys(t *testing.T) []*kernel.SA {
 	}
 	defer b.Close(context.Background())
 	var list []*kernel.SA
-	for _, o := range dumpAll(t, b, kernel.DumpFilter{SAs: true, WithKeys: true}) {
+	for _, o := range kernellive.Dump(t, b, kernel.DumpFilter{SAs: true, WithKeys: true}) {
 		list = append(list, o.SA)
 	}
 	return list
@@ -193,19 +194,19 @@ func sameSA(a, b *kernel.SA) bool {
 
 func TestAnSAMovesToNewEndpointsWithKeysAndCounters(t *testing.T) {
 	b, _ := liveESP(t)
-	withPath(t)
+	kernellive.Path(t)
 	sa := liveSA(0xabc5, kernel.Out)
 	sa.Encap = &kernel.Encap{SrcPort: 4500, DstPort: 4500}
 	sa.Life.HardTime = time.Hour
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: outPolicy()}, kernel.Op{Kind: kernel.AddSA, SA: sa})
-	sendPacket(t, "10.9.2.9:7777")
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddPolicy, Policy: outPolicy()}, kernel.Op{Kind: kernel.AddSA, SA: sa})
+	kernellive.Send(t, "10.9.2.9:7777")
 	before, err := b.Query(t.Context(), []kernel.Key{sa.Key})
 	if err != nil || before[0].Packets == 0 {
 		t.Fatal(err, before)
 	}
-	next := subscribe(t, b)
+	next := kernellive.Subscribe(t, b)
 	move := &kernel.SA{Key: sa.Key, Mode: sa.Mode, NewDst: addr("10.9.3.2"), Encap: &kernel.Encap{SrcPort: 4500, DstPort: 31000}}
-	apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdateSA, SA: move})
+	kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.UpdateSA, SA: move})
 	list := dumpKeys(t)
 	if len(list) != 1 || list[0].Key.Dst != move.NewDst || list[0].Encap.DstPort != 31000 || list[0].Life.HardTime != time.Hour ||
 		!bytes.Equal(list[0].Encr.Key.Reveal(), sa.Encr.Key.Reveal()) {
@@ -218,7 +219,7 @@ func TestAnSAMovesToNewEndpointsWithKeysAndCounters(t *testing.T) {
 		t.Errorf("counters %+v, before %+v, %v", after, before, err)
 	}
 	// Our own deletion of the old one is nobody's business; the next foreign one is.
-	ip(t, "xfrm state delete src 10.9.1.1 dst 10.9.3.2 proto esp spi 0xabc5")
+	kernellive.IP(t, "xfrm state delete src 10.9.1.1 dst 10.9.3.2 proto esp spi 0xabc5")
 	if ev := next(kernel.SADeleted); ev.Key.Dst != move.NewDst {
 		t.Errorf("SADeleted %+v", ev.Key)
 	}
@@ -229,14 +230,14 @@ func TestOffloadIsAWish(t *testing.T) {
 	b, caps := liveESP(t)
 	sa := liveSA(0xabc7, kernel.In)
 	sa.Offload = "lo"
-	r := tryApply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})[0]
+	r := kernellive.Try(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})[0]
 	if caps.Features&kernel.FeatOffload == 0 {
 		if r.Err == nil || r.Err.Reason != errs.Unsupported {
 			t.Errorf("a kernel without offload: %v, want Unsupported", r.Err)
 		}
 		return
 	}
-	if list := dumpAll(t, b, kernel.DumpFilter{SAs: true}); r.Err != nil || len(list) != 1 || list[0].SA.Offload != "" {
+	if list := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true}); r.Err != nil || len(list) != 1 || list[0].SA.Offload != "" {
 		t.Errorf("%v, dump %v; want an SA that is not offloaded", r.Err, list)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest/kernellive"
 )
 
 // A pipe is IPsec between two hosts: the SAs of a packet, innermost first.
@@ -81,7 +82,7 @@ func (p pipe) sas(i int, dir kernel.Direction) (list []*kernel.SA) {
 		case protoAH:
 			sa.Auth = counting(5, 32, 0)
 		case protoIPComp:
-			sa.Comp = deflate.id
+			sa.Comp = deflate.ID
 		}
 		if n == 0 {
 			sa.Mode = p.mode
@@ -142,8 +143,8 @@ func TestTrafficPasses(t *testing.T) {
 			for i, h := range hosts {
 				at := *h
 				at.t = t
-				apply(t, h.b, kernel.Continue, kernel.Op{Kind: kernel.FlushSAs}, kernel.Op{Kind: kernel.FlushPolicies})
-				apply(t, h.b, kernel.Rollback, p.ops(i)...)
+				kernellive.Apply(t, h.b, kernel.Continue, kernel.Op{Kind: kernel.FlushSAs}, kernel.Op{Kind: kernel.FlushPolicies})
+				kernellive.Apply(t, h.b, kernel.Rollback, p.ops(i)...)
 				if p.onWire == 17 {
 					at.encapPort(p.outer[i])
 				}
@@ -219,8 +220,8 @@ func TestTheReplayWindowIsAsWideAsItSays(t *testing.T) {
 				sa.ReplayWindow = asked
 			}}
 			for i, h := range hosts {
-				apply(t, h.b, kernel.Continue, kernel.Op{Kind: kernel.FlushSAs}, kernel.Op{Kind: kernel.FlushPolicies})
-				apply(t, h.b, kernel.Rollback, p.ops(i)...)
+				kernellive.Apply(t, h.b, kernel.Continue, kernel.Op{Kind: kernel.FlushSAs}, kernel.Op{Kind: kernel.FlushPolicies})
+				kernellive.Apply(t, h.b, kernel.Rollback, p.ops(i)...)
 			}
 			from := *hosts[0]
 			from.t = t
@@ -234,7 +235,7 @@ func TestTheReplayWindowIsAsWideAsItSays(t *testing.T) {
 				frames = append(frames, link.next())
 			}
 			sa := p.sas(0, kernel.In)[0]
-			apply(t, hosts[1].b, kernel.Stop, kernel.Op{Kind: kernel.DeleteSA, SA: sa}, kernel.Op{Kind: kernel.AddSA, SA: sa})
+			kernellive.Apply(t, hosts[1].b, kernel.Stop, kernel.Op{Kind: kernel.DeleteSA, SA: sa}, kernel.Op{Kind: kernel.AddSA, SA: sa})
 			last := len(frames) - 1
 			// The newest, the oldest that fits beside it, one too old, and each again.
 			for _, n := range []int{last, last - window + 1, last - window, last, last - window + 1, last - 1} {
@@ -243,7 +244,7 @@ func TestTheReplayWindowIsAsWideAsItSays(t *testing.T) {
 			if stats := waitForPackets(t, hosts[1].b, sa.Key, 3+3); stats.Packets != 3 || stats.ReplayErrors != 3 {
 				t.Errorf("%d packets taken, %d refused as replayed; want 3 and 3", stats.Packets, stats.ReplayErrors)
 			}
-			list := dumpAll(t, hosts[1].b, kernel.DumpFilter{SAs: true})
+			list := kernellive.Dump(t, hosts[1].b, kernel.DumpFilter{SAs: true})
 			if n := slices.IndexFunc(list, func(o kernel.Object) bool { return o.SA.Key.SPI == sa.Key.SPI }); list[n].SA.ReplayWindow != uint32(window) {
 				t.Errorf("the dump says %d", list[n].SA.ReplayWindow)
 			}
@@ -275,7 +276,7 @@ func TestEndsThatCutTheICVOtherwiseAreCounted(t *testing.T) {
 				sa.Auth.Trunc = 96
 			}
 		}}
-		apply(t, h.b, kernel.Rollback, p.ops(i)...)
+		kernellive.Apply(t, h.b, kernel.Rollback, p.ops(i)...)
 		if i == 0 {
 			continue
 		}
@@ -296,10 +297,10 @@ func TestAMovedPeerIsReported(t *testing.T) {
 		sa.Encap = &kernel.Encap{SrcPort: 4500, DstPort: 4500}
 	}}
 	for i, h := range hosts {
-		apply(t, h.b, kernel.Rollback, p.ops(i)...)
+		kernellive.Apply(t, h.b, kernel.Rollback, p.ops(i)...)
 		h.encapPort(outer4[i])
 	}
-	next := subscribe(t, hosts[1].b)
+	next := kernellive.Subscribe(t, hosts[1].b)
 	link := hosts[0].wire()
 	client := hosts[0].listen(netip.AddrPortFrom(inner4[0], 0))
 	if _, err := client.WriteToUDPAddrPort([]byte("hello"), netip.AddrPortFrom(inner4[1], 7000)); err != nil {
@@ -308,7 +309,7 @@ func TestAMovedPeerIsReported(t *testing.T) {
 	frame := link.next()
 	sa := p.sas(0, kernel.In)[0]
 	waitForPackets(t, hosts[1].b, sa.Key, 1)
-	apply(t, hosts[1].b, kernel.Stop, kernel.Op{Kind: kernel.DeleteSA, SA: sa}, kernel.Op{Kind: kernel.AddSA, SA: sa})
+	kernellive.Apply(t, hosts[1].b, kernel.Stop, kernel.Op{Kind: kernel.DeleteSA, SA: sa}, kernel.Op{Kind: kernel.AddSA, SA: sa})
 	const sizeUDP = 8
 	moved := hosts[0].listen(netip.AddrPortFrom(outer4[0], 30033))
 	if _, err := moved.WriteToUDPAddrPort(payloadOf(frame)[sizeUDP:], netip.AddrPortFrom(outer4[1], 4500)); err != nil {

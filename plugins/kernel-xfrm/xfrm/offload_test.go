@@ -13,6 +13,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest/kernellive"
 )
 
 // withLink gives b one interface, eth7 with the index 7. (XFRM_MSG_GETSA and
@@ -54,7 +55,7 @@ func TestAnInterfaceIsAskedToDoTheWorkOfAnSA(t *testing.T) {
 			}
 			b := k.backend()
 			withLink(t, b)
-			apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
+			kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
 			body := k.sent()[0].Data
 			if got := parseMessage(t, msgNewSA, body, sizeSAInfo).Attrs[attrOffload]; got != tt.want {
 				t.Errorf("XFRMA_OFFLOAD_DEV %s, want %s", got, tt.want)
@@ -63,7 +64,7 @@ func TestAnInterfaceIsAskedToDoTheWorkOfAnSA(t *testing.T) {
 				m := reply(req[0], msgNewSA, body)
 				return nltest.Multipart(append(m, netlink.Message{Header: netlink.Header{Sequence: req[0].Header.Sequence}}))
 			}
-			if list := dumpAll(t, b, kernel.DumpFilter{SAs: true}); len(list) != 1 || list[0].SA.Offload != "eth7" {
+			if list := kernellive.Dump(t, b, kernel.DumpFilter{SAs: true}); len(list) != 1 || list[0].SA.Offload != "eth7" {
 				t.Errorf("dump %+v, want offload to eth7", list)
 			}
 		})
@@ -76,7 +77,7 @@ func TestOffloadToNoInterfaceIsAnError(t *testing.T) {
 	withLink(t, b)
 	sa := goldenSAs()["esp-gcm8-out"]
 	sa.Offload = "eth8"
-	r := tryApply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})[0]
+	r := kernellive.Try(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})[0]
 	if r.Err == nil || r.Err.Reason != errs.NotFound {
 		t.Errorf("%v, want NotFound", r.Err)
 	}
@@ -145,7 +146,7 @@ func TestAConfiguredInterfaceDoesTheWorkWhereItCan(t *testing.T) {
 			k.remembers(whole)
 			sa := goldenSAs()["esp-gcm8-out"]
 			tt.change(sa)
-			apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
+			kernellive.Apply(t, b, kernel.Stop, kernel.Op{Kind: kernel.AddSA, SA: sa})
 			sent := k.sent()
 			attrs := parseMessage(t, msgNewSA, sent[len(sent)-1].Data, sizeSAInfo).Attrs
 			if _, got := attrs[attrOffload]; got != tt.want {

@@ -108,7 +108,7 @@ func (b *Backend) probeProtocols(p *probed, withDir bool) error {
 	}{
 		{espProbe(nullEncr, hmacSHA1), kernel.FeatESP, b.log.Warn},
 		{ahProbe(hmacSHA1), kernel.FeatAH, b.log.Info},
-		{kernel.SA{Key: kernel.Key{Proto: protoIPComp}, Comp: deflate.id}, kernel.FeatIPComp, b.log.Info},
+		{kernel.SA{Key: kernel.Key{Proto: protoIPComp}, Comp: deflate.ID}, kernel.FeatIPComp, b.log.Info},
 	} {
 		var lacking []netip.Addr // a destination of each family
 		var why error

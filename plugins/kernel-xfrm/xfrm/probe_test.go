@@ -15,6 +15,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/plugintest/kernellive"
 )
 
 // probeWith probes a kernel that answers each SA it is to make as refuse says,
@@ -203,7 +204,7 @@ func TestWhatTheKernelWouldIgnoreIsRefused(t *testing.T) {
 		"offload":            sa(func(sa *kernel.SA) { sa.Offload = "lo" }),
 		"a policy's of both": {Kind: kernel.UpdatePolicy, Policy: goldenPolicies()["policy-fwd-update"]},
 	} {
-		if r := tryApply(t, b, kernel.Stop, op)[0]; r.Err == nil || r.Err.Reason != errs.Unsupported {
+		if r := kernellive.Try(t, b, kernel.Stop, op)[0]; r.Err == nil || r.Err.Reason != errs.Unsupported {
 			t.Errorf("%s: %v, want Unsupported", name, r.Err)
 		}
 	}

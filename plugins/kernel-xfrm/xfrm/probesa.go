@@ -22,10 +22,10 @@ func (b *Backend) probeAlgorithms(p *probed, withDir bool) error {
 			return err
 		}
 		if missing != nil {
-			b.log.Info("this kernel has no "+a.name, "kernel", verdict(missing))
+			b.log.Info("this kernel has no "+a.crypto, "kernel", verdict(missing))
 			return nil
 		}
-		p.algorithms = append(p.algorithms, kernel.Algorithm{Kind: kind, ID: a.id, MinKey: a.minBits, MaxKey: a.maxBits, ICVs: a.icvs()})
+		p.algorithms = append(p.algorithms, kernel.Algorithm{Kind: kind, ID: a.ID, MinKey: a.MinKey, MaxKey: a.MaxKey, ICVs: a.icvs()})
 		return nil
 	}
 	if p.features&kernel.FeatESP != 0 {
@@ -49,7 +49,7 @@ func (b *Backend) probeAlgorithms(p *probed, withDir bool) error {
 		}
 	}
 	if p.features&kernel.FeatIPComp != 0 {
-		p.algorithms = append(p.algorithms, kernel.Algorithm{Kind: kernel.AlgComp, ID: deflate.id})
+		p.algorithms = append(p.algorithms, kernel.Algorithm{Kind: kernel.AlgComp, ID: deflate.ID})
 	}
 	return nil
 }
@@ -133,7 +133,7 @@ func isMissing(err error) bool {
 
 func espProbe(encr, auth alg) kernel.SA {
 	sa := kernel.SA{Key: kernel.Key{Proto: protoESP}, Encr: encr.probeKey()}
-	if !encr.aead {
+	if !encr.AEAD {
 		sa.Auth = auth.probeKey()
 	}
 	return sa
@@ -146,9 +146,9 @@ func ahProbe(auth alg) kernel.SA {
 // probeKey is a key of the shortest length. It protects nothing; its octets
 // differ because FIPS kernels refuse 3DES keys with equal parts.
 func (a alg) probeKey() *kernel.AlgKey {
-	key := make([]byte, (a.minBits+a.saltBits)/8)
+	key := make([]byte, (a.MinKey+a.Salt)/8)
 	for i := range key {
 		key[i] = byte(2 * i)
 	}
-	return &kernel.AlgKey{ID: a.id, Key: secret.New(key)}
+	return &kernel.AlgKey{ID: a.ID, Key: secret.New(key)}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
@@ -95,8 +96,8 @@ func (f *Fake) checkKey(kind kernel.AlgKind, k *kernel.AlgKey) *errs.Error {
 	}
 	a, known := f.algorithm(kind, k.ID)
 	bits := k.Key.Len() * 8
-	if kind == kernel.AlgEncr && (k.ID == 13 || k.ID >= 18 && k.ID <= 20) {
-		bits -= 32 // nonce or salt, RFC 3686 section 4, RFC 4106 section 8.1
+	if kind == kernel.AlgEncr {
+		bits -= int(ipsec.Encr(k.ID).Salt)
 	}
 	switch {
 	case !known:

@@ -16,6 +16,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/sdk/config"
 	"github.com/racoon-ike/racoon/core/sdk/errs"
+	"github.com/racoon-ike/racoon/core/sdk/ipsec"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 	"github.com/racoon-ike/racoon/core/sdk/plugin"
 )
@@ -188,20 +189,20 @@ func (f *Fake) algorithms() []kernel.Algorithm {
 	if f.ICVs != nil {
 		sha256 = slices.Clone(f.ICVs)
 	}
-	all := []kernel.Algorithm{
-		{Kind: kernel.AlgEncr, ID: 3, MinKey: 192, MaxKey: 192},
-		{Kind: kernel.AlgEncr, ID: 12, MinKey: 128, MaxKey: 256},
-		{Kind: kernel.AlgEncr, ID: 13, MinKey: 128, MaxKey: 256},
-		{Kind: kernel.AlgEncr, ID: 20, MinKey: 128, MaxKey: 256},
-		{Kind: kernel.AlgAuth, ID: 1, MinKey: 128, MaxKey: 128, ICVs: []uint16{96}},
-		{Kind: kernel.AlgAuth, ID: 2, MinKey: 160, MaxKey: 160, ICVs: []uint16{96}},
-		{Kind: kernel.AlgAuth, ID: 5, MinKey: 256, MaxKey: 256, ICVs: sha256},
-		{Kind: kernel.AlgAuth, ID: 6, MinKey: 384, MaxKey: 384, ICVs: []uint16{192}},
-		{Kind: kernel.AlgAuth, ID: 7, MinKey: 512, MaxKey: 512, ICVs: []uint16{256}},
-		{Kind: kernel.AlgComp, ID: 2},
+	var all []kernel.Algorithm
+	for _, id := range []uint16{3, 12, 13, 20} {
+		a := ipsec.Encr(id)
+		all = append(all, kernel.Algorithm{Kind: kernel.AlgEncr, ID: id, MinKey: a.MinKey, MaxKey: a.MaxKey})
 	}
-	if f.lacks(kernel.FeatIPComp) != nil {
-		all = all[:len(all)-1]
+	for _, id := range []uint16{1, 2, 5, 6, 7} {
+		a := ipsec.Auth(id)
+		all = append(all, kernel.Algorithm{Kind: kernel.AlgAuth, ID: id, MinKey: a.MinKey, MaxKey: a.MaxKey, ICVs: []uint16{a.ICV}})
+		if id == 5 {
+			all[len(all)-1].ICVs = sha256
+		}
+	}
+	if f.lacks(kernel.FeatIPComp) == nil {
+		all = append(all, kernel.Algorithm{Kind: kernel.AlgComp, ID: 2})
 	}
 	return all
 }
