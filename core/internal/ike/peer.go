@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
@@ -25,6 +26,7 @@ type Peer struct {
 	key   PeerKey
 
 	sas       []*ISAKMPSA // oldest first
+	lingering []*ISAKMPSA // ended, and still heard for a moment; the longest ago first
 	pairs     []*pair     // oldest first
 	exchanges []*exchange
 	wants     []*want
@@ -158,6 +160,7 @@ func (p *Peer) settle() {
 		p.tendKept() // of what has failed at once nothing else would remind us
 	}
 	p.keepNATOpen()
+	p.endLingering()
 	p.exchanges = slices.DeleteFunc(p.exchanges, func(x *exchange) bool { return x.gone })
 }
 
@@ -178,6 +181,9 @@ func (p *Peer) Deadline() time.Time {
 			t = earliest(t, sa.ends())
 		}
 		t = earliest(t, p.renewal(sa))
+	}
+	for _, sa := range p.lingering {
+		t = earliest(t, sa.endAt)
 	}
 	for _, w := range p.wants {
 		t = earliest(t, w.until)
@@ -261,6 +267,9 @@ func (p *Peer) notice(n notice.Notice) {
 	}
 	p.out = append(p.out, Notice{n})
 }
+
+// forget says that nothing is expected under these cookies any more.
+func (p *Peer) forget(i, r isakmp.Cookie) { p.out = append(p.out, Forget{i, r}) }
 
 func (p *Peer) randomByte() byte {
 	var b [1]byte
