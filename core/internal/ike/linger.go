@@ -5,8 +5,8 @@ import "slices"
 // Who ends everything says so in several messages, and the delete of the ISAKMP SA may
 // overtake those of the IPsec SAs made under it. Nothing is said or negotiated under an
 // ISAKMP SA that has ended, by whichever end; but as long as a message may be under way
-// the peer's deletes are still read, if there are IPsec SAs that they can be about. Else
-// we would send until their lifetime ends into SAs the peer does not have.
+// the peer's deletes are still read, if there are IPsec SAs, made or being made, that they
+// can be about. Else we would send until their lifetime ends into SAs the peer does not have.
 
 // maxLingering bounds those that linger: as many as may end at a time.
 const maxLingering = 2
@@ -21,7 +21,7 @@ func (p *Peer) linger(sa *ISAKMPSA) {
 func (p *Peer) endLingering() {
 	for len(p.lingering) > 0 {
 		sa := p.lingering[0]
-		if len(p.lingering) <= maxLingering && len(p.pairs) > 0 && !due(sa.endAt, p.now) {
+		if len(p.lingering) <= maxLingering && len(p.pairs)+len(p.exchanges) > 0 && !due(sa.endAt, p.now) {
 			return
 		}
 		p.lingering = slices.Delete(p.lingering, 0, 1)

@@ -160,8 +160,8 @@ func (p *Peer) settle() {
 		p.tendKept() // of what has failed at once nothing else would remind us
 	}
 	p.keepNATOpen()
-	p.endLingering()
 	p.exchanges = slices.DeleteFunc(p.exchanges, func(x *exchange) bool { return x.gone })
+	p.endLingering()
 }
 
 // Deadline is when Step wants its next Wake, or zero.
