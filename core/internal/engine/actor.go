@@ -71,6 +71,7 @@ type shell interface {
 	moved(*actor, ike.Path)
 	call(*actor, ike.Call)
 	noticed(*actor, ike.Notice)
+	forget(*actor, ike.Forget)
 	handover(*actor, ike.Handover)
 	retire(*actor) bool
 }
@@ -169,6 +170,8 @@ func (a *actor) step(m mail) {
 			a.shell.call(a, act)
 		case ike.Notice:
 			a.shell.noticed(a, act)
+		case ike.Forget:
+			a.shell.forget(a, act)
 		case ike.Handover:
 			a.shell.handover(a, act)
 		}

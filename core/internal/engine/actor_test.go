@@ -28,6 +28,7 @@ func (s *lone) keepalive(ike.Path)            { s.note("keepalive") }
 func (s *lone) moved(*actor, ike.Path)        { s.note("moved") }
 func (s *lone) call(*actor, ike.Call)         { s.note("call") }
 func (s *lone) noticed(*actor, ike.Notice)    { s.note("notice") }
+func (s *lone) forget(*actor, ike.Forget)     { s.note("forget") }
 func (s *lone) handover(*actor, ike.Handover) { s.note("handover") }
 func (s *lone) retire(a *actor) bool {
 	s.mu.Lock()

@@ -49,6 +49,12 @@ func (e *Engine) send(a *actor, s ike.Send) {
 	e.travelled(notice.Sent, s.Path, h, s.Data)
 }
 
+// forget removes the cookies of an exchange or ISAKMP SA that nothing is expected of.
+func (e *Engine) forget(a *actor, f ike.Forget) {
+	e.registry.forget(a, f.CkyI, f.CkyR)
+	a.said = cookieKey{}
+}
+
 // keepalive sends one for a machine. One that cannot be sent is no more lost than one
 // that does not arrive.
 func (e *Engine) keepalive(path ike.Path) {

@@ -61,12 +61,8 @@ func (e *Engine) notify(n notice.Notice) {
 	e.subscribers.send(n)
 }
 
-// noticed takes a machine's Notice. An ISAKMP SA that has ended takes its cookies along.
+// noticed takes a machine's Notice.
 func (e *Engine) noticed(a *actor, n ike.Notice) {
-	if n.Event == notice.Phase1Down || n.Event == notice.Phase1Failed {
-		e.registry.forget(a, n.CkyI, n.CkyR)
-		a.said = cookieKey{}
-	}
 	e.turns.noticed(n.Notice)
 	if a.stranger {
 		e.strangerNotice(n.Notice)

@@ -325,6 +325,41 @@ func TestAStrangersMachineIsBornWithItsSectionsAndACookie(t *testing.T) {
 	})
 }
 
+// A message finds its machine for as long as the machine wants to hear, which may be longer
+// than there is an ISAKMP SA.
+func TestCookiesAreForgottenWhenTheMachineSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{})
+		i, r := cookie(1), cookie(2)
+		answers := [][]ike.Action{
+			{ike.Send{Path: here, Data: message(i, r, isakmp.IdentityProtection)}},
+			{ike.Notice{Notice: notice.Notice{Event: notice.Phase1Down, Reason: notice.PeerDeleted, CkyI: i, CkyR: r}}},
+			{ike.Forget{CkyI: i, CkyR: r}},
+		}
+		h.step = func(m *script, ev ike.Event) (acts []ike.Action) {
+			switch ev.(type) {
+			case ike.Shutdown:
+				m.set(func() { m.done = true })
+			case ike.Datagram:
+				if len(answers) > 0 {
+					acts, answers = answers[0], answers[1:]
+				}
+			}
+			return acts
+		}
+		h.start(t)
+		h.receive(here, false, message(i, isakmp.Cookie{}, isakmp.IdentityProtection))
+		for range 4 {
+			synctest.Wait()
+			h.receive(here, false, message(i, r, isakmp.Informational))
+		}
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"Datagram", "Datagram", "Datagram"}, h.machine(t, 0).kinds()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestAFloodOfWarningsIsCountedButNotLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, Options{Config: configOf(literal("192.0.2.99"), anonymous())})

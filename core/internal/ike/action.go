@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/oakley"
 	"github.com/racoon-ike/racoon/core/internal/policy"
@@ -41,6 +42,9 @@ type (
 	// Notice tells the world.
 	Notice struct{ notice.Notice }
 
+	// Forget says that messages with these cookies are nothing to this machine any more.
+	Forget struct{ CkyI, CkyR isakmp.Cookie }
+
 	// Handover gives an established ISAKMP SA to the machine of the peer it turned
 	// out to be. The stranger's machine has ended, and so has an initiator's whose
 	// section did not say who would answer.
@@ -56,6 +60,7 @@ func (Keepalive) action() {}
 func (Moved) action()     {}
 func (Call) action()      {}
 func (Notice) action()    {}
+func (Forget) action()    {}
 func (Handover) action()  {}
 
 // CallID pairs a Reply with its Call. It is unique in one machine.

@@ -181,6 +181,9 @@ func (x *exchange) goesOn() bool {
 // fail ends an exchange that led to nothing, and undoes what it did.
 func (x *exchange) fail(reason notice.Reason, err error) {
 	x.over, x.gone, x.out, x.resendAt = true, true, nil, time.Time{}
+	if x.p1 != nil {
+		x.p.forget(x.sa.CkyI, x.sa.CkyR)
+	}
 	n := notice.Notice{Event: notice.Phase1Failed, Reason: reason, Initiate: x.role == initiator, Detail: err.Error()}
 	switch {
 	case x.kind == isakmp.QuickMode:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
@@ -18,7 +19,7 @@ func Secrets(p *Peer) iter.Seq2[string, secret.Bytes] {
 		keys := func(sa *ISAKMPSA) bool {
 			return yield("SKEYID", sa.keys.SKEYID) && yield("SKEYID_d", sa.keys.D) && yield("SKEYID_a", sa.keys.A) && yield("SKEYID_e", sa.keys.E)
 		}
-		for _, sa := range p.sas {
+		for _, sa := range slices.Concat(p.sas, p.lingering) {
 			if !keys(sa) {
 				return
 			}

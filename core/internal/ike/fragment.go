@@ -208,10 +208,8 @@ func (p *Peer) fragmentsFor(h isakmp.Header) (sections []*policy.Remote, room in
 			return x.p1.remotes, max(room, 1)
 		}
 	}
-	for _, sa := range p.sas {
-		if sa.CkyI == h.CkyI && sa.CkyR == h.CkyR {
-			return []*policy.Remote{sa.Remote}, room
-		}
+	if sa := p.under(h); sa != nil {
+		return []*policy.Remote{sa.Remote}, room
 	}
 	if p.setup.Stranger && h.CkyR.IsZero() && len(p.exchanges) == 0 {
 		return p.setup.Remotes, room

@@ -204,6 +204,8 @@ var commands = map[string]func(t *testing.T, s *stage, args []string){
 		switch args[0] {
 		case "lose":
 			s.w.Fault(iketest.Lose(n))
+		case "lose-every":
+			s.w.Fault(iketest.LoseEvery(n))
 		case "cut":
 			s.w.Fault(iketest.Cut(n))
 		case "duplicate":

@@ -87,11 +87,23 @@ func takeDelete(x *exchange, bodies [][]byte) error {
 }
 
 // informed acts on what an authenticated peer told us. Notifies come first: what
-// stands behind the delete of its own SA no longer counts.
+// stands behind the delete of its own SA no longer counts, and under one that has
+// ended only deletes do.
 func informed(x *exchange) error {
 	if x.role == initiator {
 		return nil
 	}
+	if !x.sa.ending {
+		x.heed()
+	}
+	for _, d := range x.info.deletes {
+		x.p.peerDeletes(x.sa, d)
+	}
+	return nil
+}
+
+// heed acts on the notifies of a message, which is a sign of life.
+func (x *exchange) heed() {
 	if x.info.onlyProbes() {
 		delete(x.sa.used, x.msgID)
 	} else {
@@ -100,10 +112,6 @@ func informed(x *exchange) error {
 	for _, n := range x.info.notifies {
 		x.p.heard(x, n)
 	}
-	for _, d := range x.info.deletes {
-		x.p.peerDeletes(x.sa, d)
-	}
-	return nil
 }
 
 // counts notes that an informational message of the peer's is not a recorded one: it is
@@ -183,6 +191,21 @@ func (p *Peer) peerDeletesOut(proto uint8, spi uint32) {
 		x.fail(notice.PeerDeleted, errors.New("the peer deletes the SAs being negotiated"))
 	} else if q := p.findPair(match); q != nil {
 		p.endPair(q, notice.PeerDeleted, false)
+	} else {
+		p.noteDeleted(match)
+	}
+}
+
+// maxDeleted bounds the unknown SAs whose delete a quick mode remembers.
+const maxDeleted = 16
+
+// noteDeleted has the quick modes that wait for message 2 know of a delete that may have
+// overtaken it.
+func (p *Peer) noteDeleted(match func(KernelSA) bool) {
+	for _, x := range p.exchanges {
+		if x.qm != nil && x.role == initiator && !x.over && x.qm.pair == nil && len(x.qm.deleted) < maxDeleted {
+			x.qm.deleted = append(x.qm.deleted, match)
+		}
 	}
 }
 

@@ -52,7 +52,7 @@ type ISAKMPSA struct {
 	heardAt time.Time // the peer last said something under it
 	renewAt time.Time // begin the phase 1 of its successor
 	endAt   time.Time // another has relieved it: end it, the peer has had its time
-	ending  bool
+	ending  bool      // or ended, see linger
 
 	// Of an initiator that did not know whom it would meet, until it is handed over.
 	wants    []*want
@@ -226,6 +226,15 @@ func (p *Peer) current() (relieved *ISAKMPSA) {
 	return relieved
 }
 
+// anyISAKMP is the ISAKMP SA the peer can be told under that IPsec SAs have ended: the
+// current one, or one that only ends what it has begun.
+func (p *Peer) anyISAKMP() *ISAKMPSA {
+	if sa := p.current(); sa != nil || len(p.sas) == 0 {
+		return sa
+	}
+	return p.sas[len(p.sas)-1]
+}
+
 // inUse reports whether exchanges go on under an ISAKMP SA. It ends behind the last
 // of them, and until then takes no new one.
 func (p *Peer) inUse(sa *ISAKMPSA) bool {
@@ -265,7 +274,7 @@ func (p *Peer) endISAKMP(sa *ISAKMPSA, reason notice.Reason, tell bool) {
 	p.serveAgain()
 	p.notice(notice.Notice{Event: notice.Phase1Down, Reason: reason, Remote: sa.Remote.Name,
 		Local: sa.Path.Local, Peer: sa.Path.Remote, CkyI: sa.CkyI, CkyR: sa.CkyR})
-	sa.keys.Zero()
+	p.linger(sa)
 }
 
 // phase1Failed tells everyone who waits for an ISAKMP SA that it will not come.

@@ -214,7 +214,7 @@ func (p *Peer) installOutbound(q *pair) {
 func (p *Peer) endPair(q *pair, reason notice.Reason, tell bool) {
 	p.pairs = slices.DeleteFunc(slices.Clone(p.pairs), func(o *pair) bool { return o == q })
 	q.outAt, q.endAt, q.rekeyAt, q.moveAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	if sa := p.current(); tell && sa != nil {
+	if sa := p.anyISAKMP(); tell && sa != nil {
 		p.inform(sa, notes{deletes: q.deletePayloads()})
 	}
 	ops := append(deletes(q.in), deletes(q.out)...)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 )
@@ -25,6 +26,7 @@ type Peer struct {
 	key   PeerKey
 
 	sas       []*ISAKMPSA // oldest first
+	lingering []*ISAKMPSA // ended, and still heard for a moment; the longest ago first
 	pairs     []*pair     // oldest first
 	exchanges []*exchange
 	wants     []*want
@@ -160,6 +162,7 @@ func (p *Peer) settle() {
 	}
 	p.keepNATOpen()
 	p.exchanges = slices.DeleteFunc(p.exchanges, func(x *exchange) bool { return x.gone })
+	p.endLingering()
 }
 
 // Deadline is when Step wants its next Wake, or zero.
@@ -179,6 +182,9 @@ func (p *Peer) Deadline() time.Time {
 			t = earliest(t, sa.ends())
 		}
 		t = earliest(t, p.renewal(sa))
+	}
+	for _, sa := range p.lingering {
+		t = earliest(t, sa.endAt)
 	}
 	for _, w := range p.wants {
 		t = earliest(t, w.until)
@@ -262,6 +268,9 @@ func (p *Peer) notice(n notice.Notice) {
 	}
 	p.out = append(p.out, Notice{n})
 }
+
+// forget says that nothing is expected under these cookies any more.
+func (p *Peer) forget(i, r isakmp.Cookie) { p.out = append(p.out, Forget{i, r}) }
 
 func (p *Peer) randomByte() byte {
 	var b [1]byte

@@ -38,12 +38,13 @@ type quick struct {
 	inbound AllocateSPIs // what spis was asked for
 	keyPair future[oakley.KeyPair]
 	shared  future[secret.Bytes]
-	apply   future[any] // inbound; for an initiator's first pair, both directions
-	applyTo future[any] // the responder's outbound
-	commit  bool        // the peer's last message has the commit bit
-	pair    *pair       // what has been, or is being, installed
-	up      bool        // the pair is in use; only CONNECTED is waited for
-	out     bool        // its outbound SAs are, or may be, in the kernel
+	apply   future[any]           // inbound; for an initiator's first pair, both directions
+	applyTo future[any]           // the responder's outbound
+	commit  bool                  // the peer's last message has the commit bit
+	pair    *pair                 // what has been, or is being, installed
+	deleted []func(KernelSA) bool // SAs of the peer's it has deleted meanwhile, perhaps before it named them
+	up      bool                  // the pair is in use; only CONNECTED is waited for
+	out     bool                  // its outbound SAs are, or may be, in the kernel
 }
 
 func (q *quick) traffic() traffic { return traffic{q.policy.Out.Key, q.local, q.remote} }

@@ -151,6 +151,10 @@ func (x *exchange) makePair(gxy []byte) error {
 		}
 		n.in, n.out = append(n.in, in), append(n.out, out)
 	}
+	if slices.ContainsFunc(q.deleted, n.has) {
+		n.zero()
+		return failf(notice.PeerDeleted, "the peer has deleted the SAs already")
+	}
 	x.wrap(n)
 	q.pair = n
 	return nil
@@ -212,8 +216,8 @@ func (x *exchange) undoQuick(reason notice.Reason) {
 		}
 	}
 	x.p.deleteSAs(ops)
-	// Behind message 2 the peer may believe in the SAs.
-	if sa := x.p.current(); x.pc == 2 && q.pair != nil && sa != nil && reason != notice.PeerDeleted {
+	// Behind message 2 the peer may believe in the SAs, unless it has deleted them itself.
+	if sa := x.p.anyISAKMP(); x.pc == 2 && q.pair != nil && sa != nil && (reason != notice.PeerDeleted || x.sa.ending) {
 		x.p.inform(sa, notes{deletes: q.pair.deletePayloads()})
 	}
 }

@@ -92,14 +92,13 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 		p.dropped(ev, h, notice.BadMessageID, "message ID 0 belongs to phase 1")
 		return
 	}
-	i := slices.IndexFunc(p.sas, func(sa *ISAKMPSA) bool { return sa.CkyI == h.CkyI && sa.CkyR == h.CkyR })
-	if i < 0 {
+	sa := p.under(h)
+	if sa == nil {
 		if !p.early(ev, h) {
 			p.dropped(ev, h, notice.UnknownSA, "no ISAKMP SA has these cookies")
 		}
 		return
 	}
-	sa := p.sas[i]
 	for _, x := range p.exchanges {
 		if x.sa != sa || x.msgID != h.MessageID {
 			continue
@@ -114,6 +113,9 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 	switch {
 	case sa.spent(h.MessageID):
 		p.dropped(ev, h, notice.Replayed, "this message ID has been used")
+		return
+	case sa.ending && h.Exchange != isakmp.Informational:
+		p.dropped(ev, h, notice.UnknownSA, "the ISAKMP SA has ended")
 		return
 	case len(sa.used) >= maxMessageIDs:
 		p.dropped(ev, h, notice.TooManyMessageIDs, "the ISAKMP SA has served its number of exchanges")
@@ -136,6 +138,16 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 		x.info = &notes{}
 	}
 	p.start(x)
+}
+
+// under finds the ISAKMP SA a message is sent under.
+func (p *Peer) under(h isakmp.Header) *ISAKMPSA {
+	for _, sa := range slices.Concat(p.sas, p.lingering) {
+		if sa.CkyI == h.CkyI && sa.CkyR == h.CkyR {
+			return sa
+		}
+	}
+	return nil
 }
 
 // early keeps what a peer says under an ISAKMP SA that it has and we are about to

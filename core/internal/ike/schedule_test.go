@@ -73,6 +73,7 @@ const (
 	calm                   // nothing is lost and nothing fails: traffic must flow without a gap
 	rough                  // the same, but the network loses, repeats and reorders, and plugins are away for a while
 	broken                 // nothing is lost, but hosts break: whatever is not theirs flows, and theirs soon again
+	orderly                // nothing is lost, but the network reorders; SAs and daemons end in good order: at both ends
 )
 
 // schedule is a world with a plan.
@@ -124,7 +125,7 @@ func playSchedule(seed uint64, log *iketest.Transcript) (string, error) {
 	w.Log = log
 	s.r = w.Rand()
 	w.KeepSecrets()
-	s.kind = []weather{hostile, hostile, hostile, calm, rough, broken}[s.pick(6)]
+	s.kind = []weather{hostile, hostile, hostile, calm, rough, broken, orderly}[s.pick(7)]
 	thorough := s.pick(8) == 0 // real Diffie-Hellman, and an eye on the keys inside the machines
 	w.FakeDH = !thorough
 	w.OnStep = func(m *iketest.Machine) {
@@ -210,6 +211,31 @@ func (s *schedule) flow() {
 		w.CheckKernel()
 	}
 	s.settled()
+}
+
+// oneSided is how long one end may have an SA alone where nothing is lost: while it is
+// made, or the other end of a renewal still takes what is under way.
+const oneSided = time.Minute
+
+// even watches from now on that SAs that are made, and deleted, are so at both ends.
+func (s *schedule) even() {
+	w := s.w
+	begin, since := w.Since(), map[string]time.Duration{}
+	var look func()
+	look = func() {
+		last := since
+		since = map[string]time.Duration{}
+		for _, name := range w.OneSided(begin) {
+			if since[name] = w.Since(); last[name] != 0 {
+				since[name] = last[name]
+			}
+			if w.Since()-since[name] > oneSided {
+				w.Break("%s has been with one end alone since %v", name, since[name])
+			}
+		}
+		w.After(10*time.Second, look)
+	}
+	look()
 }
 
 // settled waits until every machine was idle at some moment, and both ends of every link

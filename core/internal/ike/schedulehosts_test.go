@@ -148,6 +148,9 @@ func (s *schedule) build() {
 	}
 	w.Net.MinDelay, w.Net.MaxDelay = 5*time.Millisecond, 50*time.Millisecond
 	w.MinService, w.MaxService = time.Millisecond, 5*time.Millisecond
+	if s.kind == orderly {
+		w.Net.MaxDelay = s.seconds(0, 2) + 10*time.Millisecond
+	}
 	if s.kind == rough {
 		w.Net.LoseOnce, w.Net.Duplicate, w.Net.MaxDelay = s.r.Float64()*0.4, s.r.Float64()*0.4, s.seconds(0, 2)+10*time.Millisecond
 	}

@@ -79,6 +79,7 @@ func (s *schedule) peace() {
 		h.AuthDown, h.Kernel.RefuseInstalls = false, 0
 	}
 	s.due(s.recovery)
+	w.After(3*time.Minute, s.even) // what was going on still ends
 }
 
 // due says when every packet has to arrive again, on all links or on some hosts'.
@@ -96,8 +97,11 @@ func (s *schedule) due(in func(link) time.Duration, hosts ...*iketest.Host) {
 func (s *schedule) plan() {
 	// A quick mode that overtakes message 6 is repeated after 10 s; a phase 1 whose
 	// every message is lost once takes a minute.
-	up := map[weather]time.Duration{calm: 30 * time.Second, broken: 30 * time.Second, rough: 3 * time.Minute}[s.kind]
+	up := map[weather]time.Duration{calm: 30 * time.Second, broken: 30 * time.Second, rough: 3 * time.Minute, orderly: time.Minute}[s.kind]
 	s.due(func(link) time.Duration { return up })
+	if s.kind == calm || s.kind == orderly {
+		s.even()
+	}
 	for range s.pick(5) {
 		s.w.After(s.seconds(180, 3400), func() { // SAs are renewed early, at both ends at once or at one
 			h, to := s.ends()
@@ -112,6 +116,26 @@ func (s *schedule) plan() {
 	}
 	for at := s.seconds(60, 300); s.kind == broken && at < 3000*time.Second; at += s.seconds(60, 900) {
 		s.w.After(at, s.accident)
+	}
+	for at := s.seconds(60, 300); s.kind == orderly && at < 3000*time.Second; at += s.seconds(60, 600) {
+		s.w.After(at, s.farewell)
+	}
+}
+
+// farewell is a host that ends SAs, and says so: there is an ISAKMP SA to say it under.
+func (s *schedule) farewell() {
+	h, to := s.ends()
+	for _, l := range s.links {
+		if l.of([]*iketest.Host{h}) && (!l.a.Knows(l.b) || !l.b.Knows(l.a)) {
+			return
+		}
+	}
+	pause := s.seconds(5, 60)
+	s.due(func(link) time.Duration { return pause + 90*time.Second }, h, to)
+	if s.pick(4) == 0 {
+		h.Restart(pause)
+	} else {
+		h.Delete(to, s.pick(2) == 0, s.pick(4) > 0)
 	}
 }
 

@@ -152,6 +152,16 @@ func (w *World) CheckSymmetry() {
 	}
 }
 
+// OneSided lists the SAs younger than a moment that only one end has, or that differ.
+func (w *World) OneSided(since time.Duration) (names []string) {
+	for name, e := range w.bothEnds() {
+		if e.differ() != "" && e.born() >= since {
+			names = append(names, fmt.Sprintf("%s 0x%08x", protoName(name.proto), name.spi))
+		}
+	}
+	return names
+}
+
 // saName is unique in a world: no two hosts hand out the same SPIs.
 type saName struct {
 	proto uint8
@@ -160,6 +170,17 @@ type saName struct {
 
 // saEnds are the receiver's and the sender's view of an SA.
 type saEnds struct{ in, out *SA }
+
+// born is when the first end had it.
+func (e saEnds) born() time.Duration {
+	switch {
+	case e.in == nil:
+		return e.out.Born
+	case e.out == nil:
+		return e.in.Born
+	}
+	return min(e.in.Born, e.out.Born)
+}
 
 func (e saEnds) differ() string {
 	switch in, out := e.in, e.out; {

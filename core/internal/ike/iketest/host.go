@@ -10,7 +10,6 @@ import (
 
 	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
-	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/internal/spd"
 )
@@ -337,12 +336,11 @@ func (m *Machine) perform(act ike.Action) {
 		h.serve(m, act)
 	case ike.Notice:
 		h.w.Log.notice(m, act)
-		if act.Event == notice.Phase1Down || act.Event == notice.Phase1Failed {
-			m.forget(act.CkyI, act.CkyR)
-		}
 		if h.Notices != nil {
 			h.Notices(m, act)
 		}
+	case ike.Forget:
+		m.forget(act.CkyI, act.CkyR)
 	case ike.Handover:
 		h.w.Log.line(h.w, h.Name, "hand over to %s", act.Key.Block)
 		m.Handed = true

@@ -67,6 +67,12 @@ func (h *Host) Establish(to *Host, isakmpOnly bool) {
 	m.Post(ev)
 }
 
+// Knows reports whether there is an ISAKMP SA with another host.
+func (h *Host) Knows(to *Host) bool {
+	m := h.HasPeer(to)
+	return m != nil && len(m.Status(h.w.Now()).ISAKMP) > 0
+}
+
 // Delete is an operator ending SAs.
 func (h *Host) Delete(to *Host, isakmp, ipsec bool) {
 	if m := h.HasPeer(to); m != nil {

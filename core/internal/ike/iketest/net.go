@@ -53,6 +53,11 @@ func Lose(n int) Fault {
 	return func(p *Packet) ([]time.Duration, bool) { return nil, p.N == n && !p.Again }
 }
 
+// LoseEvery loses every transmission of message n.
+func LoseEvery(n int) Fault {
+	return func(p *Packet) ([]time.Duration, bool) { return nil, p.N == n }
+}
+
 // Cut loses message n and all that follow.
 func Cut(n int) Fault {
 	return func(p *Packet) ([]time.Duration, bool) { return nil, p.N >= n }
