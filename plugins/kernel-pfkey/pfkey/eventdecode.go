@@ -3,15 +3,25 @@ package pfkey
 import (
 	"errors"
 	"net/netip"
+	"time"
 
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
-// event is what a message means to the engine; Kind 0: nothing. ours says whether we
-// have caused it.
-func (m *received) event(ours func(*received) bool) (ev kernel.Event, err error) {
+// saChanges are the messages about SAs that were made: events only for who asks.
+var saChanges = map[uint8]kernel.EventKind{msgAdd: kernel.SAAdded, msgUpdate: kernel.SAUpdated}
+
+// event is what a message means to who wants mask; Kind 0: nothing. ours says whether
+// we have caused it.
+func (m *received) event(ours func(*received) bool, mask kernel.EventMask) (ev kernel.Event, err error) {
 	if m.errno != 0 { // somebody's request failed
 		return ev, nil
+	}
+	if kind := saChanges[m.typ]; kind != 0 {
+		if !mask.Has(kind) {
+			return ev, nil
+		}
+		return m.saChanged(kind)
 	}
 	switch m.typ {
 	case msgAcquire:
@@ -131,6 +141,15 @@ func (m *received) deleted(ours func(*received) bool) (ev kernel.Event, err erro
 	ev.Kind = kernel.SADeleted
 	ev.Key, err = m.saKey()
 	return ev, err
+}
+
+// saChanged: KAME tells everybody the SA without its keys, Linux with them.
+func (m *received) saChanged(kind kernel.EventKind) (ev kernel.Event, err error) {
+	o, ok, err := m.decodeSA(time.Time{}, false)
+	if err != nil || !ok {
+		return ev, err
+	}
+	return kernel.Event{Kind: kind, Key: o.SA.Key, SA: o.SA}, nil
 }
 
 func (m *received) policyChanged() (ev kernel.Event, err error) {

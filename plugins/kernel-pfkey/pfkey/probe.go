@@ -22,7 +22,7 @@ import (
 
 // Features that every PF_KEY has.
 const always = kernel.FeatAcquire | kernel.FeatAcquireSeq | kernel.FeatUseTime | kernel.FeatPolicyEvents | kernel.FeatNetEvents |
-	kernel.FeatNoReplay
+	kernel.FeatNoReplay | kernel.FeatSAEvents
 
 // Capabilities asks the kernel: it registers, which tells its algorithms. Linux
 // does not tell its protocols; there an SA of each is made and deleted, between

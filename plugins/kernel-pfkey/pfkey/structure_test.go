@@ -220,7 +220,7 @@ func TestTheKernelsMessagesAreUnderstood(t *testing.T) {
 			if m == nil {
 				continue
 			}
-			got, err := m.event(by(1))
+			got, err := m.event(by(1), 0)
 			if err != nil {
 				t.Fatalf("%s: %s: %v", s.Name, name, err)
 			}
