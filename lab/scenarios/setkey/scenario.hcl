@@ -92,7 +92,7 @@ step "setkey -x shows an SA that another setkey adds, without its key" {
     done
     kill $watch; cat /tmp/watched
   S
-  match  = ["sadb_msg\\{ version=2 type=3 errno=0 satype=2\n[^}]*\\}\n(.*\n)*?sadb_sa\\{ spi=0x00004242", "type=4 errno=0 satype=2"]
+  match  = ["sadb_msg\\{ version=2 type=3 errno=0 satype=2\\n.*\\}\\n(.*\\n)*?sadb_sa\\{ spi=0x00004242", "type=4 errno=0 satype=2"]
   absent = ["sadb_key", "7369787465656e"]
 }
 

@@ -149,7 +149,30 @@ func (m *received) saChanged(kind kernel.EventKind) (ev kernel.Event, err error)
 	if err != nil || !ok {
 		return ev, err
 	}
+	if o.SA.Key, err = m.movedTo(o.SA.Key); err != nil {
+		return ev, err
+	}
 	return kernel.Event{Kind: kind, Key: o.SA.Key, SA: o.SA}, nil
+}
+
+// movedTo is the name an SA has after a move, of which FreeBSD tells with the old one.
+func (m *received) movedTo(k kernel.Key) (kernel.Key, error) {
+	s := m.sys
+	if s.NewSrc != 0 && m.ext[s.NewSrc] != nil {
+		to, err := m.address(s.NewSrc)
+		if err != nil {
+			return k, err
+		}
+		k.Src = to.addr
+	}
+	if s.NewDst != 0 && m.ext[s.NewDst] != nil {
+		to, err := m.address(s.NewDst)
+		if err != nil {
+			return k, err
+		}
+		k.Dst = to.addr
+	}
+	return k, nil
 }
 
 func (m *received) policyChanged() (ev kernel.Event, err error) {

@@ -204,6 +204,21 @@ func TestSAsThatWereMadeAreToldToWhoAsks(t *testing.T) {
 	}
 }
 
+// FreeBSD sends the request of a move to everybody: the SA is where it is now.
+func TestAnSAThatHasMovedIsToldWhereItIs(t *testing.T) {
+	s := freebsd()
+	m, err := s.parse(structure(t, s, "move-natt-tunnel4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := structSA(kernel.Out, kernel.ModeTunnel).Key
+	key.Dst = elsewhere
+	ev, err := m.event(by(1), kernel.MaskOf(kernel.SAUpdated))
+	if err != nil || ev.Kind != kernel.SAUpdated || ev.Key != key || ev.SA.Key != key || ev.SA.Encap == nil || ev.SA.Encap.DstPort != 30002 {
+		t.Errorf("%+v %+v, %v", ev, ev.SA, err)
+	}
+}
+
 // Two instances may be one process.
 func TestAnInstanceKnowsWhatItDidByItsNumbers(t *testing.T) {
 	s := linux()

@@ -75,6 +75,12 @@ func (b *Backend) probe() (c kernel.Capabilities, err error) {
 	}
 	if c.Features&(kernel.FeatESP|kernel.FeatAH) != 0 {
 		c.Features |= kernel.FeatTunnel | kernel.FeatTransport
+		if b.sys.ESN != 0 {
+			c.Features |= kernel.FeatESN
+		}
+	}
+	if b.sys.NewSrc != 0 {
+		c.Features |= kernel.FeatUpdateAddresses
 	}
 	return c, nil
 }
