@@ -52,7 +52,7 @@ func command(ctx context.Context, args []string) error {
 	}
 	var c cli
 	flags := flag.NewFlagSet("lab "+args[0], flag.ContinueOnError)
-	flags.StringVar(&c.tags, "tags", "", "only scenarios with one of these `tags`, separated by commas")
+	flags.StringVar(&c.tags, "tags", "", "only scenarios with one of these `tags`, separated by commas; !T for those without T")
 	flags.StringVar(&c.match, "run", "", "only scenarios whose name matches `regexp`")
 	flags.StringVar(&c.kernel, "kernel", "", "every racoon's kernel `back end`, xfrm or pfkey")
 	flags.IntVar(&c.guests, "j", 1, "`guests` to boot at once")
@@ -118,11 +118,7 @@ func (c *cli) chosen() ([]*scenario.Scenario, error) {
 	}
 	var some []*scenario.Scenario
 	for _, s := range all {
-		chosen := !s.Has([]string{soak})
-		if c.tags != "" {
-			chosen = s.Has(strings.Split(c.tags, ","))
-		}
-		if !chosen || !re.MatchString(s.Name) {
+		if !wanted(s, c.tags) || !re.MatchString(s.Name) {
 			continue
 		}
 		if c.kernel != "" {
@@ -140,6 +136,22 @@ func (c *cli) chosen() ([]*scenario.Scenario, error) {
 		return nil, errors.New("no scenario has such a tag and name")
 	}
 	return some, nil
+}
+
+// wanted reports whether tags, as -tags has them, choose s.
+func wanted(s *scenario.Scenario, tags string) bool {
+	with, without := []string(nil), []string{soak}
+	for _, t := range strings.Split(tags, ",") {
+		if not, found := strings.CutPrefix(t, "!"); found {
+			without = append(without, not)
+		} else if t != "" {
+			with = append(with, t)
+		}
+	}
+	if with != nil {
+		return s.Has(with) && !s.Has(without[1:])
+	}
+	return !s.Has(without)
 }
 
 func (c *cli) list() error {
