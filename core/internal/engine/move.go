@@ -91,7 +91,7 @@ func (e *Engine) move(ops []kernel.Op) error {
 }
 
 func moveOp(m ike.SAMove) kernel.Op {
-	sa := &kernel.SA{Key: keyOf(m.SA).kernel(), NewSrc: m.Src, NewDst: m.Dst}
+	sa := &kernel.SA{Key: keyOf(m.SA).kernel(), Dir: kernel.Direction(m.SA.Dir), NewSrc: m.Src, NewDst: m.Dst}
 	if m.Encap != nil {
 		sa.Encap = &kernel.Encap{SrcPort: m.Encap.SrcPort, DstPort: m.Encap.DstPort, OrigDst: m.Encap.OrigDst}
 	}

@@ -141,7 +141,7 @@ func (d *decoder) object(o *kernelv1.Object) kernel.Object {
 	}
 }
 
-// maskToProto lists the kinds m selects; none for all of them.
+// maskToProto lists the kinds m selects; none for 0.
 func maskToProto(m kernel.EventMask) []kernelv1.EventKind {
 	var kinds []kernelv1.EventKind
 	for ; m != 0; m &= m - 1 {
@@ -153,7 +153,7 @@ func maskToProto(m kernel.EventMask) []kernelv1.EventKind {
 func (d *decoder) mask(kinds []kernelv1.EventKind) kernel.EventMask {
 	var m kernel.EventMask
 	for _, k := range kinds {
-		m |= kernel.MaskOf(enum(d, "event kind", k, kernel.NetChanged))
+		m |= kernel.MaskOf(enum(d, "event kind", k, kernel.SAUpdated))
 	}
 	return m
 }
@@ -169,7 +169,7 @@ func eventToProto(e kernel.Event) *kernelv1.Event {
 				AuthMinBits: uint32(p.AuthMinBits), AuthBits: uint32(p.AuthBits), Life: lifetimeToProto(p.Life),
 			}
 		}),
-		AcquireSeq: e.AcquireSeq, NewRemote: endpoint(e.NewRemote), Interface: text(e.Iface),
+		AcquireSeq: e.AcquireSeq, NewRemote: endpoint(e.NewRemote), Interface: text(e.Iface), Sa: saToProto(e.SA),
 	}
 }
 
@@ -185,7 +185,7 @@ func (d *decoder) event(e *kernelv1.Event) kernel.Event {
 				AuthMinBits: d.bits(p.GetAuthMinBits()), AuthBits: d.bits(p.GetAuthBits()), Life: lifetime(p.GetLife()),
 			}
 		}),
-		AcquireSeq: e.GetAcquireSeq(), NewRemote: d.endpoint(e.GetNewRemote()), Iface: e.GetInterface(),
+		AcquireSeq: e.GetAcquireSeq(), NewRemote: d.endpoint(e.GetNewRemote()), Iface: e.GetInterface(), SA: d.sa(e.GetSa()),
 	}
 }
 

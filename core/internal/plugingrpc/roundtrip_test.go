@@ -176,7 +176,7 @@ func TestDiagnosticsSurviveTheWire(t *testing.T) {
 }
 
 func TestEventMaskSurvivesTheWireAndRefusesUnknownKinds(t *testing.T) {
-	for _, m := range []kernel.EventMask{0, kernel.MaskOf(kernel.Acquire), kernel.MaskOf(kernel.Ready, kernel.NetChanged)} {
+	for _, m := range []kernel.EventMask{0, kernel.MaskOf(kernel.Acquire), kernel.MaskOf(kernel.Ready, kernel.SAUpdated)} {
 		var d decoder
 		if got := d.mask(maskToProto(m)); got != m || d.err != nil {
 			t.Errorf("mask %#x came back as %#x, %v", m, got, d.err)

@@ -44,6 +44,7 @@ var eventTypes = map[kernel.EventKind]int{
 	kernel.Acquire: sadbAcquire, kernel.ExpireSoft: sadbExpire, kernel.ExpireHard: sadbExpire, kernel.Mapping: sadbNewMapping,
 	kernel.SADeleted: sadbDelete, kernel.SAFlushed: sadbFlush, kernel.PolicyAdded: sadbSPDAdd, kernel.PolicyUpdated: sadbSPDUpdate,
 	kernel.PolicyDeleted: sadbSPDDelete, kernel.PolicyFlushed: sadbSPDFlush, kernel.Migrate: sadbMigrate,
+	kernel.SAAdded: sadbAdd, kernel.SAUpdated: sadbUpdate,
 }
 
 // debug writes blocks of the debug format.
@@ -89,8 +90,6 @@ func (d *debug) algKey(which string, k *kernel.AlgKey) {
 }
 
 func (d *debug) sa(sa *kernel.SA) {
-	d.algKey("encrypt", sa.Encr)
-	d.algKey("auth", sa.Auth)
 	d.lifetime("hard", sa.Life.HardPackets, sa.Life.HardBytes, seconds(sa.Life.HardTime))
 	d.lifetime("soft", sa.Life.SoftPackets, sa.Life.SoftBytes, seconds(sa.Life.SoftTime))
 	number := func(k *kernel.AlgKey) uint16 {
@@ -142,6 +141,8 @@ func (r *Runner) show(op kernel.Op) {
 		if op.Kind == kernel.DeleteSA {
 			d.key(op.SA.Key)
 		} else {
+			d.algKey("encrypt", op.SA.Encr)
+			d.algKey("auth", op.SA.Auth)
 			d.sa(op.SA)
 		}
 	case op.Policy != nil:
@@ -170,7 +171,10 @@ func eventText(e kernel.Event) string {
 	case kernel.ExpireHard:
 		d.line("sadb_lifetime{ hard }")
 	}
-	if e.Key.Src.IsValid() || e.Key.Dst.IsValid() {
+	switch {
+	case e.SA != nil:
+		d.sa(e.SA)
+	case e.Key.Src.IsValid() || e.Key.Dst.IsValid():
 		d.key(e.Key)
 	}
 	if e.NewRemote.IsValid() {

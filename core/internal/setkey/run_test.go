@@ -53,8 +53,11 @@ func (f fixed) Dump(_ context.Context, d kernel.DumpFilter, each func(kernel.Obj
 	return nil
 }
 
-func (f fixed) Events(_ context.Context, _ kernel.EventMask, each func(kernel.Event) error) error {
+func (f fixed) Events(_ context.Context, mask kernel.EventMask, each func(kernel.Event) error) error {
 	for _, e := range f.events {
+		if !mask.Has(e.Kind) {
+			continue
+		}
 		if err := each(e); err != nil {
 			return err
 		}
@@ -330,6 +333,8 @@ func TestWhatHappensIsShown(t *testing.T) {
 	p := somePolicies()[0].Policy
 	sel := kernel.Selector{Src: netip.MustParsePrefix("10.0.0.1/32"), Dst: netip.MustParsePrefix("10.0.1.1/32"), Proto: 1, SrcPort: 8}
 	key := kernel.Key{Src: here, Dst: there, SPI: 256, Proto: 50}
+	made := &kernel.SA{Key: key, ReqID: 5, Mode: kernel.ModeTunnel, Encr: &kernel.AlgKey{ID: 12}, Auth: &kernel.AlgKey{ID: 2}, State: kernel.Mature,
+		ReplayWindow: 32, Life: kernel.Lifetime{HardTime: time.Hour}, Encap: &kernel.Encap{SrcPort: 4500, DstPort: 30001}}
 	k := fixed{newKernel(), nil, []kernel.Event{
 		{Kind: kernel.Ready, At: noon},
 		{Kind: kernel.Acquire, At: noon, Key: kernel.Key{Src: here, Dst: there, Proto: 50}, Policy: p, Sel: &sel, AcquireSeq: 7,
@@ -340,6 +345,7 @@ func TestWhatHappensIsShown(t *testing.T) {
 		{Kind: kernel.SADeleted, At: noon, Key: key},
 		{Kind: kernel.SAFlushed, At: noon}, {Kind: kernel.PolicyAdded, At: noon, Policy: p}, {Kind: kernel.PolicyFlushed, At: noon},
 		{Kind: kernel.Overflow, At: noon}, {Kind: kernel.NetChanged, At: noon},
+		{Kind: kernel.SAAdded, At: noon, Key: made.Key, SA: made}, {Kind: kernel.SAUpdated, At: noon, Key: made.Key, SA: made},
 	}}
 	b := newBench(k)
 	if err := b.Watch(t.Context(), false); err != nil {
@@ -375,6 +381,23 @@ func TestWhatIsDoneSlowlyIsDone(t *testing.T) {
 		if n := len(fake.SAs()); n != 1 {
 			t.Errorf("%d late answers: %d SAs", late, n)
 		}
+	}
+}
+
+// A plugin of before does not know the names of SA events, and would refuse them.
+func TestSAEventsAreAskedOfWhoHasThem(t *testing.T) {
+	k := fixed{newKernel(), nil, []kernel.Event{{Kind: kernel.SAFlushed, At: noon}, {Kind: kernel.SAAdded, At: noon, SA: &kernel.SA{}}}}
+	k.Without = kernel.FeatSAEvents
+	b := newBench(k)
+	if err := b.Watch(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.out.String(); !strings.Contains(got, "type=9 ") || strings.Contains(got, "type=3 ") {
+		t.Errorf("%s", got)
+	}
+	k.Before = func(context.Context, string) error { return errs.Errorf(errs.Unavailable, "the plugin is gone") }
+	if err := newBench(k).Watch(t.Context(), false); err == nil || err.Error() != "the plugin is gone" {
+		t.Errorf("%v", err)
 	}
 }
 

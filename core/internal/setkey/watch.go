@@ -11,7 +11,11 @@ import (
 // Watch prints what happens in the kernel until ctx ends, with the time in front:
 // of the day, or since 1970.
 func (r *Runner) Watch(ctx context.Context, since1970 bool) error {
-	err := r.Kernel.Events(ctx, 0, func(e kernel.Event) error {
+	caps, err := r.capabilities(ctx)
+	if err != nil {
+		return explain(err)
+	}
+	err = r.Kernel.Events(ctx, watched(caps), func(e kernel.Event) error {
 		text := eventText(e)
 		if text == "" {
 			return nil
@@ -27,6 +31,18 @@ func (r *Runner) Watch(ctx context.Context, since1970 bool) error {
 		return nil
 	}
 	return explain(err)
+}
+
+// watched are the events that are asked for: SAs that were made come only to who names
+// them, and an older plugin does not know them.
+func watched(caps kernel.Capabilities) (mask kernel.EventMask) {
+	if caps.Features&kernel.FeatSAEvents == 0 {
+		return 0
+	}
+	for kind := range eventTypes {
+		mask |= kernel.MaskOf(kind)
+	}
+	return mask
 }
 
 func stamp(t time.Time, since1970 bool) string {

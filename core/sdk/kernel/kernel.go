@@ -95,6 +95,7 @@ const (
 	FeatBEET          // SAs and templates of ModeBEET
 	FeatNoReplay      // an SA may be without anti-replay: SA.NoReplay
 	FeatLabel         // SAs and policies may have a Label
+	FeatSAEvents      // who asks is told of added and updated SAs
 )
 
 type Algorithm struct {
@@ -335,8 +336,9 @@ type Object struct {
 	Iface   string
 }
 
-// EventMask selects event kinds: bit k stands for EventKind k. 0 asks for all.
-// Ready and Overflow always come.
+// EventMask selects event kinds: bit k stands for EventKind k. 0 asks for all but
+// SAAdded and SAUpdated, which the engine causes by the thousand and knows. Ready and
+// Overflow always come.
 type EventMask uint64
 
 // MaskOf is the mask that selects kinds.
@@ -350,7 +352,7 @@ func MaskOf(kinds ...EventKind) EventMask {
 
 // Has reports whether m selects k.
 func (m EventMask) Has(k EventKind) bool {
-	return m == 0 || k == Ready || k == Overflow || m&(1<<k) != 0
+	return m == 0 && k != SAAdded && k != SAUpdated || k == Ready || k == Overflow || m&(1<<k) != 0
 }
 
 type EventKind uint8
@@ -370,6 +372,8 @@ const (
 	PolicyFlushed
 	Migrate
 	NetChanged // link, address or route
+	SAAdded    // by anyone; needs FeatSAEvents
+	SAUpdated  // by anyone: larval to mature, or moved
 )
 
 type Event struct {
@@ -385,6 +389,7 @@ type Event struct {
 	AcquireSeq uint32
 	NewRemote  netip.AddrPort
 	Iface      string
+	SA         *SA // of SAAdded and SAUpdated, without keys
 }
 
 // Proposal is one line of an acquire's wish list (PF_KEY SADB_EXT_PROPOSAL, XFRM

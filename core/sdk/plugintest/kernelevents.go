@@ -23,6 +23,12 @@ var eventChecks = []kernelCheck{
 		fix: "take policy events from the kernel, not from your own Apply: setkey and ip xfrm change policies too"},
 	{name: "an SA that another process deletes is announced", run: foreignDelete, sas: true, both: true,
 		fix: "send SADeleted for deletions by others: the engine negotiates a new SA"},
+	{name: "added and updated SAs are announced to who asks, if it says so", run: saEvents, sas: true,
+		fix: "FeatSAEvents promises SAAdded and SAUpdated with the SA in Event.SA, the plugin's own changes included and keys never: setkey -x shows them"},
+	{name: "SAs that another process makes are announced too", run: foreignSAs, sas: true, both: true,
+		fix: "take SA events from the kernel, not from your own Apply"},
+	{name: "SA events come to nobody who does not name them", run: unnamedSAs, sas: true,
+		fix: "EventMask 0 is without SAAdded and SAUpdated, as EventMask.Has says: an engine that makes thousands of SAs must not lose other events for them"},
 	{name: "only the kinds that were asked for come", run: masked,
 		fix: "look at EventMask.Has before you send an event"},
 	{name: "every subscriber hears everything", run: twoListeners,
@@ -179,6 +185,83 @@ func foreignDelete(ctx context.Context, d *bed) error {
 		return err
 	}
 	_, err = l.await(ctx, "SADeleted", func(e kernel.Event) bool { return e.Kind == kernel.SADeleted && sameSA(e.Key, sa.Key) })
+	return err
+}
+
+func (d *bed) announcesSAs() error {
+	if d.has(kernel.FeatSAEvents) {
+		return nil
+	}
+	return skip("it does not announce FeatSAEvents: setkey -x will not show added SAs")
+}
+
+func saEvents(ctx context.Context, d *bed) error { return d.saEventsOf(ctx, d) }
+
+func foreignSAs(ctx context.Context, d *bed) error {
+	other, err := d.another(ctx)
+	if err != nil {
+		return err
+	}
+	return d.saEventsOf(ctx, other)
+}
+
+// saEventsOf checks that d hears of the SAs that other makes.
+func (d *bed) saEventsOf(ctx context.Context, other *bed) error {
+	if err := d.announcesSAs(); err != nil {
+		return err
+	}
+	l, err := d.listen(ctx, kernel.MaskOf(kernel.SAAdded, kernel.SAUpdated))
+	if err != nil {
+		return err
+	}
+	defer l.stop()
+	added, updated := other.newSA(), other.newSA()
+	if _, err := other.reserve(ctx, []kernel.SPIRequest{{Src: there, Dst: here, Proto: esp, Min: updated.Key.SPI, Max: updated.Key.SPI, ReqID: updated.ReqID}}); err != nil {
+		return err
+	}
+	d.remember([]kernel.Op{saOp(kernel.AddSA, added), saOp(kernel.AddSA, updated)})
+	for _, step := range []struct {
+		op   kernel.OpKind
+		sa   *kernel.SA
+		kind kernel.EventKind
+		name string
+	}{{kernel.AddSA, added, kernel.SAAdded, "SAAdded"}, {kernel.UpdateSA, updated, kernel.SAUpdated, "SAUpdated"}} {
+		if err := other.must(ctx, saOp(step.op, step.sa)); err != nil {
+			return err
+		}
+		e, err := l.await(ctx, step.name, func(e kernel.Event) bool { return e.Kind == step.kind && sameSA(e.Key, step.sa.Key) })
+		switch {
+		case err != nil:
+			return err
+		case e.SA == nil:
+			return fmt.Errorf("event %s without the SA", step.name)
+		}
+		if err := saDiffers(e.SA, step.sa); err != nil {
+			return fmt.Errorf("in event %s: %w", step.name, err)
+		}
+	}
+	return nil
+}
+
+func unnamedSAs(ctx context.Context, d *bed) error {
+	if err := errors.Join(d.announcesSAs(), d.announcesPolicies()); err != nil {
+		return skip("it does not announce FeatSAEvents and FeatPolicyEvents both: there is nothing to go by")
+	}
+	l, err := d.listen(ctx, 0)
+	if err != nil {
+		return err
+	}
+	defer l.stop()
+	p := d.policy()
+	if err := d.must(ctx, saOp(kernel.AddSA, d.newSA()), policyOp(kernel.AddPolicy, p)); err != nil {
+		return err
+	}
+	e, err := l.await(ctx, "PolicyAdded", func(e kernel.Event) bool {
+		return e.Kind == kernel.SAAdded || e.Kind == kernel.SAUpdated || ofPolicy(kernel.PolicyAdded, p.Key)(e)
+	})
+	if err == nil && e.Kind != kernel.PolicyAdded {
+		err = errors.New("an added SA was told without having been asked for")
+	}
 	return err
 }
 

@@ -387,6 +387,26 @@ var mutants = []struct {
 	}},
 	{"updates that are not announced", "what another process does", func(m *mutant) { m.event = without(kernel.PolicyUpdated) }},
 	{"deletions by others that are not announced", "an SA that another process", func(m *mutant) { m.event = without(kernel.SADeleted) }},
+	{"added SAs that are not announced", "added and updated SAs", func(m *mutant) { m.event = without(kernel.SAAdded) }},
+	{"updated SAs that are not announced", "SAs that another process makes", func(m *mutant) { m.event = without(kernel.SAUpdated) }},
+	{"SA events with keys", "added and updated SAs", func(m *mutant) {
+		m.event = func(e kernel.Event, each func(kernel.Event) error) error {
+			if e.SA != nil {
+				sa := *e.SA
+				sa.Auth = &kernel.AlgKey{ID: sa.Auth.ID, Key: key(20)}
+				e.SA = &sa
+			}
+			return each(e)
+		}
+	}},
+	{"SA events for everybody", "SA events come to nobody", func(m *mutant) {
+		m.events = func(ctx context.Context, mask kernel.EventMask, each func(kernel.Event) error) error {
+			if mask == 0 {
+				mask = kernel.MaskOf(kernel.PolicyAdded, kernel.SAAdded)
+			}
+			return m.Fake.Events(ctx, mask, each)
+		}
+	}},
 	{"whatever was asked for", "only the kinds", func(m *mutant) {
 		m.events = func(ctx context.Context, _ kernel.EventMask, each func(kernel.Event) error) error {
 			return m.Fake.Events(ctx, 0, each)

@@ -80,6 +80,22 @@ step "a command that fails tells so" {
   match  = ["setkey: stdin:1: No entry"]
 }
 
+# It has no word for being ready: SAs are made until one is shown.
+step "setkey -x shows an SA that another setkey adds, without its key" {
+  within = "30s"
+  at     = "right"
+  run    = <<-S
+    setkey -C /run/lab/racoon.conf -x >/tmp/watched & watch=$!
+    for i in $(seq 20); do
+      echo 'add 192.0.2.8 192.0.2.9 ah 0x4242 -m transport -A hmac-md5 "sixteen octets !"; delete 192.0.2.8 192.0.2.9 ah 0x4242;' | setkey -C /run/lab/racoon.conf -c
+      grep -q 'type=4 ' /tmp/watched && break
+    done
+    kill $watch; cat /tmp/watched
+  S
+  match  = ["sadb_msg\\{ version=2 type=3 errno=0 satype=2\\n.*\\}\\n(.*\\n)*?sadb_sa\\{ spi=0x00004242", "type=4 errno=0 satype=2"]
+  absent = ["sadb_key", "7369787465656e"]
+}
+
 expect {
   sas = { tunnel = 2, bundle = 4 }[var.policies]
   esp = true

@@ -3,15 +3,25 @@ package pfkey
 import (
 	"errors"
 	"net/netip"
+	"time"
 
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
-// event is what a message means to the engine; Kind 0: nothing. ours says whether we
-// have caused it.
-func (m *received) event(ours func(*received) bool) (ev kernel.Event, err error) {
+// saChanges are the messages about SAs that were made: events only for who asks.
+var saChanges = map[uint8]kernel.EventKind{msgAdd: kernel.SAAdded, msgUpdate: kernel.SAUpdated}
+
+// event is what a message means to who wants mask; Kind 0: nothing. ours says whether
+// we have caused it.
+func (m *received) event(ours func(*received) bool, mask kernel.EventMask) (ev kernel.Event, err error) {
 	if m.errno != 0 { // somebody's request failed
 		return ev, nil
+	}
+	if kind := saChanges[m.typ]; kind != 0 {
+		if !mask.Has(kind) {
+			return ev, nil
+		}
+		return m.saChanged(kind)
 	}
 	switch m.typ {
 	case msgAcquire:
@@ -131,6 +141,38 @@ func (m *received) deleted(ours func(*received) bool) (ev kernel.Event, err erro
 	ev.Kind = kernel.SADeleted
 	ev.Key, err = m.saKey()
 	return ev, err
+}
+
+// saChanged: KAME tells everybody the SA without its keys, Linux with them.
+func (m *received) saChanged(kind kernel.EventKind) (ev kernel.Event, err error) {
+	o, ok, err := m.decodeSA(time.Time{}, false)
+	if err != nil || !ok {
+		return ev, err
+	}
+	if o.SA.Key, err = m.movedTo(o.SA.Key); err != nil {
+		return ev, err
+	}
+	return kernel.Event{Kind: kind, Key: o.SA.Key, SA: o.SA}, nil
+}
+
+// movedTo is the name an SA has after a move, of which FreeBSD tells with the old one.
+func (m *received) movedTo(k kernel.Key) (kernel.Key, error) {
+	s := m.sys
+	if s.NewSrc != 0 && m.ext[s.NewSrc] != nil {
+		to, err := m.address(s.NewSrc)
+		if err != nil {
+			return k, err
+		}
+		k.Src = to.addr
+	}
+	if s.NewDst != 0 && m.ext[s.NewDst] != nil {
+		to, err := m.address(s.NewDst)
+		if err != nil {
+			return k, err
+		}
+		k.Dst = to.addr
+	}
+	return k, nil
 }
 
 func (m *received) policyChanged() (ev kernel.Event, err error) {

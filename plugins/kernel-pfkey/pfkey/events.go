@@ -134,7 +134,7 @@ func (s *stream) handle(b []byte) error {
 	m, err := s.backend.sys.parse(b)
 	var ev kernel.Event
 	if err == nil {
-		ev, err = m.event(s.backend.conn.sent)
+		ev, err = m.event(s.backend.conn.sent, s.mask)
 	}
 	if err == nil && ev.Kind == kernel.Mapping {
 		ev.Key, err = s.whole(ev.Key)

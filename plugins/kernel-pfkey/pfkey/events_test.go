@@ -1,6 +1,7 @@
 package pfkey
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/racoon-ike/racoon/core/sdk/errs"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // others is a process that is not ours.
@@ -29,14 +31,15 @@ func heard(t *testing.T, s System, m []byte) kernel.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ev, err := r.event(by(1))
+	ev, err := r.event(by(1), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return ev
 }
 
-var ofEvents = cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{})}
+var ofEvents = cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}),
+	cmp.Comparer(func(a, b secret.Bytes) bool { return bytes.Equal(a.Reveal(), b.Reveal()) })}
 
 var (
 	peer = netip.MustParseAddr("192.0.2.2")
@@ -104,7 +107,7 @@ func TestAnExpireIsSoftOrHard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ev, err := m.event(by(1)); err == nil {
+		if ev, err := m.event(by(1), 0); err == nil {
 			t.Errorf("an expire that is neither or both is %+v", ev)
 		}
 	}
@@ -162,9 +165,57 @@ func TestDeletionsOfSAsAreThoseOfOthers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ev, err := m.event(by(others)); err != nil || ev.Kind != 0 {
+		if ev, err := m.event(by(others), 0); err != nil || ev.Kind != 0 {
 			t.Errorf("%s, by ourselves: %+v, %v", tt.name, ev, err)
 		}
+	}
+}
+
+// Linux tells everybody a new SA with its keys, KAME without. An event has none, and
+// comes to who asks, whoever has made the SA.
+func TestSAsThatWereMadeAreToldToWhoAsks(t *testing.T) {
+	asked := kernel.MaskOf(kernel.SAAdded, kernel.SAUpdated)
+	for _, s := range []System{linux(), freebsd(), netbsd(), darwin()} {
+		for name, tt := range map[string]struct {
+			kind kernel.EventKind
+			dir  kernel.Direction
+		}{"add-esp-tunnel4": {kernel.SAAdded, kernel.Out}, "update-esp-tunnel4": {kernel.SAUpdated, kernel.In}} {
+			m, err := s.parse(structure(t, s, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Name != "linux" {
+				delete(m.ext, extKeyAuth)
+				delete(m.ext, extKeyEncrypt)
+			}
+			if ev, err := m.event(by(1), 0); err != nil || ev.Kind != 0 {
+				t.Errorf("%s: %s to who did not ask: %+v, %v", s.Name, name, ev, err)
+			}
+			want := *structSA(tt.dir, kernel.ModeTunnel)
+			want.Encr, want.Auth = &kernel.AlgKey{ID: 12}, &kernel.AlgKey{ID: 5, Trunc: map[bool]uint16{true: 96, false: 128}[s.Name == "linux"]}
+			want.Seq, want.Dir, want.State, want.ReplayWindow = 0, 0, kernel.Mature, 32
+			for _, by := range []func(*received) bool{by(1), by(m.pid)} {
+				ev, err := m.event(by, asked)
+				if d := cmp.Diff(kernel.Event{Kind: tt.kind, Key: want.Key, SA: &want}, ev, ofEvents); d != "" || err != nil {
+					t.Errorf("%s: %s: %v %s", s.Name, name, err, d)
+				}
+			}
+		}
+	}
+}
+
+// FreeBSD sends the request of a move to everybody: the SA is where it is now.
+func TestAnSAThatHasMovedIsToldWhereItIs(t *testing.T) {
+	s := freebsd()
+	m, err := s.parse(structure(t, s, "move-natt-tunnel4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := structSA(kernel.Out, kernel.ModeTunnel).Key
+	key.Dst = elsewhere
+	ev, err := m.event(by(1), kernel.MaskOf(kernel.SAUpdated))
+	if err != nil || ev.Kind != kernel.SAUpdated || ev.Key != key || ev.SA.Key != key || ev.SA.Encap == nil || ev.SA.Encap.DstPort != 30002 {
+		t.Errorf("%+v %+v, %v", ev, ev.SA, err)
 	}
 }
 

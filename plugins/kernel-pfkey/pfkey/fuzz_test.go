@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
 // Whatever comes, it is read or refused, on every system.
@@ -36,7 +38,7 @@ func FuzzParse(f *testing.F) {
 					t.Fatalf("an extension of %d octets", len(e))
 				}
 			}
-			m.event(by(1))
+			m.event(by(1), ^kernel.EventMask(0))
 			m.supported(extSupportedAuth)
 			if o, ok, err := m.decodeSA(time.Unix(1700000000, 0), true); ok && err == nil && o.SA == nil {
 				t.Fatal("an SA that is none")

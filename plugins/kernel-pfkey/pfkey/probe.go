@@ -23,7 +23,7 @@ import (
 
 // Features that every PF_KEY has.
 const always = kernel.FeatAcquire | kernel.FeatAcquireSeq | kernel.FeatUseTime | kernel.FeatPolicyEvents | kernel.FeatNetEvents |
-	kernel.FeatNoReplay
+	kernel.FeatNoReplay | kernel.FeatSAEvents
 
 // Capabilities asks the kernel: it registers, which tells its algorithms. Linux
 // does not tell its protocols; there an SA of each is made and deleted, between
@@ -76,6 +76,12 @@ func (b *Backend) probe() (c kernel.Capabilities, err error) {
 	}
 	if c.Features&(kernel.FeatESP|kernel.FeatAH) != 0 {
 		c.Features |= kernel.FeatTunnel | kernel.FeatTransport
+		if b.sys.ESN != 0 {
+			c.Features |= kernel.FeatESN
+		}
+	}
+	if b.sys.NewSrc != 0 {
+		c.Features |= kernel.FeatUpdateAddresses
 	}
 	return c, nil
 }

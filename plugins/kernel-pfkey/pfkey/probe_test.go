@@ -51,6 +51,23 @@ func TestProtocolsAreAskedForNotAssumed(t *testing.T) {
 	}
 }
 
+func TestWhatASystemHasMoreIsAnnouncedThereOnly(t *testing.T) {
+	const more = kernel.FeatESN | kernel.FeatUpdateAddresses
+	older := freebsd()
+	older.fit("12.4-RELEASE")
+	for name, tt := range map[string]struct {
+		s    System
+		want kernel.Feature
+	}{
+		"linux": {linux(), 0}, "freebsd": {freebsd(), more}, "freebsd 12": {older, kernel.FeatUpdateAddresses}, "netbsd": {netbsd(), 0}, "darwin": {darwin(), 0},
+	} {
+		c, err := newFakeKernel(t, tt.s).backend().Capabilities(t.Context())
+		if err != nil || c.Features&more != tt.want {
+			t.Errorf("%s: features %b, want %b, %v", name, c.Features&more, tt.want, err)
+		}
+	}
+}
+
 func TestAKernelWithoutIPsecIsRefusedWithASentence(t *testing.T) {
 	k := newFakeKernel(t, netbsd())
 	k.fail(msgRegister, syscall.EINVAL)

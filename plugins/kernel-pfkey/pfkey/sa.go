@@ -91,8 +91,10 @@ func (s *System) checkSA(sa *kernel.SA) error {
 		return unsupported("security label on an SA")
 	case sa.Key.Mark != nil || sa.Key.IfID != 0 || sa.OutputMark != nil:
 		return unsupported("marks and XFRM interfaces: PF_KEY has no such thing; use kernel-xfrm")
-	case sa.ESN:
-		return unsupported("extended sequence numbers: PF_KEY has no such thing")
+	case sa.ESN && s.ESN == 0:
+		return unsupported("extended sequence numbers: PF_KEY of this %s has no such thing", s.Name)
+	case sa.ESN && (sa.NoReplay || sa.Key.Proto == protoIPComp):
+		return invalid("extended sequence numbers without anti-replay") // RFC 4304: the window tells the upper half
 	case sa.Sel != nil:
 		return unsupported("a selector on an SA: PF_KEY has no such thing")
 	case s.PadsAH && sa.Key.Proto == protoAH && sa.Key.Dst.Is4() && sa.Auth != nil && (sa.Auth.ID == authSHA384 || sa.Auth.ID == authSHA512):
@@ -137,6 +139,9 @@ func (s *System) encodeSA(typ uint8, sa *kernel.SA) ([]byte, error) {
 	e[saState] = stateMature // RFC 2367 sections 3.1.2 and 3.1.3: no other may be submitted
 	if sa.Key.Proto == protoIPComp {
 		native.PutUint32(e[saFlags:], flagRawCPI)
+	}
+	if sa.ESN {
+		native.PutUint32(e[saFlags:], s.ESN)
 	}
 	s.nattInSA(e, sa)
 	m.sa2(sa.Mode, sa.ReqID)

@@ -31,7 +31,9 @@ func (m *received) decodeSA(now time.Time, withKeys bool) (o kernel.Object, ok b
 		return o, false, err
 	}
 	e := m.ext[extSA]
-	sa := &kernel.SA{Key: key, ReplayWindow: m.sys.window(e[saReplay]), State: stateOf(e[saState])}
+	sa := &kernel.SA{
+		Key: key, ReplayWindow: m.sys.window(e[saReplay]), ESN: native.Uint32(e[saFlags:])&m.sys.ESN != 0, State: stateOf(e[saState]),
+	}
 	o.SA, o.Stats.Found = sa, true
 	if e, err := m.get(extSA2, sizeSA2); err != nil {
 		return o, false, err

@@ -31,6 +31,9 @@ const (
 	structPolicy = 16385
 )
 
+// elsewhere is where a peer moves to.
+var elsewhere = netip.MustParseAddr("198.51.100.7")
+
 // structure reads one message, or nil if the system has none such.
 func structure(t *testing.T, s System, name string) []byte {
 	t.Helper()
@@ -140,6 +143,16 @@ func TestMessagesFollowTheSystemsStructures(t *testing.T) {
 	bare := func(typ, satype uint8) build {
 		return func(s *System) ([]byte, error) { return s.message(typ, satype, 0).bytes(), nil }
 	}
+	move := func(sa *kernel.SA) build {
+		return func(s *System) ([]byte, error) {
+			was, err := s.parse(structure(t, *s, "sa-dump"))
+			if err != nil {
+				return nil, err
+			}
+			there, _, err := s.encodeMoves(was, sa)
+			return there, err
+		}
+	}
 	messages := map[string]build{
 		"register": bare(msgRegister, saTypeESP), "dump": bare(msgDump, 0), "flush": bare(msgFlush, 0),
 		"spddump": bare(msgSPDDump, 0), "spdflush": bare(msgSPDFlush, 0),
@@ -153,6 +166,7 @@ func TestMessagesFollowTheSystemsStructures(t *testing.T) {
 		"add-esp-tunnel4":               sa(msgAdd, structSA(out, tunnel)),
 		"add-esp-tunnel6":               sa(msgAdd, with(structSA(out, tunnel), over6)),
 		"add-esp-transport4":            sa(msgAdd, structSA(out, transport)),
+		"add-esp-esn-tunnel4":           sa(msgAdd, with(structSA(out, tunnel), func(sa *kernel.SA) { sa.ESN = true })),
 		"add-esp-natt-tunnel4":          sa(msgAdd, with(structSA(out, tunnel), inUDP)),
 		"add-esp-natt-oa-transport4":    sa(msgAdd, with(structSA(out, transport), original)),
 		"add-esp-gcm-transport4": sa(msgAdd, with(structSA(out, transport), func(sa *kernel.SA) {
@@ -162,16 +176,18 @@ func TestMessagesFollowTheSystemsStructures(t *testing.T) {
 		"add-ipcomp-tunnel4": sa(msgAdd, with(structSA(out, tunnel), func(sa *kernel.SA) {
 			sa.Key.Proto, sa.Key.SPI, sa.Encr, sa.Auth, sa.Comp = protoIPComp, 0x1234, nil, nil, deflate
 		})),
-		"delete-esp4":    func(s *System) ([]byte, error) { return s.encodeSAID(msgDelete, structSA(in, tunnel).Key) },
-		"get-esp4":       func(s *System) ([]byte, error) { return s.encodeSAID(msgGet, structSA(in, tunnel).Key) },
-		"spdadd-out4":    policy(structPolicyOf(out)),
-		"spdadd-in4":     policy(structPolicyOf(in)),
-		"spdadd-fwd4":    policy(structPolicyOf(kernel.Fwd)),
-		"spdadd-out6":    policy(out6),
-		"spdadd-bundle4": policy(bundle),
-		"spdadd-none4":   policy(none),
-		"spddelete-out4": func(s *System) ([]byte, error) { return s.encodePolicyID(structPolicyOf(out).Key) },
-		"spddelete2":     func(s *System) ([]byte, error) { return s.encodePolicyIndex(msgSPDDelete2, byID) },
+		"move-natt-tunnel4": move(&kernel.SA{NewSrc: own, NewDst: elsewhere, Encap: &kernel.Encap{SrcPort: 4500, DstPort: 30002}}),
+		"move-ours-tunnel4": move(&kernel.SA{NewSrc: netip.MustParseAddr("192.0.2.9")}),
+		"delete-esp4":       func(s *System) ([]byte, error) { return s.encodeSAID(msgDelete, structSA(in, tunnel).Key) },
+		"get-esp4":          func(s *System) ([]byte, error) { return s.encodeSAID(msgGet, structSA(in, tunnel).Key) },
+		"spdadd-out4":       policy(structPolicyOf(out)),
+		"spdadd-in4":        policy(structPolicyOf(in)),
+		"spdadd-fwd4":       policy(structPolicyOf(kernel.Fwd)),
+		"spdadd-out6":       policy(out6),
+		"spdadd-bundle4":    policy(bundle),
+		"spdadd-none4":      policy(none),
+		"spddelete-out4":    func(s *System) ([]byte, error) { return s.encodePolicyID(structPolicyOf(out).Key) },
+		"spddelete2":        func(s *System) ([]byte, error) { return s.encodePolicyIndex(msgSPDDelete2, byID) },
 		"acquire-refused": func(s *System) ([]byte, error) {
 			return s.encodeAcquireFailed(&kernel.AcquireResult{Seq: structSeq, Errno: 2}), nil
 		},
@@ -221,7 +237,7 @@ func TestTheKernelsMessagesAreUnderstood(t *testing.T) {
 			if m == nil {
 				continue
 			}
-			got, err := m.event(by(1))
+			got, err := m.event(by(1), 0)
 			if err != nil {
 				t.Fatalf("%s: %s: %v", s.Name, name, err)
 			}
@@ -306,7 +322,6 @@ func TestWhatPFKEYCannotSayIsRefused(t *testing.T) {
 		"interface":      func(sa *kernel.SA) { sa.Key.IfID = 1 },
 		"output mark":    func(sa *kernel.SA) { sa.OutputMark = mark },
 		"offload":        func(sa *kernel.SA) { sa.Offload = "eth0" },
-		"ESN":            func(sa *kernel.SA) { sa.ESN = true },
 		"selector":       func(sa *kernel.SA) { sa.Sel = &kernel.Selector{} },
 		"label":          func(sa *kernel.SA) { sa.Label = "x" },
 		"mode":           func(sa *kernel.SA) { sa.Mode = 4 },
@@ -320,6 +335,11 @@ func TestWhatPFKEYCannotSayIsRefused(t *testing.T) {
 			if b, err := s.encodeSA(msgAdd, with(structSA(kernel.In, kernel.ModeTunnel), f)); !errors.Is(err, &errs.Error{Reason: errs.Unsupported}) || b != nil {
 				t.Errorf("%s: %s: %v", s.Name, name, err)
 			}
+		}
+	}
+	for _, s := range []System{linux(), netbsd(), darwin()} {
+		if _, err := s.encodeSA(msgAdd, with(structSA(kernel.In, kernel.ModeTunnel), func(sa *kernel.SA) { sa.ESN = true })); !errors.Is(err, &errs.Error{Reason: errs.Unsupported}) {
+			t.Errorf("%s: extended sequence numbers: %v", s.Name, err)
 		}
 	}
 	for _, c := range []struct {
@@ -379,6 +399,39 @@ func TestWhatPFKEYCannotSayIsRefused(t *testing.T) {
 			if b, err := s.encodePolicy(msgSPDAdd, p); !errors.Is(err, &errs.Error{Reason: errs.Unsupported}) || b != nil {
 				t.Errorf("%s: %s: %v", s.Name, name, err)
 			}
+		}
+	}
+}
+
+// FreeBSD 13 is the first that has extended sequence numbers; those before take the flag
+// and do nothing.
+func TestExtendedSequenceNumbersAreThoseOfNewerFreeBSD(t *testing.T) {
+	for release, want := range map[string]bool{"11.4-RELEASE": false, "12.4-RELEASE-p9": false, "13.0-RELEASE": true, "15.1-RELEASE-p2": true, "unknown": false} {
+		s := freebsd()
+		s.fit(release)
+		_, err := s.encodeSA(msgAdd, with(structSA(kernel.In, kernel.ModeTunnel), func(sa *kernel.SA) { sa.ESN = true }))
+		if (err == nil) != want || err != nil && !errors.Is(err, &errs.Error{Reason: errs.Unsupported}) {
+			t.Errorf("FreeBSD %s: %v", release, err)
+		}
+	}
+	s := freebsd()
+	for name, f := range map[string]func(*kernel.SA){
+		"without anti-replay": func(sa *kernel.SA) { sa.NoReplay = true },
+		"of IPComp": func(sa *kernel.SA) {
+			sa.Key.Proto, sa.Encr, sa.Auth, sa.Comp = protoIPComp, nil, nil, deflate
+		},
+	} {
+		if _, err := s.encodeSA(msgAdd, with(structSA(kernel.In, kernel.ModeTunnel), func(sa *kernel.SA) { sa.ESN = true; f(sa) })); !errors.Is(err, &errs.Error{Reason: errs.Invalid}) {
+			t.Errorf("extended sequence numbers %s: %v", name, err)
+		}
+	}
+	for esn, name := range map[bool]string{false: "add-esp-tunnel4", true: "add-esp-esn-tunnel4"} {
+		m, err := s.parse(structure(t, s, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o, _, err := m.decodeSA(time.Time{}, false); err != nil || o.SA.ESN != esn {
+			t.Errorf("%s is read as %+v, %v", name, o.SA, err)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package pfkey
 import (
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // A System is how one kernel speaks PF_KEY. All are compiled everywhere, so that
@@ -30,6 +32,10 @@ type System struct {
 	Priming       bool  // REGISTER lists algorithms but not protocols: those are tried out
 	PadsAH        bool  // over IPv4 too the ICV of AH is padded to 8 octets, where everybody else has 4 (RFC 4302 section 2.6)
 	CountsDown    bool  // dumps are numbered down to 0; else up, and the last is 0
+
+	ESN            uint32 // flag of SAs with extended sequence numbers; 0: there are none
+	ESNSince       int    // major release that has them first
+	NewSrc, NewDst uint16 // extensions of UPDATE that move an SA; 0: none can be moved
 
 	Replay replay
 	NATT   natt
@@ -97,9 +103,19 @@ func systems() []System { return []System{linux(), freebsd(), netbsd(), darwin()
 func thisSystem() System {
 	all := systems()
 	if i := slices.IndexFunc(all, func(s System) bool { return s.Name == runtime.GOOS }); i >= 0 {
+		all[i].fit(release())
 		return all[i]
 	}
 	return System{Name: runtime.GOOS, Refuse: "racoon does not know how " + runtime.GOOS + " speaks PF_KEY"}
+}
+
+// fit takes away what an older release of the system does not have, and would not
+// refuse.
+func (s *System) fit(release string) {
+	number, _, _ := strings.Cut(release, ".")
+	if major, err := strconv.Atoi(number); err != nil || major < s.ESNSince {
+		s.ESN = 0
+	}
 }
 
 // replayField is the window as the SA's replay field has it, and as the

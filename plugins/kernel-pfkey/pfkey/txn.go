@@ -87,11 +87,15 @@ func (s *System) encodeAcquireFailed(r *kernel.AcquireResult) []byte {
 
 func (b *Backend) doSA(kind kernel.OpKind, sa *kernel.SA) (txn.Undo, error) {
 	what := describeKey(sa.Key)
+	moves := kind == kernel.UpdateSA && movesOnly(sa)
 	switch {
 	case kind == kernel.DeleteSA:
 		return nil, wrap(what, b.deleteSA(sa.Key))
-	case sa.NewSrc.IsValid() || sa.NewDst.IsValid() || kind == kernel.UpdateSA && sa.Encr == nil && sa.Auth == nil && sa.Comp == 0:
-		return nil, wrap(what, unsupported("PF_KEY cannot give an SA new addresses: make a new SA"))
+	case moves && b.sys.NewSrc != 0:
+		undo, err := b.moveSA(sa)
+		return undo, wrap(what, err)
+	case moves, sa.NewSrc.IsValid(), sa.NewDst.IsValid():
+		return nil, wrap(what, unsupported("PF_KEY of %s cannot give an SA new addresses: make a new SA", b.sys.Name))
 	}
 	typ := uint8(msgAdd)
 	if kind == kernel.UpdateSA {

@@ -262,18 +262,84 @@ func TestForwardPoliciesAreLinuxOnly(t *testing.T) {
 	}
 }
 
-func TestAnSADoesNotMove(t *testing.T) {
-	k := newFakeKernel(t, linux())
+func TestAnSAMovesOnFreeBSDOnly(t *testing.T) {
 	sa := espSA(0x1000)
 	sa.NewDst = netip.MustParseAddr("192.0.2.9")
 	ports := &kernel.SA{Key: sa.Key, Encap: &kernel.Encap{SrcPort: 1, DstPort: 2}}
-	for _, sa := range []*kernel.SA{sa, ports} {
-		if ops := run(t, k.backend(), kernel.Transaction{Ops: []kernel.Op{{Kind: kernel.UpdateSA, SA: sa}}}); ops[0].Err == nil || ops[0].Err.Reason != errs.Unsupported {
-			t.Errorf("%+v", ops)
+	for _, s := range []System{linux(), netbsd(), darwin()} {
+		k := newFakeKernel(t, s)
+		for _, sa := range []*kernel.SA{sa, ports} {
+			if ops := run(t, k.backend(), kernel.Transaction{Ops: []kernel.Op{{Kind: kernel.UpdateSA, SA: sa}}}); ops[0].Err == nil || ops[0].Err.Reason != errs.Unsupported {
+				t.Errorf("%s: %+v", s.Name, ops)
+			}
+		}
+		if len(k.requests()) != 0 {
+			t.Errorf("%s: the kernel was asked", s.Name)
 		}
 	}
-	if len(k.requests()) != 0 {
-		t.Error("the kernel was asked")
+}
+
+// movable is a FreeBSD that has the SA of the recorded sa-dump.
+func movable(t *testing.T) (*fakeKernel, *kernel.SA) {
+	k := newFakeKernel(t, freebsd())
+	k.handler[msgGet] = func(req []byte) [][]byte {
+		a := structure(t, k.sys, "sa-dump")
+		a[hdrType] = msgGet
+		copy(a[hdrSeq:sizeHeader], req[hdrSeq:sizeHeader])
+		return [][]byte{a}
+	}
+	was := structSA(kernel.Out, kernel.ModeTunnel).Key
+	return k, &kernel.SA{Key: was, NewSrc: own, NewDst: elsewhere, Encap: &kernel.Encap{SrcPort: 4500, DstPort: 30002}}
+}
+
+func TestAMoveIsTakenBack(t *testing.T) {
+	k, move := movable(t)
+	k.fail(msgAdd, syscall.EEXIST)
+	ops := run(t, k.backend(), kernel.Transaction{OnError: kernel.Rollback, Ops: []kernel.Op{{Kind: kernel.UpdateSA, SA: move}, {Kind: kernel.AddSA, SA: espSA(0x1000)}}})
+	if !ops[0].Undone || ops[1].Err == nil {
+		t.Fatalf("%+v", ops)
+	}
+	sent := k.requests()
+	if len(sent) != 4 || sent[0][hdrType] != msgGet || sent[1][hdrType] != msgUpdate || sent[3][hdrType] != msgUpdate {
+		t.Fatalf("%d messages, want GET, UPDATE, ADD, UPDATE", len(sent))
+	}
+	back, err := k.sys.parse(sent[3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, dst, err := back.addresses()
+	to, errTo := back.address(k.sys.NewDst)
+	port, errPort := back.port(k.sys.NATT.DstPort)
+	if err := errors.Join(err, errTo, errPort); err != nil || src.addr != own || dst.addr != elsewhere || to.addr != peer || port != 30001 || back.ext[k.sys.NewSrc] != nil {
+		t.Errorf("back from %v -> %v to %v port %d, %v", src, dst, to, port, err)
+	}
+	for _, m := range sent {
+		if bytes.Contains(m, count(0x10, 16).Reveal()) {
+			t.Error("a key is sent where the kernel has it")
+		}
+	}
+}
+
+// FreeBSD says EINVAL to a process that has not made the SA, an earlier one of ours
+// perhaps. Then the engine makes new SAs.
+func TestAMoveThatIsRefused(t *testing.T) {
+	k, move := movable(t)
+	k.fail(msgUpdate, syscall.EINVAL)
+	b := k.backend()
+	tryMove := func(sa *kernel.SA) *errs.Error {
+		return run(t, b, kernel.Transaction{Ops: []kernel.Op{{Kind: kernel.UpdateSA, SA: sa}}})[0].Err
+	}
+	if err := tryMove(move); err == nil || err.Reason != errs.Unsupported {
+		t.Errorf("an SA of another process: %v", err)
+	}
+	other := *move
+	other.NewSrc, other.NewDst = netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
+	if err := tryMove(&other); err == nil || err.Reason != errs.Unsupported {
+		t.Errorf("to another family: %v", err)
+	}
+	k.fail(msgGet, syscall.ESRCH)
+	if err := tryMove(move); err == nil || err.Reason != errs.NotFound {
+		t.Errorf("an SA that is not there: %v", err)
 	}
 }
 

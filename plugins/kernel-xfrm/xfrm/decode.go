@@ -12,8 +12,15 @@ import (
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
-// decodeXFRM is decodeEvent without what we did to SAs ourselves.
-func (b *Backend) decodeXFRM(m netlink.Message) (kernel.Event, error) {
+// saChanges are the messages about SAs that were made: events only for who asks.
+var saChanges = map[netlink.HeaderType]kernel.EventKind{msgNewSA: kernel.SAAdded, msgUpdSA: kernel.SAUpdated}
+
+// decodeXFRM is decodeEvent without SAs that nobody wants to know of, and without
+// the deletions of ours.
+func (b *Backend) decodeXFRM(m netlink.Message, mask kernel.EventMask) (kernel.Event, error) {
+	if kind := saChanges[m.Header.Type]; kind != 0 && !mask.Has(kind) {
+		return kernel.Event{}, nil
+	}
 	ev, err := decodeEvent(m.Header.Type, m.Data)
 	if ours := m.Header.PID != 0 && m.Header.PID == b.xfrm.port.Load(); ours && (ev.Kind == kernel.SADeleted || ev.Kind == kernel.SAFlushed) {
 		return kernel.Event{}, err
@@ -44,8 +51,19 @@ func decodeEvent(typ netlink.HeaderType, data []byte) (kernel.Event, error) {
 		return kernel.Event{Kind: kernel.PolicyFlushed}, nil
 	case msgMapping:
 		return decodeMapping(data)
+	case msgNewSA, msgUpdSA:
+		return saEvent(saChanges[typ], data)
 	}
-	return kernel.Event{}, nil // NEWSA, UPDSA: made by us, or of no concern
+	return kernel.Event{}, nil
+}
+
+// saEvent reads an xfrm_usersa_info, and leaves the keys in it.
+func saEvent(kind kernel.EventKind, b []byte) (kernel.Event, error) {
+	o, err := decodeSA(b, time.Time{}, false)
+	if err != nil || !isIPsec(o.SA.Key.Proto) {
+		return kernel.Event{}, err
+	}
+	return kernel.Event{Kind: kind, Key: o.SA.Key, SA: o.SA}, nil
 }
 
 // decodeAcquire reads an xfrm_user_acquire: a packet needs SAs. Key has the end

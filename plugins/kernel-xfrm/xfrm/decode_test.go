@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
+	"github.com/racoon-ike/racoon/core/sdk/secret"
 )
 
 // eventBodies has one message of every kind that decodeEvent reads, made of
@@ -54,7 +55,7 @@ func eventBodies(t testing.TB) map[netlink.HeaderType][]byte {
 
 	return map[netlink.HeaderType][]byte{
 		msgAcquire: acquire, msgExpire: expire, msgPolExpire: polExpire, msgDelSA: delSA, msgDelPolicy: delPolicy,
-		msgMapping: mapping, msgNewPolicy: policy, msgUpdPolicy: policy,
+		msgMapping: mapping, msgNewPolicy: policy, msgUpdPolicy: policy, msgNewSA: sa, msgUpdSA: sa,
 	}
 }
 
@@ -62,6 +63,9 @@ func TestEventsAreDecoded(t *testing.T) {
 	policy := goldenPolicies()["policy-fwd-update"]
 	gcm := goldenSAs()["esp-gcm-transport-natt"]
 	policyKey := kernel.Key{Policy: &policy.Key, Mark: policy.Key.Mark, IfID: policy.Key.IfID}
+	keyless := *gcm
+	keyless.Encr = &kernel.AlgKey{ID: gcm.Encr.ID, Trunc: 128}
+	keyless.State, keyless.Dir = kernel.Mature, 0 // iproute2 names no direction
 	want := map[netlink.HeaderType]kernel.Event{
 		msgAcquire: {
 			Kind: kernel.Acquire, AcquireSeq: 42, Sel: gcm.Sel, Policy: policy, Templates: policy.Templates,
@@ -75,6 +79,8 @@ func TestEventsAreDecoded(t *testing.T) {
 		msgNewPolicy: {Kind: kernel.PolicyAdded, Policy: policy, Key: policyKey},
 		msgUpdPolicy: {Kind: kernel.PolicyUpdated, Policy: policy, Key: policyKey},
 		msgDelSA:     {Kind: kernel.SADeleted, Key: kernel.Key{Src: v4a, Dst: v4b, Proto: protoESP, SPI: 0xc0ffee01}},
+		msgNewSA:     {Kind: kernel.SAAdded, Key: gcm.Key, SA: &keyless},
+		msgUpdSA:     {Kind: kernel.SAUpdated, Key: gcm.Key, SA: &keyless},
 		msgMapping: {
 			Kind: kernel.Mapping, Key: kernel.Key{Src: v4a, Dst: v4b, Proto: protoESP, SPI: 0xc0ffee01},
 			NewRemote: netip.MustParseAddrPort("198.51.100.7:30033"),
@@ -84,6 +90,7 @@ func TestEventsAreDecoded(t *testing.T) {
 		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
 		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+		cmp.Comparer(func(a, b secret.Bytes) bool { return bytes.Equal(a.Reveal(), b.Reveal()) }),
 	}
 	for typ, body := range eventBodies(t) {
 		got, err := decodeEvent(typ, body)
@@ -92,6 +99,33 @@ func TestEventsAreDecoded(t *testing.T) {
 		}
 		if d := cmp.Diff(want[typ], got, equal...); d != "" {
 			t.Errorf("%#x (-want +got)\n%s", uint16(typ), d)
+		}
+	}
+}
+
+// An engine makes SAs by the thousand: what it does not ask for is not even read, and
+// the kernel's own SAs of IP in IP are nobody's.
+func TestSAsThatWereMadeAreToldToWhoAsks(t *testing.T) {
+	b := newFakeKernel(t).backend()
+	sa := readGolden(t)["esp-gcm-transport-natt"].body
+	inIP := bytes.Clone(sa)
+	inIP[saProto] = 4
+	for _, tt := range []struct {
+		name string
+		typ  netlink.HeaderType
+		body []byte
+		mask kernel.EventMask
+		want kernel.EventKind
+	}{
+		{"a new one", msgNewSA, sa, kernel.MaskOf(kernel.SAAdded), kernel.SAAdded},
+		{"an updated one", msgUpdSA, sa, kernel.MaskOf(kernel.SAUpdated), kernel.SAUpdated},
+		{"not asked for", msgNewSA, sa, 0, 0},
+		{"not asked for, unreadable", msgUpdSA, nil, 0, 0},
+		{"IP in IP", msgNewSA, inIP, kernel.MaskOf(kernel.SAAdded), 0},
+	} {
+		ev, err := b.decodeXFRM(netlink.Message{Header: netlink.Header{Type: tt.typ}, Data: bytes.Clone(tt.body)}, tt.mask)
+		if err != nil || ev.Kind != tt.want {
+			t.Errorf("%s: %+v, %v", tt.name, ev, err)
 		}
 	}
 }
@@ -127,6 +161,7 @@ func TestShortMessagesAreErrors(t *testing.T) {
 	head := map[netlink.HeaderType]int{
 		msgAcquire: sizeAcquire, msgExpire: sizeExpire, msgPolExpire: sizePolExpire, msgDelSA: sizeSAID,
 		msgDelPolicy: sizePolicyID, msgMapping: sizeMapping, msgNewPolicy: sizePolicyInfo, msgUpdPolicy: sizePolicyInfo,
+		msgNewSA: sizeSAInfo, msgUpdSA: sizeSAInfo,
 	}
 	for typ, body := range eventBodies(t) {
 		for n := range body {

@@ -35,8 +35,9 @@ func (b *Backend) Events(ctx context.Context, mask kernel.EventMask, emit func(k
 		fail(nil) // closes the sockets, which ends the readers
 		readers.Wait()
 	}()
+	decode := func(m netlink.Message) (kernel.Event, error) { return b.decodeXFRM(m, mask) }
 	sources := []source{
-		{"XFRM", b.xfrm.dial, []uint32{groupAcquire, groupExpire, groupSA, groupPolicy, groupMapping}, b.decodeXFRM, kernel.Overflow},
+		{"XFRM", b.xfrm.dial, []uint32{groupAcquire, groupExpire, groupSA, groupPolicy, groupMapping}, decode, kernel.Overflow},
 		{"route", b.route.dial, routeGroups, decodeNetChange, kernel.NetChanged},
 	}
 	sockets := make([]*netlink.Conn, len(sources))

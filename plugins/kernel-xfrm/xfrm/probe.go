@@ -35,7 +35,7 @@ type probed struct {
 
 // Features that the XFRM of every kernel we support has.
 const always = kernel.FeatAcquire | kernel.FeatAcquireSeq | kernel.FeatUseTime | kernel.FeatPolicyEvents |
-	kernel.FeatNetEvents | kernel.FeatNoReplay
+	kernel.FeatNetEvents | kernel.FeatNoReplay | kernel.FeatSAEvents
 
 // Capabilities asks the kernel for what cannot be known otherwise: it makes and
 // deletes an SA for every protocol, family, mode and algorithm, between addresses

@@ -165,7 +165,7 @@ func (f *Fake) saOp(kind kernel.OpKind, v kernel.SA) ([]kernel.Event, *errs.Erro
 			next.Encap = v.Encap
 		}
 		f.move(k, &next, v.NewSrc, v.NewDst)
-		return nil, nil
+		return []kernel.Event{saEvent(kernel.SAUpdated, next)}, nil
 	}
 	next.Encr, next.Auth = ownKey(v.Encr), ownKey(v.Auth)
 	if next.State = kernel.Mature; old.State != kernel.Mature {
@@ -176,7 +176,17 @@ func (f *Fake) saOp(kind kernel.OpKind, v kernel.SA) ([]kernel.Event, *errs.Erro
 	}
 	f.state.sas[k] = next
 	delete(f.waiting, v.Seq)
-	return nil, nil
+	if kind == kernel.UpdateSA {
+		return []kernel.Event{saEvent(kernel.SAUpdated, next)}, nil
+	}
+	return []kernel.Event{saEvent(kernel.SAAdded, next)}, nil
+}
+
+// saEvent tells of an SA, without its keys.
+func saEvent(kind kernel.EventKind, s sa) kernel.Event {
+	v := s.SA
+	v.Encr, v.Auth = keyless(v.Encr), keyless(v.Auth)
+	return kernel.Event{Kind: kind, Key: v.Key, SA: &v}
 }
 
 // move gives an SA other end points.

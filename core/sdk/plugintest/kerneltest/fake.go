@@ -170,7 +170,7 @@ func (f *Fake) features() kernel.Feature {
 	return (kernel.FeatTunnel | kernel.FeatTransport | kernel.FeatBEET | kernel.FeatESP | kernel.FeatAH | kernel.FeatIPComp |
 		kernel.FeatNATT | kernel.FeatESN | kernel.FeatAcquire | kernel.FeatAcquireSeq | kernel.FeatUseTime |
 		kernel.FeatPolicyEvents | kernel.FeatUpdateAddresses | kernel.FeatAddresses | kernel.FeatRoutes |
-		kernel.FeatMark | kernel.FeatIfID | kernel.FeatOutputMark | kernel.FeatNoReplay | kernel.FeatLabel) &^ f.Without
+		kernel.FeatMark | kernel.FeatIfID | kernel.FeatOutputMark | kernel.FeatNoReplay | kernel.FeatLabel | kernel.FeatSAEvents) &^ f.Without
 }
 
 // lacks says which of the features that something needs this kernel does not have.

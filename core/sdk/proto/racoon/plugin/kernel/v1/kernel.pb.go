@@ -108,6 +108,8 @@ const (
 	Feature_FEATURE_NO_REPLAY Feature = 23
 	// Sa.label, Policy.label.
 	Feature_FEATURE_LABEL Feature = 24
+	// EVENT_KIND_SA_ADDED, EVENT_KIND_SA_UPDATED.
+	Feature_FEATURE_SA_EVENTS Feature = 25
 )
 
 // Enum value maps for Feature.
@@ -138,6 +140,7 @@ var (
 		22: "FEATURE_BEET",
 		23: "FEATURE_NO_REPLAY",
 		24: "FEATURE_LABEL",
+		25: "FEATURE_SA_EVENTS",
 	}
 	Feature_value = map[string]int32{
 		"FEATURE_UNSPECIFIED":      0,
@@ -165,6 +168,7 @@ var (
 		"FEATURE_BEET":             22,
 		"FEATURE_NO_REPLAY":        23,
 		"FEATURE_LABEL":            24,
+		"FEATURE_SA_EVENTS":        25,
 	}
 )
 
@@ -676,6 +680,9 @@ const (
 	EventKind_EVENT_KIND_MIGRATE        EventKind = 13
 	// Link, address or route.
 	EventKind_EVENT_KIND_NET_CHANGED EventKind = 14
+	// With FEATURE_SA_EVENTS, and only to who names them.
+	EventKind_EVENT_KIND_SA_ADDED   EventKind = 15
+	EventKind_EVENT_KIND_SA_UPDATED EventKind = 16
 )
 
 // Enum value maps for EventKind.
@@ -696,6 +703,8 @@ var (
 		12: "EVENT_KIND_POLICY_FLUSHED",
 		13: "EVENT_KIND_MIGRATE",
 		14: "EVENT_KIND_NET_CHANGED",
+		15: "EVENT_KIND_SA_ADDED",
+		16: "EVENT_KIND_SA_UPDATED",
 	}
 	EventKind_value = map[string]int32{
 		"EVENT_KIND_UNSPECIFIED":    0,
@@ -713,6 +722,8 @@ var (
 		"EVENT_KIND_POLICY_FLUSHED": 12,
 		"EVENT_KIND_MIGRATE":        13,
 		"EVENT_KIND_NET_CHANGED":    14,
+		"EVENT_KIND_SA_ADDED":       15,
+		"EVENT_KIND_SA_UPDATED":     16,
 	}
 )
 
@@ -3243,7 +3254,7 @@ func (x *Object) GetInterface() string {
 
 type EventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Empty: all.
+	// Empty: all but EVENT_KIND_SA_ADDED and EVENT_KIND_SA_UPDATED.
 	Kinds         []EventKind `protobuf:"varint,1,rep,packed,name=kinds,proto3,enum=racoon.plugin.kernel.v1.EventKind" json:"kinds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3345,10 +3356,12 @@ type Event struct {
 	// Of the policy that asked.
 	Templates []*Template `protobuf:"bytes,8,rep,name=templates,proto3" json:"templates,omitempty"`
 	// What the kernel would accept, where it says so.
-	Proposals     []*Proposal `protobuf:"bytes,9,rep,name=proposals,proto3" json:"proposals,omitempty"`
-	AcquireSeq    uint32      `protobuf:"varint,10,opt,name=acquire_seq,json=acquireSeq,proto3" json:"acquire_seq,omitempty"`
-	NewRemote     *Endpoint   `protobuf:"bytes,11,opt,name=new_remote,json=newRemote,proto3" json:"new_remote,omitempty"`
-	Interface     string      `protobuf:"bytes,12,opt,name=interface,proto3" json:"interface,omitempty"`
+	Proposals  []*Proposal `protobuf:"bytes,9,rep,name=proposals,proto3" json:"proposals,omitempty"`
+	AcquireSeq uint32      `protobuf:"varint,10,opt,name=acquire_seq,json=acquireSeq,proto3" json:"acquire_seq,omitempty"`
+	NewRemote  *Endpoint   `protobuf:"bytes,11,opt,name=new_remote,json=newRemote,proto3" json:"new_remote,omitempty"`
+	Interface  string      `protobuf:"bytes,12,opt,name=interface,proto3" json:"interface,omitempty"`
+	// Of EVENT_KIND_SA_ADDED and EVENT_KIND_SA_UPDATED, without keys.
+	Sa            *Sa `protobuf:"bytes,13,opt,name=sa,proto3" json:"sa,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3465,6 +3478,13 @@ func (x *Event) GetInterface() string {
 		return x.Interface
 	}
 	return ""
+}
+
+func (x *Event) GetSa() *Sa {
+	if x != nil {
+		return x.Sa
+	}
+	return nil
 }
 
 type Proposal struct {
@@ -4302,7 +4322,7 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"\rEventsRequest\x128\n" +
 	"\x05kinds\x18\x01 \x03(\x0e2\".racoon.plugin.kernel.v1.EventKindR\x05kinds\"H\n" +
 	"\x0eEventsResponse\x126\n" +
-	"\x06events\x18\x01 \x03(\v2\x1e.racoon.plugin.kernel.v1.EventR\x06events\"\xbe\x04\n" +
+	"\x06events\x18\x01 \x03(\v2\x1e.racoon.plugin.kernel.v1.EventR\x06events\"\xeb\x04\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x126\n" +
@@ -4320,7 +4340,8 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"acquireSeq\x12@\n" +
 	"\n" +
 	"new_remote\x18\v \x01(\v2!.racoon.plugin.kernel.v1.EndpointR\tnewRemote\x12\x1c\n" +
-	"\tinterface\x18\f \x01(\tR\tinterface\"\x95\x02\n" +
+	"\tinterface\x18\f \x01(\tR\tinterface\x12+\n" +
+	"\x02sa\x18\r \x01(\v2\x1b.racoon.plugin.kernel.v1.SaR\x02sa\"\x95\x02\n" +
 	"\bProposal\x12\x14\n" +
 	"\x05proto\x18\x01 \x01(\rR\x05proto\x12\x12\n" +
 	"\x04encr\x18\x02 \x01(\rR\x04encr\x12\x12\n" +
@@ -4363,7 +4384,7 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"SocketRole\x12\x1b\n" +
 	"\x17SOCKET_ROLE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSOCKET_ROLE_IKE\x10\x01\x12\x14\n" +
-	"\x10SOCKET_ROLE_NATT\x10\x02*\xa6\x04\n" +
+	"\x10SOCKET_ROLE_NATT\x10\x02*\xbd\x04\n" +
 	"\aFeature\x12\x17\n" +
 	"\x13FEATURE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eFEATURE_TUNNEL\x10\x01\x12\x15\n" +
@@ -4391,7 +4412,8 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"\x17FEATURE_OWNS_ENCAP_PORT\x10\x15\x12\x10\n" +
 	"\fFEATURE_BEET\x10\x16\x12\x15\n" +
 	"\x11FEATURE_NO_REPLAY\x10\x17\x12\x11\n" +
-	"\rFEATURE_LABEL\x10\x18*\\\n" +
+	"\rFEATURE_LABEL\x10\x18\x12\x15\n" +
+	"\x11FEATURE_SA_EVENTS\x10\x19*\\\n" +
 	"\aAlgKind\x12\x18\n" +
 	"\x14ALG_KIND_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rALG_KIND_ENCR\x10\x01\x12\x11\n" +
@@ -4444,7 +4466,7 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"\x11LEVEL_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tLEVEL_USE\x10\x01\x12\x11\n" +
 	"\rLEVEL_REQUIRE\x10\x02\x12\x10\n" +
-	"\fLEVEL_UNIQUE\x10\x03*\xa2\x03\n" +
+	"\fLEVEL_UNIQUE\x10\x03*\xd6\x03\n" +
 	"\tEventKind\x12\x1a\n" +
 	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10EVENT_KIND_READY\x10\x01\x12\x17\n" +
@@ -4461,7 +4483,9 @@ const file_racoon_plugin_kernel_v1_kernel_proto_rawDesc = "" +
 	"\x19EVENT_KIND_POLICY_DELETED\x10\v\x12\x1d\n" +
 	"\x19EVENT_KIND_POLICY_FLUSHED\x10\f\x12\x16\n" +
 	"\x12EVENT_KIND_MIGRATE\x10\r\x12\x1a\n" +
-	"\x16EVENT_KIND_NET_CHANGED\x10\x0e2\xbc\x06\n" +
+	"\x16EVENT_KIND_NET_CHANGED\x10\x0e\x12\x17\n" +
+	"\x13EVENT_KIND_SA_ADDED\x10\x0f\x12\x19\n" +
+	"\x15EVENT_KIND_SA_UPDATED\x10\x102\xbc\x06\n" +
 	"\rKernelService\x12t\n" +
 	"\x0fGetCapabilities\x12/.racoon.plugin.kernel.v1.GetCapabilitiesRequest\x1a0.racoon.plugin.kernel.v1.GetCapabilitiesResponse\x12w\n" +
 	"\x10GetSocketOptions\x120.racoon.plugin.kernel.v1.GetSocketOptionsRequest\x1a1.racoon.plugin.kernel.v1.GetSocketOptionsResponse\x12k\n" +
@@ -4626,42 +4650,43 @@ var file_racoon_plugin_kernel_v1_kernel_proto_depIdxs = []int32{
 	39, // 65: racoon.plugin.kernel.v1.Event.templates:type_name -> racoon.plugin.kernel.v1.Template
 	50, // 66: racoon.plugin.kernel.v1.Event.proposals:type_name -> racoon.plugin.kernel.v1.Proposal
 	31, // 67: racoon.plugin.kernel.v1.Event.new_remote:type_name -> racoon.plugin.kernel.v1.Endpoint
-	34, // 68: racoon.plugin.kernel.v1.Proposal.life:type_name -> racoon.plugin.kernel.v1.Lifetime
-	52, // 69: racoon.plugin.kernel.v1.LookupRoutesRequest.queries:type_name -> racoon.plugin.kernel.v1.RouteQuery
-	54, // 70: racoon.plugin.kernel.v1.LookupRoutesResponse.routes:type_name -> racoon.plugin.kernel.v1.Route
-	63, // 71: racoon.plugin.kernel.v1.Route.error:type_name -> racoon.plugin.base.v1.ErrorDetail
-	31, // 72: racoon.plugin.kernel.v1.BindRequest.local:type_name -> racoon.plugin.kernel.v1.Endpoint
-	59, // 73: racoon.plugin.kernel.v1.SendRequest.datagrams:type_name -> racoon.plugin.kernel.v1.Datagram
-	31, // 74: racoon.plugin.kernel.v1.Datagram.local:type_name -> racoon.plugin.kernel.v1.Endpoint
-	31, // 75: racoon.plugin.kernel.v1.Datagram.remote:type_name -> racoon.plugin.kernel.v1.Endpoint
-	59, // 76: racoon.plugin.kernel.v1.ReceiveResponse.datagrams:type_name -> racoon.plugin.kernel.v1.Datagram
-	15, // 77: racoon.plugin.kernel.v1.KernelService.GetCapabilities:input_type -> racoon.plugin.kernel.v1.GetCapabilitiesRequest
-	11, // 78: racoon.plugin.kernel.v1.KernelService.GetSocketOptions:input_type -> racoon.plugin.kernel.v1.GetSocketOptionsRequest
-	17, // 79: racoon.plugin.kernel.v1.KernelService.AllocateSpis:input_type -> racoon.plugin.kernel.v1.AllocateSpisRequest
-	21, // 80: racoon.plugin.kernel.v1.KernelService.Apply:input_type -> racoon.plugin.kernel.v1.ApplyRequest
-	41, // 81: racoon.plugin.kernel.v1.KernelService.Query:input_type -> racoon.plugin.kernel.v1.QueryRequest
-	44, // 82: racoon.plugin.kernel.v1.KernelService.Dump:input_type -> racoon.plugin.kernel.v1.DumpRequest
-	47, // 83: racoon.plugin.kernel.v1.KernelService.Events:input_type -> racoon.plugin.kernel.v1.EventsRequest
-	51, // 84: racoon.plugin.kernel.v1.KernelService.LookupRoutes:input_type -> racoon.plugin.kernel.v1.LookupRoutesRequest
-	55, // 85: racoon.plugin.kernel.v1.EncapPortService.Bind:input_type -> racoon.plugin.kernel.v1.BindRequest
-	57, // 86: racoon.plugin.kernel.v1.EncapPortService.Send:input_type -> racoon.plugin.kernel.v1.SendRequest
-	60, // 87: racoon.plugin.kernel.v1.EncapPortService.Receive:input_type -> racoon.plugin.kernel.v1.ReceiveRequest
-	16, // 88: racoon.plugin.kernel.v1.KernelService.GetCapabilities:output_type -> racoon.plugin.kernel.v1.GetCapabilitiesResponse
-	12, // 89: racoon.plugin.kernel.v1.KernelService.GetSocketOptions:output_type -> racoon.plugin.kernel.v1.GetSocketOptionsResponse
-	19, // 90: racoon.plugin.kernel.v1.KernelService.AllocateSpis:output_type -> racoon.plugin.kernel.v1.AllocateSpisResponse
-	25, // 91: racoon.plugin.kernel.v1.KernelService.Apply:output_type -> racoon.plugin.kernel.v1.ApplyResponse
-	42, // 92: racoon.plugin.kernel.v1.KernelService.Query:output_type -> racoon.plugin.kernel.v1.QueryResponse
-	45, // 93: racoon.plugin.kernel.v1.KernelService.Dump:output_type -> racoon.plugin.kernel.v1.DumpResponse
-	48, // 94: racoon.plugin.kernel.v1.KernelService.Events:output_type -> racoon.plugin.kernel.v1.EventsResponse
-	53, // 95: racoon.plugin.kernel.v1.KernelService.LookupRoutes:output_type -> racoon.plugin.kernel.v1.LookupRoutesResponse
-	56, // 96: racoon.plugin.kernel.v1.EncapPortService.Bind:output_type -> racoon.plugin.kernel.v1.BindResponse
-	58, // 97: racoon.plugin.kernel.v1.EncapPortService.Send:output_type -> racoon.plugin.kernel.v1.SendResponse
-	61, // 98: racoon.plugin.kernel.v1.EncapPortService.Receive:output_type -> racoon.plugin.kernel.v1.ReceiveResponse
-	88, // [88:99] is the sub-list for method output_type
-	77, // [77:88] is the sub-list for method input_type
-	77, // [77:77] is the sub-list for extension type_name
-	77, // [77:77] is the sub-list for extension extendee
-	0,  // [0:77] is the sub-list for field type_name
+	35, // 68: racoon.plugin.kernel.v1.Event.sa:type_name -> racoon.plugin.kernel.v1.Sa
+	34, // 69: racoon.plugin.kernel.v1.Proposal.life:type_name -> racoon.plugin.kernel.v1.Lifetime
+	52, // 70: racoon.plugin.kernel.v1.LookupRoutesRequest.queries:type_name -> racoon.plugin.kernel.v1.RouteQuery
+	54, // 71: racoon.plugin.kernel.v1.LookupRoutesResponse.routes:type_name -> racoon.plugin.kernel.v1.Route
+	63, // 72: racoon.plugin.kernel.v1.Route.error:type_name -> racoon.plugin.base.v1.ErrorDetail
+	31, // 73: racoon.plugin.kernel.v1.BindRequest.local:type_name -> racoon.plugin.kernel.v1.Endpoint
+	59, // 74: racoon.plugin.kernel.v1.SendRequest.datagrams:type_name -> racoon.plugin.kernel.v1.Datagram
+	31, // 75: racoon.plugin.kernel.v1.Datagram.local:type_name -> racoon.plugin.kernel.v1.Endpoint
+	31, // 76: racoon.plugin.kernel.v1.Datagram.remote:type_name -> racoon.plugin.kernel.v1.Endpoint
+	59, // 77: racoon.plugin.kernel.v1.ReceiveResponse.datagrams:type_name -> racoon.plugin.kernel.v1.Datagram
+	15, // 78: racoon.plugin.kernel.v1.KernelService.GetCapabilities:input_type -> racoon.plugin.kernel.v1.GetCapabilitiesRequest
+	11, // 79: racoon.plugin.kernel.v1.KernelService.GetSocketOptions:input_type -> racoon.plugin.kernel.v1.GetSocketOptionsRequest
+	17, // 80: racoon.plugin.kernel.v1.KernelService.AllocateSpis:input_type -> racoon.plugin.kernel.v1.AllocateSpisRequest
+	21, // 81: racoon.plugin.kernel.v1.KernelService.Apply:input_type -> racoon.plugin.kernel.v1.ApplyRequest
+	41, // 82: racoon.plugin.kernel.v1.KernelService.Query:input_type -> racoon.plugin.kernel.v1.QueryRequest
+	44, // 83: racoon.plugin.kernel.v1.KernelService.Dump:input_type -> racoon.plugin.kernel.v1.DumpRequest
+	47, // 84: racoon.plugin.kernel.v1.KernelService.Events:input_type -> racoon.plugin.kernel.v1.EventsRequest
+	51, // 85: racoon.plugin.kernel.v1.KernelService.LookupRoutes:input_type -> racoon.plugin.kernel.v1.LookupRoutesRequest
+	55, // 86: racoon.plugin.kernel.v1.EncapPortService.Bind:input_type -> racoon.plugin.kernel.v1.BindRequest
+	57, // 87: racoon.plugin.kernel.v1.EncapPortService.Send:input_type -> racoon.plugin.kernel.v1.SendRequest
+	60, // 88: racoon.plugin.kernel.v1.EncapPortService.Receive:input_type -> racoon.plugin.kernel.v1.ReceiveRequest
+	16, // 89: racoon.plugin.kernel.v1.KernelService.GetCapabilities:output_type -> racoon.plugin.kernel.v1.GetCapabilitiesResponse
+	12, // 90: racoon.plugin.kernel.v1.KernelService.GetSocketOptions:output_type -> racoon.plugin.kernel.v1.GetSocketOptionsResponse
+	19, // 91: racoon.plugin.kernel.v1.KernelService.AllocateSpis:output_type -> racoon.plugin.kernel.v1.AllocateSpisResponse
+	25, // 92: racoon.plugin.kernel.v1.KernelService.Apply:output_type -> racoon.plugin.kernel.v1.ApplyResponse
+	42, // 93: racoon.plugin.kernel.v1.KernelService.Query:output_type -> racoon.plugin.kernel.v1.QueryResponse
+	45, // 94: racoon.plugin.kernel.v1.KernelService.Dump:output_type -> racoon.plugin.kernel.v1.DumpResponse
+	48, // 95: racoon.plugin.kernel.v1.KernelService.Events:output_type -> racoon.plugin.kernel.v1.EventsResponse
+	53, // 96: racoon.plugin.kernel.v1.KernelService.LookupRoutes:output_type -> racoon.plugin.kernel.v1.LookupRoutesResponse
+	56, // 97: racoon.plugin.kernel.v1.EncapPortService.Bind:output_type -> racoon.plugin.kernel.v1.BindResponse
+	58, // 98: racoon.plugin.kernel.v1.EncapPortService.Send:output_type -> racoon.plugin.kernel.v1.SendResponse
+	61, // 99: racoon.plugin.kernel.v1.EncapPortService.Receive:output_type -> racoon.plugin.kernel.v1.ReceiveResponse
+	89, // [89:100] is the sub-list for method output_type
+	78, // [78:89] is the sub-list for method input_type
+	78, // [78:78] is the sub-list for extension type_name
+	78, // [78:78] is the sub-list for extension extendee
+	0,  // [0:78] is the sub-list for field type_name
 }
 
 func init() { file_racoon_plugin_kernel_v1_kernel_proto_init() }
