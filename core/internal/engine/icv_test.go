@@ -172,7 +172,7 @@ func TestPacketsThatAllFailAreAFinding(t *testing.T) {
 				if when < tt.when || when > tt.when+2*lookEvery {
 					t.Errorf("said after %v, want %v", when, tt.when)
 				}
-				if n := len(h.suspects.all); n != 0 {
+				if n := h.suspects.lenLocked(); n != 0 {
 					t.Errorf("%d are watched after an hour", n)
 				}
 			})
