@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/racoon-ike/racoon/core/internal/ike"
 	"github.com/racoon-ike/racoon/core/internal/notice"
 	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
@@ -95,6 +96,34 @@ func TestFindingsFollowTheBackEnd(t *testing.T) {
 		synctest.Wait()
 		if found := h.said(notice.Finding)[said:]; len(found) != 1 || !strings.Contains(found[0], icv) {
 			t.Errorf("a reload says of the new configuration: %q", found)
+		}
+	})
+}
+
+// TestAMachineIsToldOfTheBackEndThatRuns: it asks when it negotiates, and a plugin that has
+// come back counts.
+func TestAMachineIsToldOfTheBackEndThatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{})
+		h.start(t)
+		a, m := h.peer("p")
+		h.calls(a, ike.HasESN{})
+		synctest.Wait()
+		h.kern.set(func() { h.kern.features |= kernel.FeatESN })
+		if err := h.KernelUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		h.calls(a, ike.HasESN{})
+		synctest.Wait()
+		var got []any
+		for _, r := range replies(m) {
+			if r.Err != nil {
+				t.Error(r.Err)
+			}
+			got = append(got, r.Value)
+		}
+		if want := []any{false, true}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
 		}
 	})
 }
