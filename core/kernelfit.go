@@ -8,32 +8,37 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/pluginhost"
 )
 
-// codeMisfit: the kernel back end cannot do what a remote section asks for.
+// codeMisfit: the kernel back end cannot do what a section asks for.
 const codeMisfit = "RC3009"
 
-// sha256ICVs are the lengths in bits to which our back ends cut HMAC-SHA2-256, the first
-// unasked: for checks without a kernel. The daemon asks its plugin.
-func sha256ICVs(backend, system string) []uint16 {
+// knownBackEnd is what one of our own back ends can do: for checks without a kernel. The
+// daemon asks its plugin.
+func knownBackEnd(name, system string) (can doi.BackEnd, ok bool) {
 	switch {
-	case backend == "xfrm":
-		return []uint16{128, 96}
-	case backend == "pfkey" && system == "linux": // no field of PF_KEY names another length
-		return []uint16{96}
-	case backend == "pfkey":
-		return []uint16{128}
+	case name == "xfrm":
+		return doi.BackEnd{SHA256: []uint16{128, 96}, ESN: true}, true
+	case name == "pfkey" && system == "linux": // no field of PF_KEY names another length, nor ESN
+		return doi.BackEnd{SHA256: []uint16{96}}, true
+	case name == "pfkey":
+		return doi.BackEnd{SHA256: []uint16{128}}, true
 	}
-	return nil // somebody else's: the daemon will know
+	return can, false // somebody else's: the daemon will know
 }
 
-// checkKernel says which sections ask for what the kernel back end cannot do.
+// checkKernel says of the back end that is configured what the daemon will say of the one
+// that runs.
 func checkKernel(loaded *config.Loaded) (found []config.Diagnostic) {
 	for _, s := range loaded.Plugins {
-		if s.Kind != pluginhost.KindKernel {
+		can, ok := knownBackEnd(s.Name, runtime.GOOS)
+		if s.Kind != pluginhost.KindKernel || !ok {
 			continue
 		}
-		for _, m := range doi.Misfits(loaded.Policy, sha256ICVs(s.Name, runtime.GOOS)) {
-			found = append(found, config.Diagnostic{Code: codeMisfit, Severity: config.Warning,
-				File: m.Remote.Where.File, Line: m.Remote.Where.Line, What: "remote " + m.Remote.Name + ": " + m.What, Fix: m.Fix})
+		for _, m := range doi.Misfits(loaded.Policy, can) {
+			d := config.Diagnostic{Code: codeMisfit, Severity: config.Warning, File: m.Where.File, Line: m.Where.Line, What: m.What, Fix: m.Fix}
+			if m.Remote != "" {
+				d.What = "remote " + m.Remote + ": " + m.What
+			}
+			found = append(found, d)
 		}
 	}
 	return found

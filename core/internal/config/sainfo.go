@@ -177,7 +177,7 @@ func sainfoDirectives() []directive {
 		{name: "remoteid", args: "NUMBER", from: ipsecTools, doc: "must equal ph1id of the remote section", def: "0", set: func(p *parser, a []arg) { p.sainfo.RemoteID = uint32(a[0].n) }},
 		{name: "lifetime time", hcl: "lifetime", args: "DURATION", doc: "life of the IPsec SAs", def: "8 hour", set: func(p *parser, a []arg) { p.time(a[0], 1, &p.sainfo.Lifetime) }},
 		{name: "lifetime_kb", args: "NUMBER", from: ours, doc: "what the IPsec SAs may carry, in units of 1024 octets", def: "no limit", set: setLifetimeKB},
-		{name: "esn", args: "SWITCH|force", from: ours, doc: "sequence numbers of 64 bits (RFC 4304), for SAs that carry more than four thousand million packets: on, if the peer has them too; force, no others", def: "off", set: setESN},
+		{name: "esn", args: "SWITCH|force", from: ours, doc: "sequence numbers of 64 bits (RFC 4304), for SAs that carry more than four thousand million packets: on, if the peer and the kernel back end have them too; force, no others", def: "off", set: setESN},
 		{name: "lifetime byte", args: "NUMBER BYTES", state: refused, why: "is not supported: write lifetime_kb, or delete the line", doc: "obsolete"},
 		{name: "encryption_algorithm", args: "ALG,...", doc: "ciphers of ESP", def: "required", set: pick(espCiphers, "cipher of ESP", func(s *sainfo) *[]policy.Algorithm { return &s.Encryption })},
 		{name: "authentication_algorithm", args: "ALG,...", doc: "integrity of ESP and AH", def: "required", set: pick(espAuths, "authentication algorithm", func(s *sainfo) *[]policy.Algorithm { return &s.Auth })},

@@ -255,7 +255,7 @@ func (e *Engine) newPeer(key ike.PeerKey, d destination) *actor {
 
 // answerAcquire tells the kernel how its request ended, where it wants to know.
 func (e *Engine) answerAcquire(seq uint32, failed bool) {
-	if seq == 0 || e.caps.Load().Features&kernel.FeatAcquireSeq == 0 {
+	if seq == 0 || !e.has(kernel.FeatAcquireSeq) {
 		return
 	}
 	r := &kernel.AcquireResult{Seq: seq}

@@ -62,6 +62,8 @@ func (e *Engine) call(a *actor, c ike.Call) {
 		e.run(func() { e.acquireDone(req, reply) })
 	case ike.MatchPolicy:
 		reply(e.matchPolicy(a, req))
+	case ike.HasESN:
+		reply(e.has(kernel.FeatESN), nil)
 	case ike.ReservePolicy:
 		reply(e.reservePolicy(a, req))
 	default:

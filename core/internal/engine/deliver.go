@@ -67,7 +67,7 @@ func (e *Engine) keepalive(path ike.Path) {
 // address, and the port option -P says for the peer.
 func (e *Engine) natPorts(local netip.Addr) ike.NATPorts {
 	ap, ok := e.net.portOf(local, kernel.SocketNATT)
-	if !ok || e.caps.Load().Features&kernel.FeatNATT == 0 {
+	if !ok || !e.has(kernel.FeatNATT) {
 		return ike.NATPorts{}
 	}
 	return ike.NATPorts{Local: ap.Port(), Remote: e.opts.NATTPort}

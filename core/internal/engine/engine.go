@@ -86,6 +86,7 @@ type Engine struct {
 	spd       *spd.DB
 	generated generated // policies in it
 	suspects  suspects
+	misfits   misfits
 
 	watchMu  sync.Mutex
 	watching *watch
@@ -181,7 +182,6 @@ func (e *Engine) Start(ctx context.Context) error {
 		return fmt.Errorf("start: %w", err)
 	}
 	e.checkLocal()
-	e.checkFit()
 	e.net.start()
 	e.goroutines.Go(func() { e.followAddresses(again) })
 	e.goroutines.Go(e.followKept)

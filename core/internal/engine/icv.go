@@ -7,7 +7,6 @@ import (
 	"github.com/racoon-ike/racoon/core/internal/doi"
 	"github.com/racoon-ike/racoon/core/internal/isakmp"
 	"github.com/racoon-ike/racoon/core/internal/notice"
-	"github.com/racoon-ike/racoon/core/internal/policy"
 	"github.com/racoon-ike/racoon/core/sdk/kernel"
 )
 
@@ -22,19 +21,6 @@ func (e *Engine) icvs(auth uint16) []uint16 {
 		}
 	}
 	return []uint16{doi.ICV(auth)}
-}
-
-// checkFit says which sections ask for what the back end cannot do.
-func (e *Engine) checkFit() {
-	for _, s := range e.config.Load().SAInfos {
-		if s.ESN != policy.Off && e.caps.Load().Features&kernel.FeatESN == 0 {
-			e.notify(notice.Notice{Event: notice.Finding, Reason: notice.Unsupported, Detail: fmt.Sprintf(
-				"%s:%d: esn: the kernel back end has no sequence numbers of 64 bits: SAs with them are refused; write esn off, or use another one", s.Where.File, s.Where.Line)})
-		}
-	}
-	for _, m := range doi.Misfits(e.config.Load().Config, e.icvs(isakmp.SAAuthHMACSHA256)) {
-		e.notify(notice.Notice{Event: notice.Finding, Reason: notice.Unsupported, Remote: m.Remote.Name, Detail: m.What + "; " + m.Fix})
-	}
 }
 
 // fit asks for the lengths of SAs in the back end's terms. The standard's is not refused

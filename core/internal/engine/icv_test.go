@@ -172,7 +172,7 @@ func TestPacketsThatAllFailAreAFinding(t *testing.T) {
 				if when < tt.when || when > tt.when+2*lookEvery {
 					t.Errorf("said after %v, want %v", when, tt.when)
 				}
-				if n := len(h.suspects.all); n != 0 {
+				if n := h.suspects.lenLocked(); n != 0 {
 					t.Errorf("%d are watched after an hour", n)
 				}
 			})
@@ -232,28 +232,6 @@ func TestARestoredSAIsCutAsItsSectionSays(t *testing.T) {
 			want := map[bool]uint16{false: 0, true: 96}[short]
 			if diff := cmp.Diff(want, h.kern.sas[saKey(op.SA.Key)].Auth.Trunc); diff != "" {
 				t.Error(diff)
-			}
-		})
-	}
-}
-
-// TestSequenceNumbersTheBackEndLacks: who asks for them is told at the start.
-func TestSequenceNumbersTheBackEndLacks(t *testing.T) {
-	for _, tt := range []struct {
-		esn  policy.Toggle
-		can  kernel.Feature
-		want bool
-	}{{policy.Off, 0, false}, {policy.On, 0, true}, {policy.Force, 0, true}, {policy.Force, kernel.FeatESN, false}} {
-		synctest.Test(t, func(t *testing.T) {
-			c := cutting(false)
-			c.SAInfos[0].ESN, c.SAInfos[0].Where = tt.esn, policy.Position{File: "racoon.conf", Line: 3}
-			h := newHouse(t, Options{Config: c})
-			h.kern.features |= tt.can
-			h.start(t)
-			synctest.Wait()
-			said := strings.Join(h.said(notice.Finding), "; ")
-			if got := strings.Contains(said, "racoon.conf:3: esn: the kernel back end has no sequence numbers of 64 bits"); got != tt.want {
-				t.Errorf("esn %v: said %q", tt.esn, said)
 			}
 		})
 	}

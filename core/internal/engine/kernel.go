@@ -41,6 +41,7 @@ func (e *Engine) Resync(ctx context.Context, client kernel.Backend) error {
 		return fmt.Errorf("ask the kernel plugin for its capabilities: %w", err)
 	}
 	e.caps.Store(&caps)
+	e.checkFit()
 	e.net.forget()
 	w := e.watch(client)
 	select {

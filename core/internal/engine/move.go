@@ -50,7 +50,7 @@ func (r *registry) move(a *actor, to netip.AddrPort) bool {
 // moveSAs gives SAs other end points, all or none. While it is not known which an SA
 // has, registry and ledger have both.
 func (e *Engine) moveSAs(a *actor, req ike.MoveSAs, reply func(any, error) bool) {
-	if e.caps.Load().Features&kernel.FeatUpdateAddresses == 0 {
+	if !e.has(kernel.FeatUpdateAddresses) {
 		reply(nil, errs.Errorf(errs.Unsupported, "the kernel plugin cannot move SAs"))
 		return
 	}

@@ -37,17 +37,23 @@ type suspect struct {
 
 func (s suspect) due() time.Time { return s.born.Add(looks[s.looked]) }
 
-// suspects are the SAs that are watched.
+// suspects are the SAs that are watched, by how often they were looked at. In each list
+// they are in the order of their birth, and so in that in which they are due: however
+// many are young, a second costs no more than what is due in it.
 type suspects struct {
 	mu   sync.Mutex
-	all  []suspect
+	by   [len(looks)][]suspect
 	more chan struct{} // there are some, where there were none
 }
 
 func (l *suspects) add(more []suspect) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.all = append(l.all, more...); len(l.all) > len(more) {
+	before := l.lenLocked()
+	for _, s := range more {
+		l.by[s.looked] = append(l.by[s.looked], s)
+	}
+	if before > 0 {
 		return // it is awake
 	}
 	select {
@@ -60,14 +66,25 @@ func (l *suspects) add(more []suspect) {
 func (l *suspects) take(now time.Time) (due []suspect, left bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.all = slices.DeleteFunc(l.all, func(s suspect) bool {
-		if s.due().After(now) {
-			return false
+	for i, list := range l.by {
+		n := 0
+		for n < len(list) && !list[n].due().After(now) {
+			n++
 		}
-		due = append(due, s)
-		return true
-	})
-	return due, len(l.all) > 0
+		due = append(due, list[:n]...)
+		clear(list[:n])
+		if l.by[i] = list[n:]; n == len(list) {
+			l.by[i] = nil // an empty list keeps no array
+		}
+	}
+	return due, l.lenLocked() > 0
+}
+
+func (l *suspects) lenLocked() (n int) {
+	for _, list := range l.by {
+		n += len(list)
+	}
+	return n
 }
 
 // suspect has the inbound SAs of a transaction that was done watched.

@@ -124,6 +124,10 @@ type (
 		Selector policy.Selector // from the identities the peer sent, ours is Local
 	}
 
+	// HasESN asks whether the kernel back end, as it is now, has sequence numbers of 64
+	// bits, from what the engine knows: no RPC. Reply: bool.
+	HasESN struct{}
+
 	// ReservePolicy wants to generate policies for traffic, which no other machine
 	// may do then. Reply: uint32, a request ID that no other policy has; always the
 	// same until a DeletePolicy gives both back. Error *NoPolicyError: it is taken.
@@ -139,6 +143,7 @@ func (MoveSAs) request()       {}
 func (AcquireDone) request()   {}
 func (ReadOctets) request()    {}
 func (MatchPolicy) request()   {}
+func (HasESN) request()        {}
 func (ReservePolicy) request() {}
 
 // Identity is a phase 1 identity as on the wire.

@@ -33,6 +33,7 @@ type quick struct {
 	oai, oar   netip.Addr // the original addresses the peer has told
 
 	match   future[spd.Pair]
+	hasESN  future[bool]
 	reqID   future[uint32] // of the policies to be generated
 	spis    future[[]uint32]
 	inbound AllocateSPIs // what spis was asked for
@@ -88,6 +89,9 @@ func prepareOffer(x *exchange) error {
 		return err
 	}
 	if err := x.findSAInfo(); err != nil {
+		return err
+	}
+	if err := x.fitESN(); err != nil {
 		return err
 	}
 	if q.policy.Generated {

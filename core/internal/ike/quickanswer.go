@@ -29,6 +29,9 @@ func prepareAnswer(x *exchange) error {
 	if err := x.findSAInfo(); err != nil {
 		return &NotifyError{isakmp.NotifyInvalidIDInformation, notice.NoSAInfo, err}
 	}
+	if err := x.fitESN(); err != nil {
+		return err
+	}
 	if err := x.endPoints(); err != nil {
 		return err
 	}

@@ -91,6 +91,7 @@ type schedule struct {
 
 	longest time.Duration // of all lifetimes
 	behind  bool          // hosts may be behind boxes
+	forced  bool          // somebody insists on sequence numbers of 64 bits
 	up      bool          // an SA has come since the limits were checked
 }
 

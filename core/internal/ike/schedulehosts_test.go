@@ -33,6 +33,7 @@ func (s *schedule) options() iketest.Options {
 	}
 	if s.pick(8) == 0 {
 		o.ESN = policy.Toggle(1 + s.pick(2))
+		s.forced = s.forced || o.ESN == policy.Force
 	}
 	o.Rekey = policy.Toggle(s.pick(3))
 	o.NoInitialContact = s.pick(8) == 0
@@ -145,6 +146,7 @@ func (s *schedule) build() {
 		if s.pick(2) == 0 && !slices.ContainsFunc(s.links, wide) {
 			h.Narrow = 576 - 28
 		}
+		h.Kernel.NoESN = !s.forced && s.pick(3) == 0
 	}
 	w.Net.MinDelay, w.Net.MaxDelay = 5*time.Millisecond, 50*time.Millisecond
 	w.MinService, w.MaxService = time.Millisecond, 5*time.Millisecond

@@ -144,9 +144,9 @@ var explanations = []Explanation{
 	{Code: "RC3008", Title: "a hook script that is not there, or not executable",
 		Why: "It is looked for again whenever it is to run. Unless it is there by then the SA comes up without what the script is to set up for it.",
 		Do:  "Correct the name, or write the file; chmod 755. A relative name belongs to path script, or to the directory of the file it stands in."},
-	{Code: "RC3009", Title: "the kernel back end cuts HMAC-SHA2-256 otherwise than the section says",
-		Why: "PF_KEY on Linux does 96 bits and no other length, BSD and macOS 128 and no other. Nothing in the negotiation tells the peer: the tunnel comes up and carries nothing.",
-		Do:  "Write sha256_96 on; where both ends do 96 bits. Otherwise name an authentication algorithm that all cut alike, hmac_sha512 or hmac_sha1, or use the kernel back end xfrm."},
+	{Code: "RC3009", Title: "the kernel back end cannot do what the section asks for",
+		Why: "It cuts HMAC-SHA2-256 otherwise: PF_KEY on Linux does 96 bits and no other length, BSD and macOS 128 and no other. Nothing in the negotiation tells the peer: the tunnel comes up and carries nothing. Or it has no sequence numbers of 64 bits, as no PF_KEY has: with esn on the SAs are without them, with esn force there are none.",
+		Do:  "HMAC-SHA2-256: write sha256_96 on; where both ends do 96 bits. Otherwise name an authentication algorithm that all cut alike, hmac_sha512 or hmac_sha1, or use the kernel back end xfrm. Sequence numbers: write esn off; or use xfrm."},
 
 	{Code: "PSK001", Title: "a pre-shared key that can be guessed",
 		Why: "Who has recorded one negotiation can guess the key at home; words and short keys fall.",

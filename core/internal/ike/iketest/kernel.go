@@ -25,7 +25,9 @@ type Kernel struct {
 	Down    bool
 	// RefuseInstalls is how many of the next installs are refused.
 	RefuseInstalls int
-	Acquires       map[uint32]string // sequence number: how it ended, "" if it has not
+	// NoESN: it has no sequence numbers of 64 bits.
+	NoESN    bool
+	Acquires map[uint32]string // sequence number: how it ended, "" if it has not
 	// Generated are the selectors machines have reserved policies for, and those policies.
 	Generated map[policy.Selector]*Generated
 
@@ -250,6 +252,8 @@ func (k *Kernel) applyPolicy(m *Machine, op ike.SAOp) {
 func (k *Kernel) check(op ike.SAOp) error {
 	old := k.SAs[op.SA.Key()]
 	switch {
+	case op.SA.ESN && k.NoESN:
+		return fmt.Errorf("install %s: no sequence numbers of 64 bits", k.Name(op.SA.Key()))
 	case (op.SA.Proto == 108) != (op.SA.Comp != 0):
 		return fmt.Errorf("install %s: no algorithm of IPComp, or one elsewhere", k.Name(op.SA.Key()))
 	case op.SA.Proto != 108 && zero(op.SA.EncrKey.Reveal()) && zero(op.SA.AuthKey.Reveal()):

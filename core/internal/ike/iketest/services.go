@@ -26,6 +26,9 @@ func (h *Host) serve(m *Machine, c ike.Call) {
 		v, err := h.match(m, req)
 		h.reply(m, c, 0, v, err)
 		return
+	case ike.HasESN:
+		h.reply(m, c, 0, !k.NoESN, nil)
+		return
 	case ike.ReservePolicy:
 		v, err := k.reserve(m, req.Selector)
 		h.reply(m, c, 0, v, err)
