@@ -20,7 +20,7 @@ func knownBackEnd(name, system string) (can doi.BackEnd, ok bool) {
 	case name == "pfkey" && system == "linux": // no field of PF_KEY names another length, nor ESN
 		return doi.BackEnd{SHA256: []uint16{96}}, true
 	case name == "pfkey":
-		return doi.BackEnd{SHA256: []uint16{128}}, true
+		return doi.BackEnd{SHA256: []uint16{128}, ESN: system == "freebsd"}, true // of release 13 on
 	}
 	return can, false // somebody else's: the daemon will know
 }

@@ -19,7 +19,7 @@ func TestKnownBackEnds(t *testing.T) {
 	}{
 		{"xfrm", "linux", []uint16{128, 96}, true, true},
 		{"pfkey", "linux", []uint16{96}, false, true},
-		{"pfkey", "freebsd", []uint16{128}, false, true},
+		{"pfkey", "freebsd", []uint16{128}, true, true},
 		{"pfkey", "darwin", []uint16{128}, false, true},
 		{"vendor", "linux", nil, false, false},
 	} {

@@ -142,9 +142,11 @@ func (p *Peer) phase2Message(ev Datagram, h isakmp.Header, s script) {
 
 // under finds the ISAKMP SA a message is sent under.
 func (p *Peer) under(h isakmp.Header) *ISAKMPSA {
-	for _, sa := range slices.Concat(p.sas, p.lingering) {
-		if sa.CkyI == h.CkyI && sa.CkyR == h.CkyR {
-			return sa
+	for _, sas := range [...][]*ISAKMPSA{p.sas, p.lingering} {
+		for _, sa := range sas {
+			if sa.CkyI == h.CkyI && sa.CkyR == h.CkyR {
+				return sa
+			}
 		}
 	}
 	return nil
