@@ -7,7 +7,7 @@ LDFLAGS  := -s -w -X github.com/racoon-ike/racoon/core.Version=$(VERSION)
 PLUGINS  := auth-psk auth-x509 kernel-xfrm kernel-pfkey log-syslog
 PLUGDIR  := $(BUILD)/libexec/racoon/plugins
 # A count: with a time, go test now and then reports its own deadline as a failure.
-FUZZTIME ?= 5000x
+FUZZTIME ?= 3000x
 
 # The host's kernel or CPUs must not decide which tests run: a skip is reported by
 # testrun and is a failure in CI.
@@ -58,9 +58,9 @@ race: ## the unit tests with the race detector
 
 # The same seeds every time, so that a red run speaks of the change; soak takes new ones.
 schedules: ## hostile schedules for the protocol machine
-	$(GO) test -race ./core/internal/ike/ -run Schedules -schedules 5000 -from 7490710951076440313 -timeout 60m -count=1
+	$(GO) test -race ./core/internal/ike/ -run Schedules -schedules 2500 -from 7490710951076440313 -timeout 60m -count=1
 
-schedules-full: ## twenty times as many of them
+schedules-full: ## forty times as many of them
 	$(GO) test ./core/internal/ike/ -run Schedules -schedules 100000 -from 7490710951076440313 -timeout 120m -count=1
 
 fuzz: ## every fuzz target for FUZZTIME each

@@ -117,7 +117,7 @@ func TestTheFakeKernelKeepsTheContract(t *testing.T) {
 	})
 	t.Run("with the least of features", func(t *testing.T) {
 		f := newFake()
-		f.Without = ^(kernel.FeatESP | kernel.FeatTunnel | kernel.FeatPolicyEvents | kernel.FeatAcquire)
+		f.Without = ^(kernel.FeatESP | kernel.FeatTunnel | kernel.FeatPolicyEvents | kernel.FeatSAEvents | kernel.FeatAcquire)
 		Kernel(t, inProcess(f), whole(f))
 	})
 	t.Run("configured for setkey", func(t *testing.T) {
