@@ -259,6 +259,8 @@ func (p *Peer) endISAKMP(sa *ISAKMPSA, reason notice.Reason, tell bool) {
 		case x.sa != sa || x.info != nil: // an informational exchange ends by itself
 		case x.over:
 			x.gone = true
+		case reason == notice.PeerDeleted && x.qm != nil && x.role == responder && x.pc == 2:
+			x.lingers()
 		default:
 			w := x.rewant(reason)
 			x.fail(reason, errors.New("its ISAKMP SA has ended"))
