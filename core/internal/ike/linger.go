@@ -10,7 +10,7 @@ import (
 // ISAKMP SA that has ended, by whichever end; but as long as a message may be under way
 // the peer's deletes are still read, if there are IPsec SAs, made or being made, that they
 // can be about. Else we would send until their lifetime ends into SAs the peer does not have.
-
+//
 // Message 3 of a quick mode may have been overtaken too. A responder waits for it as long:
 // else the initiator alone would have SAs.
 
