@@ -195,9 +195,7 @@ func (e *Engine) destination(src, dst netip.Addr, section string) (destination, 
 	case !ok:
 		return destination{}, refuse(notice.SendFailed, "%v is not an address we listen on", src)
 	}
-	if local.Addr().Zone() != "" && dst.IsLinkLocalUnicast() && dst.Zone() == "" {
-		dst = dst.WithZone(local.Addr().Zone())
-	}
+	dst = onLink(dst, local.Addr().Zone())
 	if n := len(e.registry.behind(remote, dst)); n > 1 {
 		return destination{}, refuse(notice.AmbiguousRemote, "%d peers of remote %q are behind the NAT at %v: only they can begin", n, remote.Name, dst)
 	}
@@ -219,11 +217,16 @@ func (e *Engine) home(remote *policy.Remote, at ike.Path) ike.Path {
 	if !ok || !remote.Literal() {
 		return ike.Path{}
 	}
-	dst := remote.Addr.Unmap()
-	if dst.IsLinkLocalUnicast() && dst.Zone() == "" {
-		dst = dst.WithZone(at.Remote.Addr().Zone())
-	}
+	dst := onLink(remote.Addr.Unmap(), at.Remote.Addr().Zone())
 	return ike.Path{Local: local, Remote: netip.AddrPortFrom(dst, portOf(remote))}
+}
+
+// onLink is a, on the link of that zone if it is one of a link and does not say which.
+func onLink(a netip.Addr, zone string) netip.Addr {
+	if a.IsLinkLocalUnicast() && a.Zone() == "" {
+		return a.WithZone(zone)
+	}
+	return a
 }
 
 // tell gives an event to the machine of a peer, which is made if need be.

@@ -65,13 +65,7 @@ func TestAComparisonFindsWhatIsMissingAndWhatIsLeftOver(t *testing.T) {
 		h.kern.set(func() { delete(h.kern.sas, key(outbound(0x22))) })
 		h.kern.tell(kernel.Event{Kind: kernel.Overflow})
 		synctest.Wait()
-		var missing []ike.SAKey
-		for _, ev := range m.told() {
-			if l, ok := ev.(ike.KernelLost); ok {
-				missing = append(missing, l.SAs...)
-			}
-		}
-		if diff := cmp.Diff([]ike.SAKey{key(outbound(0x22))}, missing, comparable_); diff != "" {
+		if diff := cmp.Diff([]ike.SAKey{key(outbound(0x22))}, toldLost(m), comparable_); diff != "" {
 			t.Errorf("lost: %s", diff)
 		}
 		if diff := cmp.Diff([]uint32{0x11, 0x12}, ledgerSPIs(h.ledger)); diff != "" {
@@ -90,6 +84,16 @@ func TestAComparisonFindsWhatIsMissingAndWhatIsLeftOver(t *testing.T) {
 	})
 }
 
+// toldLost are the SAs a machine has been told that the kernel has no more.
+func toldLost(m *script) (lost []ike.SAKey) {
+	for _, ev := range m.told() {
+		if l, ok := ev.(ike.KernelLost); ok {
+			lost = append(lost, l.SAs...)
+		}
+	}
+	return lost
+}
+
 // An SA that is put back while the kernel goes through its table is not in the dump,
 // and not lost.
 func TestWhatADumpHasMissedIsLookedFor(t *testing.T) {
@@ -104,13 +108,7 @@ func TestWhatADumpHasMissedIsLookedFor(t *testing.T) {
 		})
 		h.kern.tell(kernel.Event{Kind: kernel.Overflow})
 		synctest.Wait()
-		var missing []ike.SAKey
-		for _, ev := range m.told() {
-			if l, ok := ev.(ike.KernelLost); ok {
-				missing = append(missing, l.SAs...)
-			}
-		}
-		if diff := cmp.Diff([]ike.SAKey{key(outbound(0x22))}, missing, comparable_); diff != "" {
+		if diff := cmp.Diff([]ike.SAKey{key(outbound(0x22))}, toldLost(m), comparable_); diff != "" {
 			t.Errorf("lost: %s", diff)
 		}
 	})

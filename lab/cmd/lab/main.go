@@ -140,7 +140,7 @@ func (c *cli) chosen() ([]*scenario.Scenario, error) {
 
 // wanted reports whether tags, as -tags has them, choose s.
 func wanted(s *scenario.Scenario, tags string) bool {
-	with, without := []string(nil), []string{soak}
+	var with, without []string
 	for _, t := range strings.Split(tags, ",") {
 		if not, found := strings.CutPrefix(t, "!"); found {
 			without = append(without, not)
@@ -148,10 +148,10 @@ func wanted(s *scenario.Scenario, tags string) bool {
 			with = append(with, t)
 		}
 	}
-	if with != nil {
-		return s.Has(with) && !s.Has(without[1:])
+	if with == nil {
+		return !s.Has(append(without, soak))
 	}
-	return !s.Has(without)
+	return s.Has(with) && !s.Has(without)
 }
 
 func (c *cli) list() error {
